@@ -1,0 +1,200 @@
+//! Access and refresh tokens with the claims of djangorestframework-simplejwt.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde::Serialize;
+use sha2::Sha256;
+
+use crate::{
+    config::{self, SigningKey},
+    ids,
+    users::Session,
+};
+
+/// What a login gives the client.
+pub struct TokenPair {
+    /// Short-lived, for the API.
+    pub access: String,
+    /// Long-lived, for new access tokens.
+    pub refresh: String,
+}
+
+/// Never prints a token.
+impl std::fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenPair(…)")
+    }
+}
+
+/// The claims of both token types, in the order simplejwt writes them. `user_id` is a string
+/// there too.
+#[derive(Serialize)]
+struct Claims<'a> {
+    token_type: &'a str,
+    exp: i64,
+    iat: i64,
+    jti: String,
+    user_id: String,
+    sid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+}
+
+/// Makes tokens.
+pub struct Tokens {
+    header: Header,
+    signing_key: EncodingKey,
+    public_keys: Vec<Jwk>,
+    refresh_key: EncodingKey,
+    refresh_secret: SecretSlice<u8>,
+    access_ttl_seconds: i64,
+    refresh_ttl_seconds: i64,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// Reads the keys of a validated configuration.
+    ///
+    /// # Errors
+    /// Names the key (never its value) that cannot be read.
+    pub fn new(config: &config::Auth) -> anyhow::Result<Self> {
+        let mut public_keys = Vec::new();
+        let mut signing = None;
+        for (id, key) in &config.keys {
+            let (encoding, algorithm) =
+                read_key(key).map_err(|_| anyhow::anyhow!("auth.keys.{id} is not a usable key"))?;
+            // Symmetric keys are secrets: they never get into the public set.
+            if algorithm == Algorithm::ES256 {
+                public_keys.push(public_key(id, &encoding)?);
+            }
+            if *id == config.signing_key {
+                signing = Some((encoding, algorithm));
+            }
+        }
+        let (signing_key, algorithm) =
+            signing.ok_or_else(|| anyhow::anyhow!("auth.signing_key names no key"))?;
+        let refresh_secret = STANDARD
+            .decode(config.refresh_key.expose_secret())
+            .map_err(|_| anyhow::anyhow!("auth.refresh_key is not base64"))?;
+        Ok(Self {
+            header: Header { kid: Some(config.signing_key.clone()), ..Header::new(algorithm) },
+            signing_key,
+            public_keys,
+            refresh_key: EncodingKey::from_secret(&refresh_secret),
+            refresh_secret: SecretSlice::from(refresh_secret),
+            access_ttl_seconds: i64::from(config.access_ttl_seconds),
+            refresh_ttl_seconds: i64::from(config.refresh_ttl_seconds),
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+        })
+    }
+
+    /// Life of a refresh token.
+    pub fn refresh_ttl_seconds(&self) -> i64 {
+        self.refresh_ttl_seconds
+    }
+
+    /// The public keys, for `/.well-known/jwks.json`.
+    pub fn public_keys(&self) -> &[Jwk] {
+        &self.public_keys
+    }
+
+    /// A new access token and the session's current refresh token.
+    pub fn pair(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> TokenPair {
+        TokenPair { access: self.access(session, now, rng), refresh: self.refresh(session) }
+    }
+
+    fn access(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> String {
+        let issued = now.timestamp();
+        let claims = self.claims(
+            "access",
+            session,
+            issued,
+            issued + self.access_ttl_seconds,
+            ids::random_handle(rng),
+        );
+        jsonwebtoken::encode(&self.header, &claims, &self.signing_key)
+            .expect("the key was read for this algorithm")
+    }
+
+    /// All claims come from the session's row, so one generation always has the same bytes and
+    /// nothing secret needs to be stored.
+    fn refresh(&self, session: &Session) -> String {
+        let claims = self.claims(
+            "refresh",
+            session,
+            session.refresh_issued_at.timestamp(),
+            session.refresh_expires_at.timestamp(),
+            self.refresh_jti(session),
+        );
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.refresh_key)
+            .expect("HS256 takes any key")
+    }
+
+    fn refresh_jti(&self, session: &Session) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.refresh_secret.expose_secret())
+            .expect("HMAC takes keys of any length");
+        mac.update(b"refresh jti\0");
+        mac.update(&session.id.to_be_bytes());
+        mac.update(&session.refresh_generation.to_be_bytes());
+        ids::hex(&mac.finalize().into_bytes()[..16])
+    }
+
+    fn claims<'a>(
+        &'a self,
+        token_type: &'a str,
+        session: &Session,
+        iat: i64,
+        exp: i64,
+        jti: String,
+    ) -> Claims<'a> {
+        Claims {
+            token_type,
+            exp,
+            iat,
+            jti,
+            user_id: session.user_id.to_string(),
+            sid: session.id.to_string(),
+            iss: self.issuer.as_deref(),
+            aud: self.audience.as_deref(),
+        }
+    }
+}
+
+fn read_key(key: &SigningKey) -> anyhow::Result<(EncodingKey, Algorithm)> {
+    let missing = || anyhow::anyhow!("missing");
+    match key.algorithm {
+        config::Algorithm::ES256 => {
+            let pem: &SecretString = key.private_key.as_ref().ok_or_else(missing)?;
+            let key = EncodingKey::from_ec_pem(pem.expose_secret().as_bytes())?;
+            Ok((key, Algorithm::ES256))
+        }
+        config::Algorithm::HS256 => {
+            // Raw bytes, as Django uses its SECRET_KEY.
+            let secret = key.secret.as_ref().ok_or_else(missing)?;
+            let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+            Ok((key, Algorithm::HS256))
+        }
+    }
+}
+
+fn public_key(id: &str, key: &EncodingKey) -> anyhow::Result<Jwk> {
+    let mut jwk = Jwk::from_encoding_key(key, Algorithm::ES256)
+        .map_err(|_| anyhow::anyhow!("auth.keys.{id} is not a usable key"))?;
+    jwk.common.key_id = Some(id.to_owned());
+    jwk.common.public_key_use = Some(jsonwebtoken::jwk::PublicKeyUse::Signature);
+    Ok(jwk)
+}

@@ -1,0 +1,93 @@
+//! `[auth]`: accounts and their tokens.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Which accounts log in, and how their tokens are signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Auth {
+    /// Values `group` may have at `authenticate/`, each at least 0. Default 0 and 1.
+    pub groups: Vec<i32>,
+    /// Seconds an access token lives. Default 300.
+    pub access_ttl_seconds: u32,
+    /// Seconds a refresh token lives. Default 86400.
+    pub refresh_ttl_seconds: u32,
+    /// The id in `keys` of the key that signs; the others only verify. Required.
+    pub signing_key: String,
+    /// Keys by id (the tokens' `kid`).
+    pub keys: BTreeMap<String, SigningKey>,
+    /// Base64 of at least 32 bytes: the key refresh tokens are hashed with. Required.
+    pub refresh_key: SecretString,
+    /// The tokens' `iss`. `None` (default): tokens have none and none is asked for.
+    pub issuer: Option<String>,
+    /// The tokens' `aud`. `None` (default): tokens have none and none is asked for.
+    pub audience: Option<String>,
+    /// Milliseconds every failed login takes at least, whatever failed. Default 50.
+    pub failure_floor_ms: u64,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            groups: vec![0, 1],
+            access_ttl_seconds: 300,
+            refresh_ttl_seconds: 86_400,
+            signing_key: String::new(),
+            keys: BTreeMap::new(),
+            refresh_key: SecretString::default(),
+            issuer: None,
+            audience: None,
+            failure_floor_ms: 50,
+        }
+    }
+}
+
+impl Auth {
+    /// [`Auth::access_ttl_seconds`].
+    pub fn access_ttl(&self) -> Duration {
+        Duration::from_secs(self.access_ttl_seconds.into())
+    }
+
+    /// [`Auth::refresh_ttl_seconds`].
+    pub fn refresh_ttl(&self) -> Duration {
+        Duration::from_secs(self.refresh_ttl_seconds.into())
+    }
+
+    /// [`Auth::failure_floor_ms`].
+    pub fn failure_floor(&self) -> Duration {
+        Duration::from_millis(self.failure_floor_ms)
+    }
+}
+
+/// One key of `auth.keys`; exactly the secret its algorithm needs is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct SigningKey {
+    /// Default `ES256`.
+    pub algorithm: Algorithm,
+    /// For `ES256`: a P-256 private key, PKCS#8 in PEM.
+    pub private_key: Option<SecretString>,
+    /// For `HS256`: at least 32 bytes, taken as they are (UTF-8), as Django takes its
+    /// `SECRET_KEY`.
+    pub secret: Option<SecretString>,
+}
+
+/// How a token is signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    #[default]
+    ES256,
+    /// HMAC with SHA-256: for tokens of the systems Peyk replaces.
+    HS256,
+}
+
+/// The bytes of a key that is written in base64 (standard alphabet, padded); `None` if it is not.
+/// [`super::Config`]'s own keys are always `Some`: that is checked when it is loaded.
+pub fn decode_key(key: &SecretString) -> Option<Vec<u8>> {
+    STANDARD.decode(key.expose_secret()).ok()
+}

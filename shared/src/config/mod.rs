@@ -1,0 +1,202 @@
+//! Peyk's one typed configuration: a TOML file, and over it the environment.
+//!
+//! - The file is the one `PEYK_CONFIG` names, else `./peyk.toml` if there is one, else none.
+//! - `PEYK__SMS__PROVIDERS__KAVENEGAR__API_KEY` sets `sms.providers.kavenegar.api_key`: keys are
+//!   split at `__` and lower-cased. Names of cron jobs are written with `_` for `-`.
+//! - `PEYK__AUTH__REFRESH_KEY_FILE` names a file that holds `auth.refresh_key`; a newline at its
+//!   end is dropped.
+//! - A string that does not fit is tried as a TOML literal (`100`, `[0, 1]`), then as a comma
+//!   list, because variables are strings.
+//!
+//! Everything wrong is named at once, with its path and where it came from, never with its value:
+//! see [`ConfigErrors`]. [`init_toml`] writes a complete file.
+
+mod auth;
+mod error;
+mod http;
+mod init;
+mod otp;
+mod parse;
+mod process;
+mod rate;
+mod sms;
+mod source;
+mod stores;
+mod tree;
+mod validate;
+mod wording;
+
+use std::{collections::BTreeMap, env, io};
+
+use serde::Deserialize;
+
+use self::source::{ENV_PREFIX, Sources};
+pub use self::{
+    auth::{Algorithm, Auth, SigningKey, decode_key},
+    error::{ConfigError, ConfigErrors},
+    http::Http,
+    init::{example_toml, init_toml},
+    otp::{Cooldown, Limits, Otp, Phone},
+    parse::parse_table,
+    process::{CronJob, Log, LogFormat, Worker},
+    rate::{Rate, RateError},
+    sms::{SANDBOX, Sms},
+    stores::{Database, Redis},
+};
+
+/// Names the file to read instead of [`DEFAULT_FILE`].
+const FILE_VARIABLE: &str = "PEYK_CONFIG";
+/// Read if it exists and [`FILE_VARIABLE`] is not set.
+const DEFAULT_FILE: &str = "peyk.toml";
+
+/// All settings of both processes. Its `Debug` shows no secret.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Default production.
+    pub mode: Mode,
+    /// How the api serves HTTP.
+    pub http: Http,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Redis.
+    pub redis: Redis,
+    /// Accounts and tokens.
+    pub auth: Auth,
+    /// One-time codes.
+    pub otp: Otp,
+    /// Which phone numbers are accepted.
+    pub phone: Phone,
+    /// SMS providers.
+    pub sms: Sms,
+    /// The worker process.
+    pub worker: Worker,
+    /// Cron jobs by name, spelt with `-`; those not named here keep what the worker says.
+    pub cron: BTreeMap<String, CronJob>,
+    /// Logs.
+    pub log: Log,
+    /// Rate limits.
+    pub limits: Limits,
+}
+
+/// Whether anything outside is real.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// For trying out: no account anywhere, texts end in an inbox. Refuses live credentials.
+    Sandbox,
+    /// For people.
+    #[default]
+    Production,
+}
+
+impl Config {
+    /// Reads the file and the environment of this process.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load() -> Result<Self, ConfigErrors> {
+        Self::load_with(|_, _| {})
+    }
+
+    /// [`Config::load`], with a check of what only the caller knows: the tables of providers, the
+    /// names of cron jobs. Its errors are named together with the others. The configuration it
+    /// sees has defaults in place of what is wrong.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load_with(
+        check: impl FnOnce(&Self, &mut Vec<ConfigError>),
+    ) -> Result<Self, ConfigErrors> {
+        let one = |error| ConfigErrors(vec![error]);
+        let env = environment().map_err(one)?;
+        let file = file().map_err(one)?;
+        let file = file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        Self::build(file, env, check)
+    }
+
+    /// [`Config::load`] from what is given: the name and text of a file, and variables.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn from_parts(
+        file: Option<(&str, &str)>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::build(file, env, |_, _| {})
+    }
+
+    fn build(
+        file: Option<(&str, &str)>,
+        env: impl IntoIterator<Item = (String, String)>,
+        check: impl FnOnce(&Self, &mut Vec<ConfigError>),
+    ) -> Result<Self, ConfigErrors> {
+        let Sources { tree, origins, errors } = Sources::gather(file, env).map_err(ConfigErrors)?;
+        let mut found = Vec::new();
+        let config: Self = parse::parse_all(tree, "", &mut found).unwrap_or_default();
+        let broken: Vec<_> = errors.iter().chain(&found).cloned().collect();
+        validate::validate(&config, &broken, &mut found);
+        check(&config, &mut found);
+        let found = found.into_iter().map(|error| origins.locate(error));
+        let errors: Vec<_> = errors.into_iter().chain(found).collect();
+        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
+    }
+
+    /// The names of the SMS providers to try, in order: `sms.order`, else every configured one by
+    /// name, else `sandbox` in sandbox mode.
+    pub fn sms_order(&self) -> Vec<String> {
+        if !self.sms.order.is_empty() {
+            return self.sms.order.clone();
+        }
+        match (self.sms.providers.is_empty(), self.mode) {
+            (true, Mode::Sandbox) => vec![SANDBOX.to_owned()],
+            _ => self.sms.providers.keys().cloned().collect(),
+        }
+    }
+
+    /// Whether the documentation UI is served.
+    pub fn docs(&self) -> bool {
+        self.http.docs.unwrap_or(self.mode == Mode::Sandbox)
+    }
+
+    /// How log lines look.
+    pub fn log_format(&self) -> LogFormat {
+        self.log.format.unwrap_or(match self.mode {
+            Mode::Sandbox => LogFormat::Pretty,
+            Mode::Production => LogFormat::Json,
+        })
+    }
+
+    /// The settings of one cron job, spelt with `-` or `_`.
+    pub fn cron_job(&self, name: &str) -> CronJob {
+        self.cron.get(&name.replace('_', "-")).cloned().unwrap_or_default()
+    }
+}
+
+/// The variables that are settings.
+fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(ConfigError::new(name, "is not UTF-8")),
+        })
+        .collect()
+}
+
+/// The name and text of the file. Only the default file may be missing.
+fn file() -> Result<Option<(String, String)>, ConfigError> {
+    let named = env::var_os(FILE_VARIABLE);
+    let may_miss = named.is_none();
+    let name = named.unwrap_or_else(|| DEFAULT_FILE.into());
+    let shown = name.to_string_lossy().into_owned();
+    match std::fs::read_to_string(&name) {
+        Ok(text) => Ok(Some((shown, text))),
+        Err(error) if may_miss && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::new(shown, format!("cannot be read: {}", error.kind()))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! `[otp]`, `[limits]` and `[phone]`: one-time codes, and who may ask for how many.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::rate::Rate;
+
+/// One-time codes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Otp {
+    /// Digits of a code, 4 to 10. Default 8.
+    pub length: u8,
+    /// Seconds a code is valid, 30 to 600. Default 240.
+    pub ttl_seconds: u32,
+    /// When another text may be asked for. Default `fixed`.
+    pub cooldown: Cooldown,
+    /// With `fixed`: seconds between two texts to one target, at most 600. Default 60.
+    pub resend_after_seconds: u32,
+    /// Wrong guesses per `request_id`. Default 5.
+    pub attempts_per_request: u32,
+    /// Wrong guesses per target without `request_id`. Default 5.
+    pub attempts_per_target: u32,
+    /// All guesses per target and day. Default 50.
+    pub daily_attempts_per_target: u32,
+    /// Texts per target and day. Default 20.
+    pub daily_sends_per_target: u32,
+    /// The id in `keys` of the key that derives new codes; the others only check. Required.
+    pub active_key: String,
+    /// Keys by id: base64 of at least 32 bytes each.
+    pub keys: BTreeMap<String, SecretString>,
+    /// The provider's template codes are sent with. `None` (default): `text` is sent.
+    pub template: Option<String>,
+    /// The text codes are sent with; holds `{code}`, best on a line of its own.
+    pub text: String,
+}
+
+impl Default for Otp {
+    fn default() -> Self {
+        Self {
+            length: 8,
+            ttl_seconds: 240,
+            cooldown: Cooldown::Fixed,
+            resend_after_seconds: 60,
+            attempts_per_request: 5,
+            attempts_per_target: 5,
+            daily_attempts_per_target: 50,
+            daily_sends_per_target: 20,
+            active_key: String::new(),
+            keys: BTreeMap::new(),
+            template: None,
+            text: "کد ورود شما:\n{code}\n".to_owned(),
+        }
+    }
+}
+
+impl Otp {
+    /// [`Otp::ttl_seconds`].
+    pub fn ttl(&self) -> Duration {
+        Duration::from_secs(self.ttl_seconds.into())
+    }
+
+    /// How long after a text the next one may be asked for, by [`Otp::cooldown`]. With
+    /// `until_expiry` a resend that extended the code extends this too.
+    pub fn resend_after(&self) -> Duration {
+        match self.cooldown {
+            Cooldown::Fixed => Duration::from_secs(self.resend_after_seconds.into()),
+            Cooldown::UntilExpiry => self.ttl(),
+        }
+    }
+}
+
+/// When another text may be asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cooldown {
+    /// After `otp.resend_after_seconds`.
+    #[default]
+    Fixed,
+    /// When the code has expired, as in the systems Peyk replaces.
+    UntilExpiry,
+}
+
+/// Rate limits of anonymous callers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Codes asked for per IP address. Default `60/1h`.
+    pub otp_send_per_ip: Rate,
+    /// Codes asked for per phone number. Default `10/1h`.
+    pub otp_send_per_target: Rate,
+    /// Wrong codes per IP address; right ones are not counted. Default `60/1m`.
+    pub verify_failures_per_ip: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            otp_send_per_ip: Rate { count: 60, seconds: 3_600 },
+            otp_send_per_target: Rate { count: 10, seconds: 3_600 },
+            verify_failures_per_ip: Rate { count: 60, seconds: 60 },
+        }
+    }
+}
+
+/// Which phone numbers are accepted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Phone {
+    /// Countries whose numbers are accepted (ISO 3166 alpha-2, upper case). Default `IR`.
+    pub countries: Vec<String>,
+    /// The country of numbers without a country code, one of `countries`. Default `IR`.
+    pub default_country: String,
+}
+
+impl Default for Phone {
+    fn default() -> Self {
+        Self { countries: vec!["IR".to_owned()], default_country: "IR".to_owned() }
+    }
+}

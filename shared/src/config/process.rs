@@ -1,0 +1,89 @@
+//! `[worker]`, `[cron.*]` and `[log]`: how the processes run.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Deserialize;
+
+/// The worker process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Worker {
+    /// Where the worker serves `/livez`, `/readyz` and `/metrics`. Default `127.0.0.1:8081`.
+    pub operations_listen: SocketAddr,
+    /// OTP texts in flight at once. Default 64.
+    pub otp_concurrency: usize,
+    /// Milliseconds running jobs have to end after SIGTERM. Default 15000.
+    pub drain_ms: u64,
+    /// Milliseconds between two sweeps for due work. Default 1000.
+    pub sweep_ms: u64,
+    /// Ids of one queue that are in Redis at most. Default 2000.
+    pub queue_window: u32,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            operations_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            otp_concurrency: 64,
+            drain_ms: 15_000,
+            sweep_ms: 1_000,
+            queue_window: 2_000,
+        }
+    }
+}
+
+impl Worker {
+    /// [`Worker::drain_ms`].
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+
+    /// [`Worker::sweep_ms`].
+    pub fn sweep(&self) -> Duration {
+        Duration::from_millis(self.sweep_ms)
+    }
+}
+
+/// One cron job; what is not set keeps what the worker says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct CronJob {
+    /// Six fields in UTC: second minute hour day-of-month month day-of-week. `None` (default): the
+    /// job's own schedule.
+    pub schedule: Option<String>,
+    /// Whether the job fires by itself. Default true.
+    pub enabled: bool,
+}
+
+impl Default for CronJob {
+    fn default() -> Self {
+        Self { schedule: None, enabled: true }
+    }
+}
+
+/// Logs, on standard error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// `None` (default): `pretty` in sandbox mode, `json` in production;
+    /// [`super::Config::log_format`] says which.
+    pub format: Option<LogFormat>,
+    /// Levels, as `tracing` writes them: `info`, `info,shared::otp=debug`. Default `info`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: None, filter: "info".to_owned() }
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Pretty,
+}

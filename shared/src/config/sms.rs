@@ -1,0 +1,81 @@
+//! `[sms]`: who carries the texts.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::Deserialize;
+use toml::Table;
+
+/// The provider that is always there in sandbox mode and needs no table.
+pub const SANDBOX: &str = "sandbox";
+
+/// SMS providers and how long to wait for them.
+#[derive(Clone, Deserialize)]
+#[serde(default)]
+pub struct Sms {
+    /// Providers in the order they are tried. Empty (default): every configured one by name, and
+    /// `sandbox` if none is and the mode is sandbox; [`super::Config::sms_order`] says which.
+    pub order: Vec<String>,
+    /// Providers by name, as written: each provider reads its own table with
+    /// [`super::parse_table`]. The key `kind` (default: the name) chooses the provider.
+    pub providers: BTreeMap<String, Table>,
+    /// Milliseconds one call to a provider may take in all. Default 8000.
+    pub budget_ms: u64,
+    /// Milliseconds connecting may take of it. Default 3000.
+    pub connect_timeout_ms: u64,
+    /// Calls per message at most. Default 10.
+    pub max_attempts: u32,
+}
+
+impl Default for Sms {
+    fn default() -> Self {
+        Self {
+            order: Vec::new(),
+            providers: BTreeMap::new(),
+            budget_ms: 8_000,
+            connect_timeout_ms: 3_000,
+            max_attempts: 10,
+        }
+    }
+}
+
+impl Sms {
+    /// How long one attempt owns its message, in milliseconds: the budget and two seconds to write
+    /// down the outcome.
+    pub fn lease_ms(&self) -> u64 {
+        self.budget_ms.saturating_add(2_000)
+    }
+
+    /// [`Sms::lease_ms`].
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms())
+    }
+
+    /// [`Sms::budget_ms`].
+    pub fn budget(&self) -> Duration {
+        Duration::from_millis(self.budget_ms)
+    }
+
+    /// [`Sms::connect_timeout_ms`].
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// What kind of provider `name` is: its table's `kind`, else its name.
+    pub fn kind<'a>(&'a self, name: &'a str) -> &'a str {
+        let table = self.providers.get(name);
+        table.and_then(|table| table.get("kind")).and_then(toml::Value::as_str).unwrap_or(name)
+    }
+}
+
+/// Providers by name only: their tables hold credentials.
+impl fmt::Debug for Sms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sms")
+            .field("order", &self.order)
+            .field("providers", &self.providers.keys())
+            .field("budget_ms", &self.budget_ms)
+            .field("connect_timeout_ms", &self.connect_timeout_ms)
+            .field("max_attempts", &self.max_attempts)
+            .finish()
+    }
+}

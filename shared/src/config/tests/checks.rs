@@ -1,0 +1,131 @@
+//! What types cannot say.
+
+use super::*;
+
+#[test]
+fn values_without_meaning_are_refused() {
+    for (path, bad) in [
+        ("http.public_url", "\"peyk.test\""),
+        ("http.public_url", "\"https://peyk.test/\""),
+        ("http.public_url", "\"ftp://peyk.test\""),
+        ("http.prefixes", "[]"),
+        ("http.prefixes", "[\"api\"]"),
+        ("http.prefixes", "[\"/api/\"]"),
+        ("http.prefixes", "[\"/\"]"),
+        ("http.prefixes", "[\"/api\", \"/api\"]"),
+        ("http.wait_ms", "30000"),
+        ("http.max_connections", "0"),
+        ("http.operations_listen", "\"127.0.0.1:8080\""),
+        ("database.max_connections", "0"),
+        ("redis.url", "\"127.0.0.1:6379\""),
+        ("redis.prefix", "\"Peyk\""),
+        ("redis.prefix", "\"\""),
+        ("auth.groups", "[]"),
+        ("auth.groups", "[0, -1]"),
+        ("auth.access_ttl_seconds", "0"),
+        ("auth.refresh_ttl_seconds", "299"),
+        ("auth.issuer", "\"\""),
+        ("otp.length", "3"),
+        ("otp.length", "11"),
+        ("otp.ttl_seconds", "29"),
+        ("otp.ttl_seconds", "601"),
+        ("otp.resend_after_seconds", "601"),
+        ("otp.attempts_per_request", "0"),
+        ("otp.text", "\"your code\""),
+        ("phone.countries", "[]"),
+        ("phone.countries", "[\"IR\", \"ir\"]"),
+        ("phone.countries", "[\"IR\", \"QQ\"]"),
+        ("phone.default_country", "\"DE\""),
+        ("sms.order", "[\"nobody\"]"),
+        ("sms.connect_timeout_ms", "9000"),
+        ("sms.max_attempts", "0"),
+        ("worker.otp_concurrency", "0"),
+        ("worker.sweep_ms", "0"),
+        ("log.filter", "\"shared=loud\""),
+        ("limits.otp_send_per_target", "\"0/1h\""),
+    ] {
+        let (section, key) = path.split_once('.').unwrap();
+        let file = format!("[{section}]\n{key} = {bad}");
+        assert_eq!(paths(&file, &[]), [path], "{file}");
+    }
+}
+
+#[test]
+fn values_at_the_edge_are_taken() {
+    for file in [
+        "[http]\npublic_url = \"https://peyk.test/under\"\nprefixes = [\"/a/b-c\"]",
+        "[http]\nlisten = \"127.0.0.1:0\"\noperations_listen = \"127.0.0.1:0\"\nwait_ms = 0",
+        "[otp]\nlength = 4\nttl_seconds = 30\ncooldown = \"until_expiry\"",
+        "[otp]\nlength = 10\nttl_seconds = 600\ntext = \"{code}\"",
+        "[log]\nformat = \"pretty\"\nfilter = \"info,shared::otp=debug\"",
+    ] {
+        load(file, &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_signing_key_has_exactly_the_secret_of_its_algorithm() {
+    let key = |lines: &str| paths(&format!("[auth.keys.new]\n{lines}"), &[]);
+    assert_eq!(key(""), ["auth.keys.new.private_key"]);
+    assert_eq!(key("private_key = \"x\""), ["auth.keys.new.private_key"]);
+    assert_eq!(key("algorithm = \"HS256\""), ["auth.keys.new.secret"]);
+    assert_eq!(key("algorithm = \"HS256\"\nsecret = \"short\""), ["auth.keys.new.secret"]);
+    let both = format!("algorithm = \"HS256\"\nsecret = \"{DJANGO}\"\nprivate_key = \"x\"");
+    assert_eq!(key(&both), ["auth.keys.new.private_key"]);
+    assert_eq!(paths("", &[("PEYK__AUTH__SIGNING_KEY", "new")]), ["auth.signing_key"]);
+}
+
+#[test]
+fn keys_shorter_than_32_bytes_are_refused() {
+    for short in ["c2hvcnQ=", "not base64 at all, but surely long enough otherwise"] {
+        assert_eq!(paths("", &[("PEYK__OTP__KEYS__K1", short)]), ["otp.keys.k1"]);
+        assert_eq!(paths("", &[("PEYK__AUTH__REFRESH_KEY", short)]), ["auth.refresh_key"]);
+    }
+    let config = load("", &[]).unwrap();
+    assert_eq!(decode_key(&config.otp.keys["k1"]).unwrap().len(), 32);
+}
+
+#[test]
+fn a_sandbox_does_not_start_beside_live_credentials() {
+    let path = "sms.providers.kavenegar.base_url";
+    let table = |line: &str| {
+        format!("mode = \"sandbox\"\n[sms.providers.kavenegar]\napi_key = \"x\"\n{line}")
+    };
+    for live in ["", "base_url = \"https://api.kavenegar.com\""] {
+        let found = errors(&table(live), &[]);
+        assert_eq!(found.len(), 1, "{live}: {found:?}");
+        assert!(found[0].starts_with(path) && found[0].contains("live credentials"));
+    }
+    for local in ["http://127.0.0.1:9", "http://127.9.9.9", "http://[::1]:9", "http://localhost"] {
+        load(&table(&format!("base_url = \"{local}\"")), &[]).unwrap();
+    }
+    load(&table("kind = \"sandbox\""), &[]).unwrap();
+    let named = "mode = \"sandbox\"\n[sms.providers.sandbox]\nkind = \"kavenegar\"";
+    assert_eq!(paths(named, &[]), ["sms.providers.sandbox.base_url"]);
+}
+
+#[test]
+fn production_does_not_start_with_a_sandbox_provider() {
+    assert_eq!(paths("[sms]\norder = [\"sandbox\"]", &[]), ["sms.order"]);
+    assert_eq!(paths("[sms.providers.sandbox]", &[]), ["sms.order"]);
+    assert_eq!(paths("[sms.providers.a]\nkind = \"sandbox\"", &[]), ["sms.order"]);
+    load("[sms]\norder = [\"a\"]\n[sms.providers.a]\n[sms.providers.sandbox]", &[]).unwrap();
+}
+
+#[test]
+fn a_provider_is_called_over_tls_unless_it_is_on_this_machine() {
+    for (url, fine) in [
+        ("https://api.kavenegar.com", true),
+        ("http://127.0.0.1:8000", true),
+        ("http://localhost:8000", true),
+        ("http://api.kavenegar.com", false),
+        ("http://localhost.evil.test", false),
+        ("http://10.0.0.1", false),
+        ("http://127.0.0.1@evil.test", false),
+        ("ftp://127.0.0.1", false),
+        ("api.kavenegar.com", false),
+    ] {
+        let file = format!("[sms.providers.kavenegar]\nbase_url = \"{url}\"");
+        assert_eq!(load(&file, &[]).is_ok(), fine, "{url}");
+    }
+}

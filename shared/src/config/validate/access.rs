@@ -1,0 +1,137 @@
+//! Checks of `[auth] [otp] [phone]`: who logs in, and with what.
+
+use std::str::FromStr;
+
+use p256::pkcs8::DecodePrivateKey;
+use phonenumber::country;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Checks, is_name};
+use crate::config::{Algorithm, Auth, Config, Otp, Phone, SigningKey, decode_key};
+
+/// Bytes a symmetric key has at least: the output of SHA-256, below which HMAC weakens
+/// (RFC 2104, section 3).
+const KEY_BYTES: usize = 32;
+const KEY_MESSAGE: &str = "must be base64 of at least 32 bytes";
+const KEY_ID_MESSAGE: &str = "must have an id of 1 to 32 of a-z 0-9 _ -";
+
+pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
+    auth(checks, &config.auth);
+    for (id, key) in &config.auth.keys {
+        signing_key(checks, &format!("auth.keys.{id}"), key);
+        checks.require(&format!("auth.keys.{id}"), is_name(id, 1, 32), KEY_ID_MESSAGE);
+    }
+    otp(checks, &config.otp);
+    otp_keys(checks, &config.otp);
+    phone(checks, &config.phone);
+}
+
+fn auth(checks: &mut Checks<'_>, auth: &Auth) {
+    let fine = !auth.groups.is_empty() && auth.groups.iter().all(|group| *group >= 0);
+    checks.require("auth.groups", fine, "must be at least one number, none of them negative");
+    checks.range("auth.access_ttl_seconds", auth.access_ttl_seconds, 1..=86_400);
+    checks.range("auth.refresh_ttl_seconds", auth.refresh_ttl_seconds, 1..=31_536_000);
+    checks.relate(
+        "auth.refresh_ttl_seconds",
+        "auth.access_ttl_seconds",
+        auth.refresh_ttl_seconds >= auth.access_ttl_seconds,
+        "must not be less than auth.access_ttl_seconds",
+    );
+    checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
+    chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
+    required_key(checks, "auth.refresh_key", &auth.refresh_key);
+    for (path, text) in [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)] {
+        checks.require(path, text.as_deref() != Some(""), "must not be empty; leave it out");
+    }
+}
+
+fn signing_key(checks: &mut Checks<'_>, path: &str, key: &SigningKey) {
+    let [algorithm, private_key, secret] =
+        ["algorithm", "private_key", "secret"].map(|name| format!("{path}.{name}"));
+    match key.algorithm {
+        Algorithm::ES256 => {
+            let fine = key.secret.is_none();
+            checks.relate(&secret, &algorithm, fine, "has no place in an ES256 key");
+            let text = key.private_key.as_ref().map_or("", |text| text.expose_secret());
+            let fine = p256::SecretKey::from_pkcs8_pem(text).is_ok();
+            let message = "must be a P-256 private key, PKCS#8 in PEM";
+            checks.relate(&private_key, &algorithm, fine, message);
+        }
+        Algorithm::HS256 => {
+            let fine = key.private_key.is_none();
+            checks.relate(&private_key, &algorithm, fine, "has no place in an HS256 key");
+            let text = key.secret.as_ref().map_or("", |text| text.expose_secret());
+            let fine = text.len() >= KEY_BYTES;
+            checks.relate(&secret, &algorithm, fine, "must have at least 32 bytes");
+        }
+    }
+}
+
+fn otp(checks: &mut Checks<'_>, otp: &Otp) {
+    checks.range("otp.length", otp.length, 4..=10);
+    checks.range("otp.ttl_seconds", otp.ttl_seconds, 30..=600);
+    checks.range("otp.resend_after_seconds", otp.resend_after_seconds, 0..=600);
+    for (path, count) in [
+        ("otp.attempts_per_request", otp.attempts_per_request),
+        ("otp.attempts_per_target", otp.attempts_per_target),
+        ("otp.daily_attempts_per_target", otp.daily_attempts_per_target),
+        ("otp.daily_sends_per_target", otp.daily_sends_per_target),
+    ] {
+        // The row counts in 32 bits with a sign.
+        checks.range(path, count, 1..=1_000_000);
+    }
+    checks.require("otp.text", otp.text.contains("{code}"), "must contain {code}");
+    let fine = otp.template.as_deref() != Some("");
+    checks.require("otp.template", fine, "must not be empty; leave it out");
+}
+
+fn otp_keys(checks: &mut Checks<'_>, otp: &Otp) {
+    chosen_key(checks, "otp", "active_key", &otp.active_key, otp.keys.keys());
+    for (id, key) in &otp.keys {
+        let path = format!("otp.keys.{id}");
+        checks.require(&path, is_key(key), KEY_MESSAGE);
+        checks.require(&path, is_name(id, 1, 32), KEY_ID_MESSAGE);
+    }
+}
+
+/// `<section>.<setting>` names one of `<section>.keys`.
+fn chosen_key<'a>(
+    checks: &mut Checks<'_>,
+    section: &str,
+    setting: &str,
+    chosen: &str,
+    mut ids: impl Iterator<Item = &'a String>,
+) {
+    let path = format!("{section}.{setting}");
+    let keys = format!("{section}.keys");
+    checks.require(&path, !chosen.is_empty(), "is required");
+    let fine = chosen.is_empty() || ids.any(|id| id == chosen);
+    checks.relate(&path, &keys, fine, &format!("must be the id of one of {keys}"));
+}
+
+fn required_key(checks: &mut Checks<'_>, path: &str, key: &SecretString) {
+    let empty = key.expose_secret().is_empty();
+    checks.require(path, !empty, "is required");
+    checks.require(path, empty || is_key(key), KEY_MESSAGE);
+}
+
+fn is_key(key: &SecretString) -> bool {
+    decode_key(key).is_some_and(|bytes| bytes.len() >= KEY_BYTES)
+}
+
+fn phone(checks: &mut Checks<'_>, phone: &Phone) {
+    let fine = !phone.countries.is_empty() && phone.countries.iter().all(|code| is_country(code));
+    let message = "must be at least one country, such as IR (ISO 3166 alpha-2, upper case)";
+    checks.require("phone.countries", fine, message);
+    checks.relate(
+        "phone.default_country",
+        "phone.countries",
+        phone.countries.is_empty() || phone.countries.contains(&phone.default_country),
+        "must be one of phone.countries",
+    );
+}
+
+fn is_country(code: &str) -> bool {
+    let upper = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    upper && country::Id::from_str(code).is_ok()
+}

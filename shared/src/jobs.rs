@@ -1,0 +1,79 @@
+//! The queue contract: which queues there are, what travels on them, and when to try again.
+//!
+//! A job's argument is the id of a row and nothing else; the row says what is to be done and
+//! whether it still is (see [`crate::sms::deliveries`]).
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+/// A queue of row ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// One-time codes: `sms_messages` rows of kind `otp`.
+    Otp,
+}
+
+impl Queue {
+    /// Every queue.
+    pub const ALL: [Self; 1] = [Self::Otp];
+
+    /// The queue's name: Redis key part, metrics label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Otp => "otp",
+        }
+    }
+}
+
+/// The id of the row a job is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RowId(pub i64);
+
+impl RowId {
+    /// Reads what [`RowId::encode`] wrote; `None` for anything else.
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let id: i64 = std::str::from_utf8(payload).ok()?.parse().ok()?;
+        (id > 0).then_some(Self(id))
+    }
+
+    /// The queue payload: the id in decimal.
+    pub fn encode(self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Pauses between attempts of one delivery, in milliseconds; the last one repeats.
+const PAUSES_MS: [u64; 6] = [1_000, 2_500, 6_000, 15_000, 30_000, 60_000];
+
+/// How long to wait after the `failures`-th failed attempt (from 1), with a fifth of jitter
+/// either way so that a provider's recovery is not met by a crowd.
+pub fn pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
+    let step = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
+    let base = PAUSES_MS[step.min(PAUSES_MS.len() - 1)];
+    Duration::from_millis(rng.random_range(base * 4 / 5..=base * 6 / 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_ids_and_nothing_else() {
+        assert_eq!(RowId::decode(RowId(42).encode().as_bytes()), Some(RowId(42)));
+        for junk in [&b"0"[..], b"-1", b"", b"abc", b"1.0", b"{\"id\":1}", b"\xff\xfe"] {
+            assert_eq!(RowId::decode(junk), None, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_within_their_jitter() {
+        let mut rng = rand::rng();
+        for (failures, base) in (1..).zip(PAUSES_MS) {
+            let pause = pause_after(failures, &mut rng).as_millis();
+            let base = u128::from(base);
+            assert!((base * 4 / 5..=base * 6 / 5).contains(&pause), "{failures}: {pause}");
+        }
+        assert!(pause_after(u32::MAX, &mut rng) <= Duration::from_secs(72));
+    }
+}

@@ -1,0 +1,43 @@
+//! What Peyk's two processes agree on: domain types, stores, queues, events, providers.
+//!
+//! Modules are features (`otp`, `sms`, `users`, `auth`) or the ground they stand on
+//! (`config`, `db`, `queue`, `redis` …). Nothing here knows HTTP serving.
+
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod device;
+pub mod events;
+pub mod ids;
+pub mod jobs;
+pub mod leases;
+pub mod limits;
+pub mod otp;
+pub mod phone;
+pub mod queue;
+pub mod redis;
+pub mod sms;
+pub mod telemetry;
+pub mod users;
+
+/// Chooses the TLS implementation of this process; call once, before the first connection.
+pub fn install_crypto() {
+    // An error only says that it was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Returns when the process is told to stop by SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When the signals cannot be listened for.
+pub async fn wait_for_stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

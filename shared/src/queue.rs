@@ -1,0 +1,304 @@
+//! Queues of row ids in Redis: the pusher, and the apalis backend that consumes.
+//!
+//! The only file that names apalis-redis. Its `Config` names the keys and its client makes the
+//! connections; its storage type is not used, because as documented it loses and doubles jobs
+//! (README, "Decisions"). Redis is a doorbell: an id that is lost here is pushed again by the
+//! sweep, an id that arrives twice finds its row already claimed.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use apalis_core::{
+    backend::{Backend, BackendConfig, finalize::Ephemeral},
+    task::{Task, builder::TaskBuilder, task_id::TaskId},
+    worker::context::WorkerContext,
+};
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs::{Queue, RowId};
+
+/// Seconds a blocking pop waits before it asks again. Must stay below [`RESPONSE_TIMEOUT`].
+const BLOCK_SECONDS: u64 = 2;
+/// How long Redis may stall before a connection is given up.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Ids popped but not yet started; they wait for the sweep if the process dies.
+const PREFETCH: usize = 10;
+/// Pause before a lost connection is made anew.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where the queues are.
+#[derive(Debug, Clone)]
+pub struct QueueServer {
+    url: SecretString,
+    prefix: String,
+}
+
+impl QueueServer {
+    /// Queues on the configured Redis, below its key prefix.
+    pub fn new(config: &crate::config::Redis) -> Self {
+        Self { url: config.url.clone(), prefix: config.prefix.clone() }
+    }
+
+    /// The Redis list that holds the ids of `queue`.
+    pub fn key(&self, queue: Queue) -> String {
+        let name = format!("{}:{}", self.prefix, queue.name());
+        apalis_redis::Config::default().queue(name).active_jobs_list()
+    }
+
+    async fn connect(&self, response: Duration) -> redis::RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(response));
+        apalis_redis::Client::open(self.url.expose_secret())?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    /// How many ids wait in `queue`.
+    ///
+    /// # Errors
+    /// When Redis does not answer within a second.
+    pub async fn depth(&self, queue: Queue) -> redis::RedisResult<u64> {
+        let mut connection = self.connect(Duration::from_secs(1)).await?;
+        redis::cmd("LLEN").arg(self.key(queue)).query_async(&mut connection).await
+    }
+}
+
+/// Hands ids to Redis in the background. Never blocks, never fails: what does not get through
+/// is found by the sweep.
+#[derive(Debug, Clone)]
+pub struct Pusher(mpsc::Sender<(Queue, RowId)>);
+
+impl Pusher {
+    /// Starts the background task; it ends when every clone of the pusher is dropped.
+    pub fn start(server: QueueServer) -> Self {
+        let (sender, receiver) = mpsc::channel(10_000);
+        tokio::spawn(push_all(server, receiver));
+        Self(sender)
+    }
+
+    /// Rings for one row.
+    pub fn push(&self, queue: Queue, id: RowId) {
+        if self.0.try_send((queue, id)).is_err() {
+            tracing::debug!(queue = queue.name(), "push skipped: the buffer is full");
+        }
+    }
+}
+
+async fn push_all(server: QueueServer, mut ids: mpsc::Receiver<(Queue, RowId)>) {
+    let mut connection = None;
+    let mut batch = Vec::new();
+    // While one command is on its way the next batch gathers; an idle pusher adds no delay.
+    while ids.recv_many(&mut batch, 500).await > 0 {
+        let mut by_queue: HashMap<Queue, Vec<String>> = HashMap::new();
+        for (queue, id) in batch.drain(..) {
+            by_queue.entry(queue).or_default().push(id.encode());
+        }
+        for (queue, ids) in by_queue {
+            if let Err(error) = push_batch(&server, &mut connection, queue, &ids).await {
+                connection = None;
+                tracing::warn!(queue = queue.name(), ids = ids.len(), %error, "push failed");
+            }
+        }
+    }
+}
+
+async fn push_batch(
+    server: &QueueServer,
+    connection: &mut Option<MultiplexedConnection>,
+    queue: Queue,
+    ids: &[String],
+) -> redis::RedisResult<()> {
+    if connection.is_none() {
+        *connection = Some(server.connect(Duration::from_secs(1)).await?);
+    }
+    let connection = connection.as_mut().expect("connected above");
+    redis::cmd("RPUSH").arg(server.key(queue)).arg(ids).query_async(connection).await
+}
+
+/// The apalis backend over one queue: a blocking pop on a connection of its own, so there is
+/// neither polling nor a wake-up that can get lost.
+#[derive(Debug)]
+pub struct Consumer {
+    ids: mpsc::Receiver<RowId>,
+    server: QueueServer,
+    queue: Queue,
+}
+
+/// Milliseconds since the Unix epoch (of the monotonic process start) at which a consumer last
+/// heard from Redis; for health checks.
+#[derive(Debug, Clone, Default)]
+pub struct LastFetch(Arc<AtomicI64>);
+
+impl LastFetch {
+    fn mark(&self) {
+        self.0.store(uptime_ms(), Ordering::Relaxed);
+    }
+
+    /// Time since the last answer of Redis, be it empty.
+    pub fn age(&self) -> Duration {
+        let age = uptime_ms() - self.0.load(Ordering::Relaxed);
+        Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    }
+}
+
+fn uptime_ms() -> i64 {
+    static START: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Consumer {
+    /// Starts fetching ids of `queue` until `shutdown` or until the consumer is dropped.
+    pub fn start(
+        server: QueueServer,
+        queue: Queue,
+        last_fetch: LastFetch,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let (sender, ids) = mpsc::channel(PREFETCH);
+        last_fetch.mark();
+        tokio::spawn(fetch_all(server.clone(), queue, sender, last_fetch, shutdown));
+        Self { ids, server, queue }
+    }
+
+    /// Takes what was popped and not started, to hand it back.
+    fn drain(&mut self) -> Vec<String> {
+        self.ids.close();
+        std::iter::from_fn(|| self.ids.try_recv().ok()).map(RowId::encode).collect()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let ids = self.drain();
+        if ids.is_empty() || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let (server, queue) = (self.server.clone(), self.queue);
+        tokio::spawn(async move {
+            // Best effort, spares the next worker the wait for the sweep.
+            let mut connection = None;
+            let _ = push_batch(&server, &mut connection, queue, &ids).await;
+        });
+    }
+}
+
+async fn fetch_all(
+    server: QueueServer,
+    queue: Queue,
+    ids: mpsc::Sender<RowId>,
+    last_fetch: LastFetch,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let fetching = fetch_until_error(&server, queue, &ids, &last_fetch);
+        let error = tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = ids.closed() => return,
+            error = fetching => error,
+        };
+        tracing::warn!(queue = queue.name(), %error, "queue connection lost");
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+}
+
+async fn fetch_until_error(
+    server: &QueueServer,
+    queue: Queue,
+    ids: &mpsc::Sender<RowId>,
+    last_fetch: &LastFetch,
+) -> redis::RedisError {
+    let mut connection = match server.connect(RESPONSE_TIMEOUT).await {
+        Ok(connection) => connection,
+        Err(error) => return error,
+    };
+    loop {
+        // Never pop what cannot be buffered.
+        let Ok(room) = ids.reserve_many(1).await.map(|_| ids.capacity().max(1)) else {
+            return redis::RedisError::from((redis::ErrorKind::Io, "consumer closed"));
+        };
+        let popped: redis::RedisResult<Option<(String, Vec<Vec<u8>>)>> = redis::cmd("BLMPOP")
+            .arg(BLOCK_SECONDS)
+            .arg(1)
+            .arg(server.key(queue))
+            .arg("LEFT")
+            .arg("COUNT")
+            .arg(room)
+            .query_async(&mut connection)
+            .await;
+        let payloads = match popped {
+            Ok(popped) => popped.map(|(_, payloads)| payloads).unwrap_or_default(),
+            Err(error) => return error,
+        };
+        last_fetch.mark();
+        for payload in payloads {
+            match RowId::decode(&payload) {
+                Some(id) => drop(ids.send(id).await),
+                None => tracing::error!(queue = queue.name(), "undecodable payload dropped"),
+            }
+        }
+    }
+}
+
+/// A consumer has no failures of its own: the fetch loop reconnects by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("queue closed")]
+pub struct QueueClosed;
+
+impl Backend for Consumer {
+    type Task = Task<RowId>;
+    type Error = QueueClosed;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), QueueClosed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Task<RowId>, QueueClosed>>> {
+        self.ids.poll_recv(cx).map(|id| {
+            id.map(|id| Ok(TaskBuilder::new(id).task_id(TaskId::from_string(id.encode())).build()))
+        })
+    }
+
+    fn poll_close(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), QueueClosed>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for Consumer {
+    type Args = RowId;
+    type Id = u64;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = tower::layer::util::Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Self::Layer {
+        Self::Layer::default()
+    }
+}

@@ -1,0 +1,185 @@
+//! Publish, subscribe and scripts over Redis. The only file that names fred.
+//!
+//! Everything here is best effort with short time-outs: no caller may depend on Redis for more
+//! than speed.
+
+use std::time::Duration;
+
+use fred::{
+    clients::{Client, SubscriberClient},
+    interfaces::{ClientLike, EventInterface, LuaInterface, PubsubInterface},
+    types::{
+        Builder,
+        config::{Config, ReconnectPolicy},
+    },
+};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+
+/// Longest wait for any command.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Redis could not be asked or refused the command.
+#[derive(Debug, thiserror::Error)]
+#[error("redis: {0}")]
+pub struct RedisError(#[from] fred::error::Error);
+
+/// A connection for commands that reconnects by itself.
+#[derive(Clone)]
+pub struct Redis {
+    client: Client,
+    prefix: String,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// Starts connecting in the background and returns at once.
+    ///
+    /// # Errors
+    /// When the URL cannot be parsed; the message does not contain it.
+    pub fn start(config: &crate::config::Redis) -> anyhow::Result<Self> {
+        let client = builder(config)?.build().map_err(without_url)?;
+        let connecting = client.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connecting.init().await {
+                tracing::warn!(%error, "redis is away, connecting in the background");
+            }
+        });
+        Ok(Self { client, prefix: config.prefix.clone() })
+    }
+
+    /// The configured key prefix.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether there is a connection now.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_connected()
+    }
+
+    /// Publishes `payload` to whoever listens on `channel`.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn publish(&self, channel: &str, payload: &str) -> Result<(), RedisError> {
+        self.ensure_connected()?;
+        let _: i64 = self.client.publish(channel, payload).await?;
+        Ok(())
+    }
+
+    /// Runs a script with one key (prefixed here) and integer arguments; returns integers.
+    ///
+    /// # Errors
+    /// When Redis is away or the script fails.
+    pub async fn eval(
+        &self,
+        script: &'static str,
+        key: &str,
+        args: Vec<i64>,
+    ) -> Result<Vec<i64>, RedisError> {
+        self.ensure_connected()?;
+        let key = format!("{}:{key}", self.prefix);
+        Ok(self.client.eval(script, vec![key], args).await?)
+    }
+
+    /// Whether Redis answers now.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), RedisError> {
+        self.ensure_connected()?;
+        let _: String = self.client.ping(None).await?;
+        Ok(())
+    }
+
+    /// The `maxmemory-policy` of the server, if it says so.
+    pub async fn maxmemory_policy(&self) -> Option<String> {
+        let info: String = self.client.info(Some(fred::types::InfoKind::Memory)).await.ok()?;
+        let line = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+        Some(line.trim().to_owned())
+    }
+
+    /// Commands queue up inside the client while it reconnects; failing at once is better.
+    fn ensure_connected(&self) -> Result<(), RedisError> {
+        if self.is_connected() {
+            return Ok(());
+        }
+        Err(fred::error::Error::new(fred::error::ErrorKind::IO, "not connected").into())
+    }
+}
+
+/// Subscribes to one channel for the life of the process; re-subscribes by itself after a lost
+/// connection. Messages published meanwhile are lost, as always with pub/sub.
+///
+/// # Errors
+/// When the URL cannot be parsed.
+pub fn subscribe(
+    config: &crate::config::Redis,
+    channel: String,
+) -> anyhow::Result<mpsc::Receiver<String>> {
+    let client = builder(config)?.build_subscriber_client().map_err(without_url)?;
+    let (sender, receiver) = mpsc::channel(4_096);
+    tokio::spawn(async move {
+        let _resubscriber = client.manage_subscriptions();
+        let mut messages = client.message_rx();
+        tokio::spawn(subscribe_when_connected(client.clone(), channel));
+        loop {
+            match messages.recv().await {
+                Ok(message) => {
+                    let Ok(text) = message.value.convert::<String>() else { continue };
+                    if sender.send(text).await.is_err() {
+                        return;
+                    }
+                }
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "replies missed: the process is overloaded");
+                }
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// The first subscription; later connections repeat it by themselves.
+async fn subscribe_when_connected(client: SubscriberClient, channel: String) {
+    let connecting = client.clone();
+    tokio::spawn(async move { connecting.init().await.map(drop) });
+    loop {
+        if client.is_connected() && client.subscribe(channel.clone()).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn builder(config: &crate::config::Redis) -> anyhow::Result<Builder> {
+    let url = config.url.expose_secret();
+    let mut builder = Builder::from_config(Config {
+        fail_fast: false,
+        ..Config::from_url(url).map_err(without_url)?
+    });
+    builder
+        .with_connection_config(|connection| {
+            connection.connection_timeout = Duration::from_secs(2);
+            connection.internal_command_timeout = Duration::from_secs(2);
+            connection.max_command_attempts = 1;
+        })
+        .with_performance_config(|performance| {
+            performance.default_command_timeout = TIMEOUT;
+            // The default of 32 silently drops under load.
+            performance.broadcast_channel_capacity = 16_384;
+        })
+        .set_policy(ReconnectPolicy::new_exponential(0, 100, 2_000, 2));
+    Ok(builder)
+}
+
+fn without_url(_: fred::error::Error) -> anyhow::Error {
+    anyhow::anyhow!("redis.url is not a Redis URL")
+}

@@ -1,0 +1,237 @@
+//! The claim / call / settle protocol of a message, as actions over its row.
+//!
+//! Any number of workers may be told of a row any number of times: claiming decides who works on
+//! it, the attempt number decides who may settle it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::{MessageStatus, providers::Outcome, routing::Past, store};
+use crate::{
+    jobs::{Queue, RowId},
+    phone::PhoneNumber,
+};
+
+/// A message in the hands of one worker, until its lease runs out.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The row.
+    pub id: i64,
+    /// Number of this attempt, from 1.
+    pub attempt: i32,
+    /// The recipient.
+    pub phone: PhoneNumber,
+    /// The provider's idempotency key.
+    pub local_id: i64,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// After this it must not be sent.
+    pub expires_at: DateTime<Utc>,
+    /// The api process that waits for the outcome.
+    pub reply_to: Option<String>,
+    /// Earlier attempts, oldest first.
+    pub history: Vec<PastAttempt>,
+}
+
+/// One earlier attempt of a message.
+#[derive(Debug, Clone)]
+pub struct PastAttempt {
+    /// Who was asked.
+    pub provider: String,
+    /// What was asked.
+    pub action: Action,
+    /// How it ended.
+    pub result: AttemptResult,
+}
+
+impl PastAttempt {
+    /// What the choice of the next provider needs to know of it.
+    pub fn for_routing(&self) -> Past {
+        match self.result {
+            AttemptResult::RejectedRecipient => Past::RecipientRefused,
+            AttemptResult::RejectedRequest | AttemptResult::RejectedAccount => {
+                Past::ProviderRefused
+            }
+            _ => Past::MayTryAgain,
+        }
+    }
+}
+
+/// What an attempt asks of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Action {
+    /// Carry the text.
+    Send,
+    /// Say what became of an earlier send.
+    Lookup,
+}
+
+/// How an attempt ended, as it is written to its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum AttemptResult {
+    /// The provider took the text.
+    Accepted,
+    /// It refused the recipient.
+    RejectedRecipient,
+    /// It refused our text, template or parameters.
+    RejectedRequest,
+    /// It refused our account.
+    RejectedAccount,
+    /// It asked for another try.
+    RetryLater,
+    /// Nobody knows; also what an attempt without an end counts as.
+    Unknown,
+    /// Look-up: the provider has the message.
+    Found,
+    /// Look-up: it does not.
+    NotFound,
+    /// Look-up: it cannot say.
+    Unsupported,
+}
+
+/// How a message goes on after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing more to do.
+    Done(MessageStatus),
+    /// Not sent; due again after this pause.
+    Retry(Duration),
+    /// Perhaps sent; to be resolved after this pause, or never when nothing can resolve it.
+    Resolve(Option<Duration>),
+}
+
+/// What is written when an attempt ends.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// How the attempt ended.
+    pub result: AttemptResult,
+    /// The provider's id of the message, when it gave one.
+    pub provider_message_id: Option<String>,
+    /// Bounded reason, e.g. `kavenegar.418`.
+    pub code: Option<String>,
+    /// How the message goes on.
+    pub next: Next,
+}
+
+/// What a sweep found and did.
+#[derive(Debug, Clone, Default)]
+pub struct Swept {
+    /// Rows to push now; they are marked as pushed.
+    pub due: Vec<RowId>,
+    /// Rows that reached the end of their life unsent.
+    pub expired: u64,
+    /// Leases of dead workers that were taken back.
+    pub reclaimed: u64,
+}
+
+/// Claims the row if it is due, alive and nobody else's: one conditional UPDATE.
+///
+/// # Errors
+/// When the database is away; nothing is claimed then, or the lease runs out.
+pub async fn claim(
+    pool: &PgPool,
+    id: RowId,
+    lease: Duration,
+    now: DateTime<Utc>,
+) -> Result<Option<Claim>, sqlx::Error> {
+    store::claim(pool, id.0, lease, now).await
+}
+
+/// Writes that the provider is about to be called. `false`: the lease is lost, do not call.
+///
+/// # Errors
+/// When the database is away; do not call then.
+pub async fn start_call(
+    pool: &PgPool,
+    claim: &Claim,
+    provider: &str,
+    action: Action,
+) -> Result<bool, sqlx::Error> {
+    store::start_call(pool, claim.id, claim.attempt, provider, action).await
+}
+
+/// Records how an attempt ended and moves the message on. `false`: another attempt has begun
+/// since (the answer is then recorded on the attempt's row only).
+///
+/// # Errors
+/// When the database is away; the sweep then resolves the row as unknown.
+pub async fn settle(
+    pool: &PgPool,
+    claim: &Claim,
+    settlement: &Settlement,
+) -> Result<bool, sqlx::Error> {
+    store::settle(pool, claim.id, claim.attempt, settlement).await
+}
+
+/// Ends a claimed message that cannot be attempted at all (no provider, nothing to say).
+///
+/// # Errors
+/// When the database is away.
+pub async fn abandon(
+    pool: &PgPool,
+    claim: &Claim,
+    status: MessageStatus,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
+    store::abandon(pool, claim.id, claim.attempt, status, reason).await
+}
+
+/// Expires dead rows, takes back lost leases and marks up to `room` due rows as pushed.
+///
+/// # Errors
+/// When the database is away.
+pub async fn sweep(
+    pool: &PgPool,
+    queue: Queue,
+    room: i64,
+    now: DateTime<Utc>,
+) -> Result<Swept, sqlx::Error> {
+    let Queue::Otp = queue;
+    let expired = store::expire(pool, now).await?;
+    let reclaimed = store::reclaim(pool).await?;
+    let due = store::take_due(pool, "otp", room, now).await?;
+    Ok(Swept { due: due.into_iter().map(RowId).collect(), expired, reclaimed })
+}
+
+/// How many rows of the queue are due, and for how many seconds the oldest has been; for metrics.
+///
+/// # Errors
+/// When the database is away.
+pub async fn backlog(pool: &PgPool, queue: Queue) -> Result<(i64, f64), sqlx::Error> {
+    let Queue::Otp = queue;
+    store::backlog(pool, "otp").await
+}
+
+/// How many rows [`purge`] would delete in all.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_purgeable(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    store::count_purgeable(pool, before).await
+}
+
+/// Deletes settled messages (and their attempts) that ended before `before`, one batch.
+///
+/// # Errors
+/// When the database is away.
+pub async fn purge(pool: &PgPool, before: DateTime<Utc>, batch: i64) -> Result<u64, sqlx::Error> {
+    store::purge(pool, before, batch).await
+}
+
+impl From<&Outcome> for AttemptResult {
+    fn from(outcome: &Outcome) -> Self {
+        use super::providers::Rejection;
+        match outcome {
+            Outcome::Accepted { .. } => Self::Accepted,
+            Outcome::Rejected { reason: Rejection::Recipient, .. } => Self::RejectedRecipient,
+            Outcome::Rejected { reason: Rejection::Request, .. } => Self::RejectedRequest,
+            Outcome::Rejected { reason: Rejection::Account, .. } => Self::RejectedAccount,
+            Outcome::RetryLater { .. } => Self::RetryLater,
+            Outcome::Unknown { .. } => Self::Unknown,
+        }
+    }
+}

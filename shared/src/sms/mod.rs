@@ -1,0 +1,140 @@
+//! Text messages: rows, deliveries and the providers that carry them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+
+use crate::phone::PhoneNumber;
+
+pub mod deliveries;
+pub mod providers;
+pub mod routing;
+mod store;
+
+/// State of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// Waits for its turn or its next attempt.
+    Queued,
+    /// A worker holds it.
+    Sending,
+    /// A provider accepted it.
+    Sent,
+    /// Every provider refused it for good, or attempts ran out.
+    Failed,
+    /// Its life ended before a provider took it.
+    Expired,
+    /// A provider may have taken it: there was no readable answer.
+    Unknown,
+}
+
+impl MessageStatus {
+    /// The word in the database, in answers and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The states a row may go to from this one; everything else is refused by the store.
+    pub fn can_become(self, next: Self) -> bool {
+        use MessageStatus::{Expired, Failed, Queued, Sending, Sent, Unknown};
+        match self {
+            Queued => matches!(next, Sending | Expired),
+            Sending => matches!(next, Queued | Sent | Failed | Expired | Unknown),
+            Unknown => matches!(next, Sending | Sent | Expired),
+            Sent | Failed | Expired => false,
+        }
+    }
+
+    /// Whether nothing will happen to the message any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Sent | Self::Failed | Self::Expired)
+    }
+}
+
+/// A message to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewOtpMessage<'a> {
+    /// The recipient.
+    pub phone: &'a PhoneNumber,
+    /// The provider's idempotency key; see [`crate::ids::random_local_id`].
+    pub local_id: i64,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// After this it is not sent any more.
+    pub expires_at: DateTime<Utc>,
+    /// The process that waits for the outcome, if one does.
+    pub reply_to: Option<&'a str>,
+}
+
+/// Writes the row of a one-time code's text; the caller commits and then pushes the id.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn accept_otp(
+    connection: &mut PgConnection,
+    message: &NewOtpMessage<'_>,
+) -> Result<i64, sqlx::Error> {
+    store::insert_otp(connection, message).await
+}
+
+/// What callers may know of a message.
+#[derive(Debug, Clone)]
+pub struct MessageView {
+    /// The row.
+    pub id: i64,
+    /// See [`NewOtpMessage::local_id`].
+    pub local_id: i64,
+    /// State now.
+    pub status: MessageStatus,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The message with this idempotency key.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find_by_local_id(
+    pool: &PgPool,
+    local_id: i64,
+) -> Result<Option<MessageView>, sqlx::Error> {
+    store::find_by_local_id(pool, local_id).await
+}
+
+/// The latest messages, newest first, of one number or of all; for the sandbox inbox.
+///
+/// # Errors
+/// When the database is away.
+pub async fn latest(
+    pool: &PgPool,
+    phone: Option<&PhoneNumber>,
+    limit: i64,
+) -> Result<Vec<(PhoneNumber, MessageView)>, sqlx::Error> {
+    store::latest(pool, phone, limit).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MessageStatus::{Expired, Failed, Queued, Sending, Sent, Unknown};
+
+    #[test]
+    fn final_states_have_no_way_out_and_nothing_is_sent_twice() {
+        let all = [Queued, Sending, Sent, Failed, Expired, Unknown];
+        for from in all {
+            for to in all {
+                assert!(!(from.is_final() && from.can_become(to)), "{from:?} -> {to:?}");
+            }
+        }
+        assert!(Queued.can_become(Sending) && !Queued.can_become(Sent));
+        assert!(Unknown.can_become(Sending) && !Unknown.can_become(Queued));
+    }
+}

@@ -1,0 +1,247 @@
+//! The one HTTP client of the SMS providers: its limits, and what a failed exchange means.
+//!
+//! The classes are about one question: can the provider have carried the request out? Only
+//! what failed before a connection stood is [`Failure::NotWritten`]; everything later is
+//! [`Failure::Unknown`], however unlikely the effect.
+
+use std::error::Error;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Client, Response, Url, redirect};
+
+use super::Outcome;
+use crate::clock::{Clock, SystemClock};
+
+/// No answer of an SMS provider comes near this; more is an attack or a mistake.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// A provider may ask for patience, but not for a day of it.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// Shorter than the shortest keep-alive in common use (5 s): a request written to a connection
+/// the server is just closing ends as "unknown", and those are the expensive ones.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// How long one exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// DNS, TCP and TLS together. Cut to three quarters of the budget, so that the budget never
+    /// ends while it is still unclear whether there is a connection.
+    pub connect: Duration,
+    /// The whole exchange, from the first look-up to the last byte of the body.
+    pub budget: Duration,
+}
+
+/// A connection pool with limits. It follows no redirect (a POST must not be repeated at an
+/// address the configuration does not name) and takes no proxy from the environment.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: Client,
+}
+
+impl HttpClient {
+    /// A client with these limits. Makes ring the process's TLS provider unless one is installed
+    /// already: without any, building a client panics.
+    ///
+    /// # Errors
+    /// The machine's certificate store cannot be used.
+    pub fn new(timeouts: Timeouts) -> Result<Self, reqwest::Error> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Lost races are fine: then another thread has installed one.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        let client = Client::builder()
+            .connect_timeout(timeouts.connect.min(timeouts.budget * 3 / 4))
+            .timeout(timeouts.budget)
+            .pool_idle_timeout(POOL_IDLE)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("peyk/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Posts a form (percent-encoded UTF-8, fields in the given order) and reads the answer,
+    /// whatever its status.
+    ///
+    /// # Errors
+    /// No whole answer came: [`Failure::NotWritten`] or [`Failure::Unknown`].
+    pub async fn post_form(&self, url: Url, form: &[(&str, &str)]) -> Result<Reply, Failure> {
+        match self.client.post(url).form(form).send().await {
+            Ok(response) => Reply::read(response).await,
+            Err(error) => Err(Failure::of_send(error)),
+        }
+    }
+}
+
+/// A whole HTTP answer. Has no `Debug`: bodies echo texts and numbers.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After` as a delay from now, at most an hour.
+    pub retry_after: Option<Duration>,
+    /// The body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    async fn read(mut response: Response) -> Result<Self, Failure> {
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Failure::of_body)? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(Failure::Unknown { code: "http.body".to_owned() });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Self { status, retry_after, body })
+    }
+
+    /// What an answer means whose body the provider's own rules cannot read: 429 and 503 are
+    /// promises that nothing was done, any other status is no such promise.
+    pub fn unreadable(&self) -> Outcome {
+        match self.status {
+            429 | 503 => Outcome::RetryLater { after: self.retry_after, code: self.code() },
+            _ => Outcome::Unknown { code: self.code() },
+        }
+    }
+
+    /// `http.502`; `http.body` where the status claims success.
+    pub fn code(&self) -> String {
+        match self.status {
+            200..=299 => "http.body".to_owned(),
+            status => format!("http.{status}"),
+        }
+    }
+}
+
+/// An exchange without a whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The provider has not seen the request: DNS, TCP, TLS, or the connect timeout.
+    NotWritten {
+        /// `http.connect` or `http.request`.
+        code: String,
+    },
+    /// The request may have been carried out.
+    Unknown {
+        /// `http.timeout`, `http.reset` or `http.body`.
+        code: String,
+    },
+}
+
+impl Failure {
+    /// The bounded code, free of addresses.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NotWritten { code } | Self::Unknown { code } => code,
+        }
+    }
+
+    fn of_send(error: reqwest::Error) -> Self {
+        let failure = if error.is_connect() {
+            Self::NotWritten { code: "http.connect".to_owned() }
+        } else if error.is_builder() {
+            Self::NotWritten { code: "http.request".to_owned() }
+        } else if error.is_timeout() {
+            Self::Unknown { code: "http.timeout".to_owned() }
+        } else {
+            Self::Unknown { code: "http.reset".to_owned() }
+        };
+        failure.logged(error)
+    }
+
+    fn of_body(error: reqwest::Error) -> Self {
+        let code = if error.is_timeout() { "http.timeout" } else { "http.body" };
+        Self::Unknown { code: code.to_owned() }.logged(error)
+    }
+
+    /// The cause goes to the log without its URL, which may hold a key.
+    fn logged(self, error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut causes = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push_str(": ");
+            causes.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        tracing::debug!(code = self.code(), causes, "no answer from an SMS provider");
+        self
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotWritten { code } => Self::RetryLater { after: None, code },
+            Failure::Unknown { code } => Self::Unknown { code },
+        }
+    }
+}
+
+/// Seconds or an HTTP date (RFC 9110, 10.2.3), at most [`MAX_RETRY_AFTER`]. A date counts from
+/// the answer's own `Date`, so that the two machines' clocks need not agree.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if let Ok(seconds) = value.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = DateTime::parse_from_rfc2822(value).ok()?.with_timezone(&Utc);
+        let now = date_header(headers, &DATE).unwrap_or_else(|| SystemClock.now());
+        (until - now).to_std().unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+fn date_header(headers: &HeaderMap, name: &HeaderName) -> Option<DateTime<Utc>> {
+    let value = headers.get(name)?.to_str().ok()?;
+    Some(DateTime::parse_from_rfc2822(value).ok()?.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn wait(pairs: &[(HeaderName, &'static str)]) -> Option<u64> {
+        let headers = pairs.iter().map(|(k, v)| (k.clone(), HeaderValue::from_static(v))).collect();
+        retry_after(&headers).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn retry_after_takes_seconds_and_dates_and_is_capped() {
+        let date = |text| (DATE, text);
+        let after = |text| (RETRY_AFTER, text);
+        assert_eq!(wait(&[after("7")]), Some(7));
+        assert_eq!(wait(&[after("0")]), Some(0));
+        assert_eq!(wait(&[after("86400")]), Some(3600));
+        assert_eq!(wait(&[after("99999999999999999999")]), None);
+        assert_eq!(wait(&[after("soon")]), None);
+        assert_eq!(wait(&[after("-1")]), None);
+        assert_eq!(wait(&[]), None);
+        let now = date("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(wait(&[now.clone(), after("Wed, 21 Oct 2015 07:28:30 GMT")]), Some(30));
+        assert_eq!(wait(&[now.clone(), after("Wed, 21 Oct 2015 07:27:00 GMT")]), Some(0));
+        assert_eq!(wait(&[now, after("Fri, 23 Oct 2015 07:28:00 GMT")]), Some(3600));
+        assert_eq!(wait(&[after("Wed, 21 Oct 2015 07:28:00 GMT")]), Some(0));
+    }
+
+    #[test]
+    fn only_429_and_503_promise_that_nothing_was_done() {
+        for status in [200, 204, 302, 400, 404, 408, 500, 502, 504] {
+            let reply = Reply { status, retry_after: None, body: Vec::new() };
+            assert!(matches!(reply.unreadable(), Outcome::Unknown { .. }), "{status}");
+        }
+        for status in [429, 503] {
+            let after = Some(Duration::from_secs(5));
+            let reply = Reply { status, retry_after: after, body: Vec::new() };
+            let code = format!("http.{status}");
+            assert_eq!(reply.unreadable(), Outcome::RetryLater { after, code });
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! SMS providers: one file each, one trait, one registry.
+//!
+//! To add a provider: write `<name>.rs` with a `Config` and an implementation of
+//! [`SmsProvider`], add its `kind` to [`build`], and run it through the provider suite
+//! in the `tests` crate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::config::{Config, ConfigError, SANDBOX, parse_table};
+use crate::phone::PhoneNumber;
+use http_client::Timeouts;
+
+pub mod http_client;
+pub mod kavenegar;
+pub mod sandbox;
+
+/// What a provider is asked to carry, for one recipient.
+#[derive(Debug, Clone)]
+pub struct OutgoingSms {
+    /// The recipient.
+    pub to: PhoneNumber,
+    /// The text or the template.
+    pub content: Content,
+    /// Random positive 63-bit number stored when the message was accepted; the provider's
+    /// idempotency key where it has one. The same for every attempt of one message.
+    pub local_id: i64,
+}
+
+/// The body of an [`OutgoingSms`].
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Free text.
+    Text(String),
+    /// A template known to the provider, with the values of its variables in order.
+    Template {
+        /// The provider's name or id of the template.
+        name: String,
+        /// `(variable, value)`, e.g. `("token", "123456")`.
+        tokens: Vec<(String, String)>,
+    },
+}
+
+/// Never prints the text or the values: they hold codes.
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(…)"),
+            Self::Template { name, .. } => write!(f, "Template({name}, …)"),
+        }
+    }
+}
+
+/// How one call to a provider ended. The classes decide what happens next; the retry rules
+/// live in the worker alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The provider took the message.
+    Accepted {
+        /// The provider's own id, for status look-ups and delivery reports.
+        provider_message_id: Option<String>,
+    },
+    /// The provider will never take this message.
+    Rejected {
+        /// What it objects to.
+        reason: Rejection,
+        /// Short, bounded, free of secrets and personal data: `kavenegar.411`.
+        code: String,
+    },
+    /// Nothing was sent; the same call may succeed later.
+    RetryLater {
+        /// The provider's own wish (`Retry-After`), if it gave one.
+        after: Option<Duration>,
+        /// As in [`Outcome::Rejected`].
+        code: String,
+    },
+    /// The request may have been carried out: no readable answer after it was written.
+    Unknown {
+        /// As in [`Outcome::Rejected`].
+        code: String,
+    },
+}
+
+/// What a rejection is about; decides whether another provider may do better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// The recipient: no other provider will do better.
+    Recipient,
+    /// This text, template or parameter at this provider: another may take it.
+    Request,
+    /// Our account at this provider (credentials, credit, line, allow-list): another may take it,
+    /// and an operator has to look.
+    Account,
+}
+
+/// What a provider knows of an earlier call with our `local_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// It has the message: nothing may be sent again.
+    Found {
+        /// The provider's id of it.
+        provider_message_id: Option<String>,
+    },
+    /// It has no such message: sending is safe.
+    NotFound,
+    /// It cannot be asked for this kind of call.
+    Unsupported,
+    /// It could not be asked now.
+    Unavailable {
+        /// As in [`Outcome::Rejected`].
+        code: String,
+    },
+}
+
+/// One account at one SMS provider.
+#[async_trait]
+pub trait SmsProvider: Send + Sync {
+    /// The configured name (`sms.providers.<name>`); bounded, used as a metrics label.
+    fn name(&self) -> &str;
+
+    /// Hands one message to the provider. Never panics, never takes longer than the
+    /// configured budget, and never says [`Outcome::RetryLater`] once the request may have
+    /// reached the provider and been carried out.
+    async fn send(&self, sms: &OutgoingSms) -> Outcome;
+
+    /// Asks what became of an earlier [`SmsProvider::send`] of the same message whose outcome
+    /// is unknown.
+    async fn lookup(&self, sms: &OutgoingSms) -> Lookup;
+}
+
+/// Every provider a configured account can be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kavenegar,
+    Sandbox,
+}
+
+impl Kind {
+    /// Reads `kind`, in any case, including the names django-chelseru used.
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
+            "sandbox" => Some(Self::Sandbox),
+            _ => None,
+        }
+    }
+}
+
+/// A setting of a provider that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key within the provider's table.
+    pub key: &'static str,
+    /// What is wrong, without the value.
+    pub message: String,
+}
+
+impl Problem {
+    fn new(key: &'static str, message: &str) -> Self {
+        Self { key, message: message.to_owned() }
+    }
+}
+
+/// The accounts to send through, first choice first, as [`Config::sms_order`] says. What is wrong
+/// with any account, used or not, is added to `errors`; `sms.order` itself is checked with the
+/// rest of the configuration.
+pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
+    let timeouts = Timeouts { connect: config.sms.connect_timeout(), budget: config.sms.budget() };
+    let order = config.sms_order();
+    let mut tables = config.sms.providers.clone();
+    if order.iter().any(|name| name == SANDBOX) {
+        // Needs no table.
+        tables.entry(SANDBOX.to_owned()).or_default();
+    }
+    let built: Vec<_> = tables
+        .iter()
+        .filter_map(|(name, table)| build_one(name, config.sms.kind(name), table, timeouts, errors))
+        .collect();
+    let named = |name: &String| built.iter().find(|provider| provider.name() == name);
+    order.iter().filter_map(named).cloned().collect()
+}
+
+fn build_one(
+    name: &str,
+    kind: &str,
+    table: &toml::Table,
+    timeouts: Timeouts,
+    errors: &mut Vec<ConfigError>,
+) -> Option<Arc<dyn SmsProvider>> {
+    let path = format!("sms.providers.{name}");
+    match Kind::parse(kind) {
+        Some(Kind::Kavenegar) => {
+            let settings = parse_table::<kavenegar::Config>(table, &path, errors)?;
+            kavenegar::Kavenegar::new(name, &settings, timeouts)
+                .map_err(|problems| report(&path, problems, errors))
+                .ok()
+                .map(|provider| Arc::new(provider) as _)
+        }
+        Some(Kind::Sandbox) => {
+            parse_table::<sandbox::Config>(table, &path, errors)?;
+            Some(Arc::new(sandbox::Sandbox::new(name, timeouts.budget)))
+        }
+        None => {
+            let message = "is no known kind of provider: kavenegar, sandbox";
+            report(&path, vec![Problem::new("kind", message)], errors);
+            None
+        }
+    }
+}
+
+/// Adds the problems, except where the path has an error already.
+fn report(path: &str, problems: Vec<Problem>, errors: &mut Vec<ConfigError>) {
+    for Problem { key, message } in problems {
+        let path = format!("{path}.{key}");
+        if errors.iter().all(|error| error.path != path) {
+            errors.push(ConfigError::new(path, message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Mode, Sms};
+
+    /// Names of the providers built and paths of the errors.
+    fn outcome(mode: Mode, order: &[&str], providers: &str) -> (Vec<String>, Vec<String>) {
+        let config = Config {
+            mode,
+            sms: Sms {
+                order: strings(order),
+                providers: toml::from_str(providers).unwrap(),
+                ..Sms::default()
+            },
+            ..Config::default()
+        };
+        let mut errors = Vec::new();
+        let built = build(&config, &mut errors);
+        let names = built.iter().map(|provider| provider.name().to_owned()).collect();
+        (names, errors.into_iter().map(|error| error.path).collect())
+    }
+
+    fn strings(list: &[&str]) -> Vec<String> {
+        list.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    const TWO: &str = "[b]\nkind='sandbox'\n[a]\nkind='KAVENEGAR_COM'\napi_key='k'";
+
+    #[test]
+    fn the_order_is_the_configured_one_or_that_of_the_names() {
+        assert_eq!(outcome(Mode::Production, &[], TWO).0, ["a", "b"]);
+        assert_eq!(outcome(Mode::Production, &["b", "a"], TWO).0, ["b", "a"]);
+        assert_eq!(outcome(Mode::Production, &["b"], TWO).0, ["b"]);
+    }
+
+    #[test]
+    fn a_table_without_a_kind_is_named_after_it() {
+        let tables = "[Kavenegar]\napi_key='k'\n[sandbox]";
+        let expected = (strings(&["Kavenegar", "sandbox"]), strings(&[]));
+        assert_eq!(outcome(Mode::Production, &[], tables), expected);
+    }
+
+    #[test]
+    fn only_sandbox_mode_has_a_provider_of_its_own() {
+        assert_eq!(outcome(Mode::Sandbox, &[], "").0, ["sandbox"]);
+        assert!(outcome(Mode::Production, &[], "").0.is_empty());
+        assert_eq!(outcome(Mode::Sandbox, &["sandbox"], "").0, ["sandbox"]);
+        let both = outcome(Mode::Sandbox, &["sandbox", "kavenegar"], "[kavenegar]\napi_key='k'");
+        assert_eq!(both, (strings(&["sandbox", "kavenegar"]), strings(&[])));
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_path() {
+        let tables = "[a]\n[b]\nkind=7\n[c]\nkind='kavenegar'\napi_key=''\nbase_url='x'";
+        let (built, errors) = outcome(Mode::Production, &[], tables);
+        assert!(built.is_empty());
+        let expected = [
+            "sms.providers.a.kind",
+            "sms.providers.b.kind",
+            "sms.providers.c.base_url",
+            "sms.providers.c.api_key",
+        ];
+        assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn unknown_keys_are_mistakes() {
+        let (_, errors) = outcome(Mode::Sandbox, &[], "[sandbox]\ncolour='red'");
+        assert!(errors.iter().any(|path| path.contains("sandbox")), "{errors:?}");
+    }
+
+    #[test]
+    fn debug_of_content_has_no_text() {
+        let text = Content::Text("482913".to_owned());
+        let tokens = vec![("token".to_owned(), "482913".to_owned())];
+        let template = Content::Template { name: "login".to_owned(), tokens };
+        assert!(!format!("{text:?}{template:?}").contains("482913"));
+    }
+}
