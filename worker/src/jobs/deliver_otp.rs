@@ -1,0 +1,171 @@
+//! Delivers the text of a one-time code: claim, call, settle.
+
+use std::time::Duration;
+
+use shared::{
+    events::{MessageSettled, ReplyTo, reply_channel},
+    jobs::{Queue, RowId},
+    sms::{
+        MessageStatus,
+        deliveries::{self, Action, Claim, Next, Settlement},
+        providers::{Lookup, Outcome, OutgoingSms, SmsProvider},
+    },
+    telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS},
+};
+
+use crate::{
+    Environment,
+    outcome::{Plan, Situation},
+};
+
+/// Works on one row, if it is due and nobody else does.
+///
+/// # Errors
+/// When the database is away: the row's lease or push mark runs out and the sweep brings it back.
+pub async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), sqlx::Error> {
+    let lease = env.config.sms.lease();
+    let Some(claim) = deliveries::claim(&env.pool, id, lease, env.clock.now()).await? else {
+        return Ok(());
+    };
+    let Some(content) = env.otp.content(claim.local_id).await? else {
+        return abandon(env, &claim, MessageStatus::Expired, "otp.superseded").await;
+    };
+    let sms = OutgoingSms { to: claim.phone.clone(), content, local_id: claim.local_id };
+    let order: Vec<&str> = env.providers.iter().map(|provider| provider.name()).collect();
+    let situation = Situation {
+        order: &order,
+        history: &claim.history,
+        max_attempts: env.config.sms.max_attempts as usize,
+        time_left: (claim.expires_at - env.clock.now()).to_std().unwrap_or(Duration::ZERO),
+    };
+    match situation.plan() {
+        Plan::GiveUp => abandon(env, &claim, MessageStatus::Failed, "sms.no_provider").await,
+        Plan::Send(provider) => send(env, &claim, &situation, provider, &sms).await,
+        Plan::Ask { provider, or_send } => {
+            ask(env, &claim, &situation, (provider, or_send), &sms).await
+        }
+    }
+}
+
+async fn send<'a>(
+    env: &Environment,
+    claim: &Claim,
+    situation: &Situation<'a>,
+    name: &'a str,
+    sms: &OutgoingSms,
+) -> Result<(), sqlx::Error> {
+    let Some(provider) = env.provider(name) else {
+        return abandon(env, claim, MessageStatus::Failed, "sms.no_provider").await;
+    };
+    if !deliveries::start_call(&env.pool, claim, name, Action::Send).await? {
+        return Ok(());
+    }
+    let outcome = call(env, provider.as_ref(), sms).await;
+    let settlement = situation.after_send(name, &outcome, &mut rand::rng());
+    settle(env, claim, &settlement).await
+}
+
+/// The call, within the budget whatever the provider does.
+async fn call(env: &Environment, provider: &dyn SmsProvider, sms: &OutgoingSms) -> Outcome {
+    let timer = PROVIDER_SECONDS.with_label_values(&[provider.name()]).start_timer();
+    let budget = Duration::from_millis(env.config.sms.budget_ms);
+    let outcome = tokio::time::timeout(budget, provider.send(sms))
+        .await
+        .unwrap_or_else(|_| Outcome::Unknown { code: "budget".to_owned() });
+    timer.observe_duration();
+    let (class, code) = describe(&outcome);
+    PROVIDER_CALLS.with_label_values(&[provider.name(), class]).inc();
+    match outcome {
+        Outcome::Accepted { .. } => tracing::info!(provider = provider.name(), class, "sms call"),
+        _ => tracing::warn!(provider = provider.name(), class, code, "sms call"),
+    }
+    outcome
+}
+
+fn describe(outcome: &Outcome) -> (&'static str, &str) {
+    match outcome {
+        Outcome::Accepted { .. } => ("accepted", ""),
+        Outcome::Rejected { code, .. } => ("rejected", code),
+        Outcome::RetryLater { code, .. } => ("retry_later", code),
+        Outcome::Unknown { code } => ("unknown", code),
+    }
+}
+
+async fn ask<'a>(
+    env: &Environment,
+    claim: &Claim,
+    situation: &Situation<'a>,
+    (name, or_send): (&'a str, Option<&'a str>),
+    sms: &OutgoingSms,
+) -> Result<(), sqlx::Error> {
+    let answer = look_up(env, name, sms).await;
+    match (answer, or_send) {
+        (Lookup::Unsupported, Some(other)) => send(env, claim, situation, other, sms).await,
+        (Lookup::Unsupported, None) => {
+            abandon(env, claim, MessageStatus::Unknown, "sms.unresolvable").await
+        }
+        (answer, _) => {
+            // Asking has no effect to protect, so its row is written afterwards.
+            if !deliveries::start_call(&env.pool, claim, name, Action::Lookup).await? {
+                return Ok(());
+            }
+            let settlement = situation.after_lookup(&answer, &mut rand::rng());
+            settle(env, claim, &settlement).await
+        }
+    }
+}
+
+async fn look_up(env: &Environment, name: &str, sms: &OutgoingSms) -> Lookup {
+    let Some(provider) = env.provider(name) else { return Lookup::Unsupported };
+    let budget = Duration::from_millis(env.config.sms.budget_ms);
+    tokio::time::timeout(budget, provider.lookup(sms))
+        .await
+        .unwrap_or_else(|_| Lookup::Unavailable { code: "budget".to_owned() })
+}
+
+async fn settle(
+    env: &Environment,
+    claim: &Claim,
+    settlement: &Settlement,
+) -> Result<(), sqlx::Error> {
+    let mine = deliveries::settle(&env.pool, claim, settlement).await?;
+    if !mine {
+        tracing::warn!(job.id = claim.id, "settled too late: the lease was lost");
+        return Ok(());
+    }
+    match settlement.next {
+        Next::Done(status) => announce(env, claim, status).await,
+        Next::Retry(Duration::ZERO) | Next::Resolve(Some(Duration::ZERO)) => {
+            env.pusher.push(Queue::Otp, RowId(claim.id));
+        }
+        Next::Resolve(None) => announce(env, claim, MessageStatus::Unknown).await,
+        Next::Retry(_) | Next::Resolve(Some(_)) => {}
+    }
+    Ok(())
+}
+
+async fn abandon(
+    env: &Environment,
+    claim: &Claim,
+    status: MessageStatus,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    tracing::info!(job.id = claim.id, reason, "sms given up");
+    if deliveries::abandon(&env.pool, claim, status, reason).await? {
+        announce(env, claim, status).await;
+    }
+    Ok(())
+}
+
+/// Wakes the api process that waits, if one does; it reads the row anyway when its time is up.
+async fn announce(env: &Environment, claim: &Claim, status: MessageStatus) {
+    let age = (env.clock.now() - claim.created_at).to_std().unwrap_or(Duration::ZERO);
+    DELIVERY_SECONDS.with_label_values(&[status.as_str()]).observe(age.as_secs_f64());
+    let Some(reply_to) = claim.reply_to.as_deref().and_then(ReplyTo::parse) else { return };
+    let event = MessageSettled { waiter: reply_to.waiter, status };
+    let Ok(payload) = serde_json::to_string(&event) else { return };
+    let channel = reply_channel(env.redis.prefix(), &reply_to.process);
+    if let Err(error) = env.redis.publish(&channel, &payload).await {
+        tracing::debug!(%error, "nobody told");
+    }
+}

@@ -1,0 +1,85 @@
+//! Peyk's worker: consumes the queues, sweeps, and runs the cron jobs.
+
+use std::sync::Arc;
+
+use shared::{
+    clock::SharedClock,
+    config::{Config, ConfigError},
+    jobs::{Queue, RowId},
+    otp::Otp,
+    queue::Pusher,
+    redis::Redis,
+    sms::providers::SmsProvider,
+};
+use sqlx::PgPool;
+
+use crate::cron::CronJob;
+
+pub mod cron;
+pub mod jobs;
+pub mod operations;
+pub mod outcome;
+pub mod supervisor;
+pub mod sweep;
+
+/// What jobs, the sweep and cron jobs work with.
+pub struct Environment {
+    /// The configuration of this process.
+    pub config: Config,
+    /// This process's unique name.
+    pub process: String,
+    /// The truth.
+    pub pool: PgPool,
+    /// Business time.
+    pub clock: SharedClock,
+    /// The OTP feature.
+    pub otp: Otp,
+    /// SMS providers, first choice first.
+    pub providers: Vec<Arc<dyn SmsProvider>>,
+    /// Publishes outcomes.
+    pub redis: Redis,
+    /// Rings for rows.
+    pub pusher: Pusher,
+}
+
+impl Environment {
+    /// The configured provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&Arc<dyn SmsProvider>> {
+        self.providers.iter().find(|provider| provider.name() == name)
+    }
+
+    /// How many jobs of a queue run at once.
+    pub fn concurrency(&self, queue: Queue) -> usize {
+        match queue {
+            Queue::Otp => self.config.worker.otp_concurrency as usize,
+        }
+    }
+}
+
+/// Checks what only the worker knows: the names and schedules of cron jobs, the providers.
+pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
+    shared::sms::providers::build(config, errors);
+    for name in config.cron.keys() {
+        if CronJob::find(name).is_none() {
+            errors.push(ConfigError::new(format!("cron.{name}"), "is no cron job"));
+        }
+    }
+    for job in CRON_JOBS {
+        if let Err(error) = job.schedule(config) {
+            errors.push(ConfigError::new(format!("cron.{}.schedule", job.name), error.to_string()));
+        }
+    }
+}
+
+/// The one list of jobs: what is done with a row of each queue.
+///
+/// # Errors
+/// When the database is away; the sweep brings the row back.
+pub async fn run_job(queue: Queue, id: RowId, env: &Environment) -> Result<(), sqlx::Error> {
+    match queue {
+        Queue::Otp => jobs::deliver_otp::deliver_otp(id, env).await,
+    }
+}
+
+/// The one list of cron jobs.
+pub const CRON_JOBS: &[CronJob] = &[cron::purge_expired_otps::JOB, cron::purge_sms_messages::JOB];

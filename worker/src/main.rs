@@ -1,0 +1,173 @@
+//! The `worker` binary.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use shared::{
+    clock::{SharedClock, SystemClock},
+    config::Config,
+    db, ids,
+    jobs::Queue,
+    otp::Otp,
+    queue::{LastFetch, Pusher, QueueServer},
+    redis::Redis,
+    sms::providers,
+    telemetry,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use worker::{
+    CRON_JOBS, Environment,
+    cron::{self, CronJob, Mode},
+    supervisor, sweep,
+};
+
+#[derive(Parser)]
+#[command(name = "worker", version, about = "Peyk's worker: delivers, retries, sweeps, cleans up")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Consume the queues and run the cron jobs (the default)
+    Run,
+    /// Look at cron jobs or run one now
+    #[command(subcommand)]
+    Cron(CronCommand),
+}
+
+#[derive(Subcommand)]
+enum CronCommand {
+    /// Every job with its schedule, last and next run
+    List,
+    /// Run one job now
+    Run {
+        /// Name of the job, e.g. purge-expired-otps
+        name: String,
+        /// Only count what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match start(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "start-up errors go to the terminal")]
+fn report(error: &anyhow::Error) {
+    eprintln!("worker: {error:#}");
+}
+
+async fn start(arguments: Arguments) -> anyhow::Result<()> {
+    let config = Config::load_with(worker::check_config)?;
+    shared::install_crypto();
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => run(config).await,
+        Command::Cron(command) => cron_command(config, command).await,
+    }
+}
+
+fn environment(config: Config) -> anyhow::Result<Environment> {
+    let providers = providers::build(&config, &mut Vec::new());
+    let clock: SharedClock = Arc::new(SystemClock);
+    let pool = db::connect(&config.database)?;
+    Ok(Environment {
+        process: ids::process_name("worker", &mut rand::rng()),
+        otp: Otp::new(pool.clone(), clock.clone(), &config.otp)?,
+        redis: Redis::start(&config.redis)?,
+        pusher: Pusher::start(QueueServer::new(&config.redis)),
+        providers,
+        pool,
+        clock,
+        config,
+    })
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    telemetry::init(&config)?;
+    telemetry::log_panics();
+    let env = Arc::new(environment(config)?);
+    let address = env.config.worker.operations_listen;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("worker.operations_listen: cannot listen on {address}"))?;
+    let operations = listener.local_addr()?;
+    let shutdown = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let last_fetch = LastFetch::default();
+    for queue in Queue::ALL {
+        tasks.spawn(supervisor::supervise(
+            env.clone(),
+            queue,
+            last_fetch.clone(),
+            shutdown.clone(),
+        ));
+    }
+    tasks.spawn(sweep::run(env.clone(), shutdown.clone()));
+    tasks.spawn(cron::run(env.clone(), shutdown.clone()));
+    tokio::spawn(worker::operations::serve(listener, env.clone(), last_fetch, shutdown.clone()));
+    tracing::info!(process = env.process, %operations, "worker started");
+    shared::wait_for_stop_signal().await?;
+    tracing::info!("draining");
+    shutdown.cancel();
+    tasks.close();
+    let drain = Duration::from_millis(env.config.worker.drain_ms);
+    if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+        tracing::warn!("drain deadline passed, the sweep of another worker takes over");
+    }
+    tracing::info!("worker stopped");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
+async fn cron_command(config: Config, command: CronCommand) -> anyhow::Result<()> {
+    let env = environment(config)?;
+    match command {
+        CronCommand::List => {
+            let runs = cron::last_runs(&env.pool).await?;
+            for job in CRON_JOBS {
+                println!("{}", describe(job, &env, &runs));
+            }
+        }
+        CronCommand::Run { name, dry_run } => {
+            let known = || CRON_JOBS.iter().map(|job| job.name).collect::<Vec<_>>().join(", ");
+            let job = CronJob::find(&name).with_context(|| {
+                format!("no cron job is called {name:?}; there are: {}", known())
+            })?;
+            let mode = if dry_run { Mode::DryRun } else { Mode::Real };
+            let rows = cron::run_now(&env, job, mode).await?;
+            let did = if dry_run { "would delete" } else { "deleted" };
+            println!("{}: {did} {rows} rows", job.name);
+        }
+    }
+    Ok(())
+}
+
+fn describe(job: &CronJob, env: &Environment, runs: &[cron::LastRun]) -> String {
+    let last = runs.iter().find(|run| run.job == job.name);
+    let last = last.map_or_else(
+        || "never".to_owned(),
+        |run| {
+            let how = match (&run.error, run.rows) {
+                (Some(error), _) => format!("failed: {error}"),
+                (None, Some(rows)) => format!("{rows} rows"),
+                (None, None) => "unfinished".to_owned(),
+            };
+            format!("{} ({how})", run.fire_at.format("%Y-%m-%d %H:%M:%SZ"))
+        },
+    );
+    let next = job
+        .next_after(&env.config, env.clock.now())
+        .map_or_else(|| "off".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%SZ").to_string());
+    format!("{}\n  {}\n  last run: {last}\n  next run: {next}", job.name, job.about)
+}

@@ -1,0 +1,96 @@
+//! Keeps one apalis worker per queue alive until the process is told to stop.
+
+use std::{sync::Arc, time::Duration};
+
+use apalis::{
+    layers::WorkerBuilderExt,
+    prelude::{BoxDynError, WorkerBuilder, WorkerError},
+};
+use futures_util::future::BoxFuture;
+use shared::{
+    ids,
+    jobs::{Queue, RowId},
+    queue::{Consumer, LastFetch, QueueServer},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+use crate::{Environment, run_job};
+
+/// Pauses between restarts of a dead worker, in milliseconds; the last one repeats.
+const RESTART_PAUSES_MS: [u64; 4] = [200, 1_000, 2_000, 5_000];
+
+/// Consumes `queue` until `shutdown`, whatever happens to the worker inside; then waits for the
+/// running jobs.
+pub async fn supervise(
+    env: Arc<Environment>,
+    queue: Queue,
+    last_fetch: LastFetch,
+    shutdown: CancellationToken,
+) {
+    let running = TaskTracker::new();
+    let mut pauses = RESTART_PAUSES_MS.iter().copied();
+    let mut pause = 0;
+    while !shutdown.is_cancelled() {
+        let ended =
+            consume(env.clone(), queue, last_fetch.clone(), running.clone(), shutdown.clone())
+                .await;
+        if shutdown.is_cancelled() {
+            break;
+        }
+        pause = pauses.next().unwrap_or(pause.max(RESTART_PAUSES_MS[3]));
+        tracing::error!(queue = queue.name(), error = ?ended.err(), pause, "worker died, restarting");
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+        }
+    }
+    running.close();
+    running.wait().await;
+}
+
+/// One life of one worker. Boxed in a function that is not async: otherwise the compiler cannot
+/// prove the future general enough to be spawned.
+fn consume(
+    env: Arc<Environment>,
+    queue: Queue,
+    last_fetch: LastFetch,
+    running: TaskTracker,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, Result<(), WorkerError>> {
+    // A name per start: the library treats a reused one as still alive.
+    let name = ids::process_name(queue.name(), &mut rand::rng());
+    let server = QueueServer::new(&env.config.redis);
+    let consumer = Consumer::start(server, queue, last_fetch, shutdown.clone());
+    let concurrency = env.concurrency(queue);
+    let worker = WorkerBuilder::new(name).backend(consumer).concurrency(concurrency).build(
+        move |id: RowId| {
+            let (env, running) = (env.clone(), running.clone());
+            async move {
+                guard(env, running, queue, id).await;
+                Ok::<(), BoxDynError>(())
+            }
+        },
+    );
+    Box::pin(worker.run_until(async move {
+        shutdown.cancelled().await;
+        Ok::<(), WorkerError>(())
+    }))
+}
+
+/// Runs a job on a task of its own, so that neither its panic nor the end of its worker touches
+/// anything else, and within a time after which its lease is lost anyway.
+async fn guard(env: Arc<Environment>, running: TaskTracker, queue: Queue, id: RowId) {
+    let span = tracing::info_span!("job", queue = queue.name(), job.id = id.0);
+    let limit = env.config.sms.lease() * 2;
+    let job = async move {
+        match tokio::time::timeout(limit, run_job(queue, id, &env)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "job left to the sweep"),
+            Err(_) => tracing::error!("job hung and was dropped"),
+        }
+    };
+    if running.spawn(job.instrument(span)).await.is_err() {
+        tracing::error!(queue = queue.name(), job.id = id.0, "job panicked");
+    }
+}
