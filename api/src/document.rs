@@ -1,0 +1,147 @@
+//! The OpenAPI document as it is committed, served and generated from: what poem-openapi says of
+//! the operations, with the paths clients really use.
+
+use poem_openapi::{OpenApi, OpenApiService};
+use serde_json::{Map, Value, json};
+
+use crate::router;
+
+const DESCRIPTION: &str = "Self-hosted backend for apps built around a phone number: log in by \
+one-time code, send SMS, take payments, chat in real time.\n\n\
+Every path is also served without its trailing slash and below every configured prefix. \
+Every error is a `Problem` (RFC 9457, `application/problem+json`).";
+
+/// The document. Needs neither configuration nor database.
+pub(crate) fn document() -> Value {
+    let service = router::service();
+    let raw = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
+    finish(raw)
+}
+
+/// The document as JSON text, as committed.
+pub(crate) fn json_text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).expect("a JSON value is writable");
+    text.push('\n');
+    text
+}
+
+/// The document as YAML text, as committed.
+pub(crate) fn yaml_text() -> String {
+    serde_yaml::to_string(&document()).expect("a JSON value is writable")
+}
+
+/// The documentation UI over the finished document, from embedded assets.
+pub(crate) fn ui_html<T: OpenApi>(service: &OpenApiService<T, ()>) -> String {
+    let finished = serde_json::to_string(&document()).expect("a JSON value is writable");
+    // In a script element no other sequence can end the script.
+    let finished = finished.replace("</", "<\\/");
+    let page = service.swagger_ui_html().replace(&service.spec(), &finished);
+    page.replace("<title>Swagger UI</title>", "<title>Peyk API</title>")
+}
+
+fn finish(mut document: Value) -> Value {
+    document["info"]["description"] = DESCRIPTION.into();
+    document["info"]["license"] = json!({ "name": "MIT", "identifier": "MIT" });
+    document["info"]["license"].as_object_mut().map(|license| license.remove("identifier"));
+    document["servers"] = json!([{ "url": "http://127.0.0.1:8080", "description": "script/dev" }]);
+    let paths = document["paths"].take();
+    let with_slash = paths
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(path, item)| (format!("{}{path}/", router::DOCUMENTED_PREFIX), item.clone()));
+    document["paths"] = Value::Object(with_slash.collect::<Map<_, _>>());
+    tidy(&mut document);
+    document
+}
+
+/// Media types without parameters (generators compare them literally), whole numbers as integers,
+/// header names in their usual spelling.
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(schema) = members.remove("application/json; charset=utf-8") {
+                members.insert("application/json".to_owned(), schema);
+            }
+            if let Some(header) = members.remove("LOCATION") {
+                members.insert("Location".to_owned(), header);
+            }
+            if members.get("in") == Some(&json!("header"))
+                && members.get("name") == Some(&json!("PREFER"))
+            {
+                members.insert("name".to_owned(), json!("Prefer"));
+            }
+            members.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e15) {
+                // Exact: checked to be whole and small.
+                if let Ok(integer) = format!("{whole:.0}").parse::<i64>() {
+                    *value = integer.into();
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operations(document: &Value) -> Vec<(String, Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        let each = paths.iter().flat_map(|(path, item)| {
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, operation)| (format!("{method} {path}"), operation.clone()))
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn the_committed_document_is_current() {
+        for (committed, current) in [
+            (include_str!("../../openapi/openapi.json"), json_text()),
+            (include_str!("../../openapi/openapi.yaml"), yaml_text()),
+        ] {
+            assert!(committed == current, "run `just openapi` and commit the result");
+        }
+    }
+
+    #[test]
+    fn paths_are_whole_and_end_in_a_slash() {
+        let document = document();
+        assert!(document["paths"]["/api/otp/send/"]["post"].is_object());
+        assert!(document["paths"]["/api/otp/{request_id}/"]["get"].is_object());
+    }
+
+    #[test]
+    fn every_operation_is_named_tagged_and_lists_its_problems() {
+        for (name, operation) in operations(&document()) {
+            assert!(operation["operationId"].is_string(), "{name}");
+            assert!(operation["summary"].is_string(), "{name}");
+            assert!(operation["tags"][0].is_string(), "{name}");
+            let responses = operation["responses"].as_object().unwrap();
+            for (status, response) in responses {
+                let content = &response["content"];
+                if status.starts_with('2') {
+                    assert!(content["application/json"].is_object(), "{name} {status}");
+                } else {
+                    let schema = &content["application/problem+json"]["schema"]["$ref"];
+                    assert_eq!(schema, "#/components/schemas/Problem", "{name} {status}");
+                }
+            }
+            assert!(responses.contains_key("500") && responses.contains_key("503"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_page_shows_this_document_and_loads_nothing_from_elsewhere() {
+        let page = ui_html(&router::service());
+        assert!(page.contains("/api/otp/send/") && !page.contains("\"/otp/send\""));
+        assert!(!page.contains("<script src") && !page.contains("<link"));
+    }
+}

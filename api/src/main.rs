@@ -1,0 +1,167 @@
+//! The `api` binary: serves HTTP, validates, commits, enqueues.
+
+mod document;
+mod error;
+mod input;
+mod legacy;
+mod middleware;
+mod router;
+mod routes;
+mod server;
+mod state;
+mod waiters;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use shared::{
+    config::{Config, Mode, init_toml},
+    db, telemetry,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    server::ServerLimits,
+    state::{SharedState, State},
+};
+
+#[derive(Parser)]
+#[command(name = "api", version, about = "Peyk's HTTP server")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve HTTP (the default)
+    Serve,
+    /// Apply the database migrations
+    Migrate,
+    /// Read the configuration and name everything that is wrong with it
+    CheckConfig,
+    /// Print a complete configuration with fresh secrets
+    Init {
+        /// For trying out, without any account
+        #[arg(long)]
+        sandbox: bool,
+    },
+    /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
+    Openapi {
+        /// YAML instead of JSON
+        #[arg(long)]
+        yaml: bool,
+        /// The folder to write both files to
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match start(Arguments::parse().command.unwrap_or(Command::Serve)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "start-up errors go to the terminal")]
+fn report(error: &anyhow::Error) {
+    eprintln!("api: {error:#}");
+}
+
+#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
+fn print(text: &str) {
+    print!("{text}");
+}
+
+async fn start(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve => serve(load()?).await,
+        Command::Migrate => db::migrate(&load()?.database).await,
+        Command::CheckConfig => {
+            load()?;
+            print("The configuration is good.\n");
+            Ok(())
+        }
+        Command::Init { sandbox } => {
+            print(&init_toml(if sandbox { Mode::Sandbox } else { Mode::Production }));
+            Ok(())
+        }
+        Command::Openapi { out: Some(folder), .. } => {
+            std::fs::write(folder.join("openapi.json"), document::json_text())?;
+            std::fs::write(folder.join("openapi.yaml"), document::yaml_text())?;
+            Ok(())
+        }
+        Command::Openapi { yaml, out: None } => {
+            print(&if yaml { document::yaml_text() } else { document::json_text() });
+            Ok(())
+        }
+    }
+}
+
+/// Reads the configuration with the checks that need the features: providers, keys, countries.
+fn load() -> anyhow::Result<Config> {
+    shared::install_crypto();
+    let config = Config::load_with(|config, errors| {
+        shared::sms::providers::build(config, errors);
+    })?;
+    Ok(config)
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::init(&config)?;
+    telemetry::log_panics();
+    let listener = bind(config.http.listen, "http.listen").await?;
+    let listen = listener.local_addr()?;
+    let operations = match config.http.operations_listen {
+        Some(address) => Some(bind(address, "http.operations_listen").await?),
+        None => None,
+    };
+    let limits = ServerLimits {
+        max_connections: config.http.max_connections,
+        head_timeout: config.http.header_timeout(),
+        write_timeout: Duration::from_secs(30),
+        shutdown: config.http.shutdown(),
+    };
+    let state: SharedState = Arc::new(State::build(config)?);
+    warn_about_redis(state.clone());
+    let shutdown = CancellationToken::new();
+    if let Some(listener) = operations {
+        let app = router::operations_app(state.clone());
+        tokio::spawn(server::serve(listener, app, limits, shutdown.clone()));
+    }
+    let app = router::app(state.clone());
+    tracing::info!(listen = %listen, mode = ?state.config.mode, "api started");
+    let stopping = shutdown.clone();
+    tokio::spawn(async move {
+        if shared::wait_for_stop_signal().await.is_ok() {
+            tracing::info!("draining");
+            stopping.cancel();
+        }
+    });
+    server::serve(listener, app, limits, shutdown).await?;
+    tracing::info!("api stopped");
+    Ok(())
+}
+
+async fn bind(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
+}
+
+/// A Redis that throws keys away under pressure forgets queued ids and limits: say so once.
+fn warn_about_redis(state: SharedState) {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match state.redis.maxmemory_policy().await.as_deref() {
+            Some("noeviction") => {}
+            Some(policy) => tracing::warn!(policy, "redis: set maxmemory-policy to noeviction"),
+            None => tracing::warn!("redis: maxmemory-policy unknown, it should be noeviction"),
+        }
+    });
+}

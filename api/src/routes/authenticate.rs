@@ -1,0 +1,216 @@
+//! `authenticate/`: log in with a one-time code.
+
+use std::time::Duration;
+
+use poem::{Request, http::header, web::Data};
+use poem_openapi::{Object, OpenApi, payload::Json};
+use serde_json::Value;
+use shared::{
+    auth::{CodeLogin, LoggedIn, LoginError},
+    device::Device,
+    ids,
+    phone::PhoneNumber,
+    telemetry::OTP_CHECKS,
+    users::{Origin, User},
+};
+
+use super::{Tag, otp::whole_seconds, parse_phone};
+use crate::{
+    error::{Code, Problem, problems},
+    input::{Fields, FromFields, Input, Text},
+    middleware::ClientIp,
+    state::{SharedState, State, address_subject},
+};
+
+/// A number with the code that was sent to it.
+#[derive(Debug, Object)]
+pub(crate) struct Authenticate {
+    /// The number the code was sent to, in any usual form.
+    #[oai(validator(min_length = 1, max_length = 64))]
+    mobile_number: String,
+    /// The code, also in Persian or Arabic digits.
+    #[oai(validator(max_length = 64))]
+    code: String,
+    /// Which of the number's accounts; 0 unless given. Only configured groups are accepted.
+    group: Option<i32>,
+    /// The handle that `otp/send/` returned. With it, other people's guesses cannot use up the
+    /// attempts.
+    #[oai(validator(min_length = 32, max_length = 32))]
+    request_id: Option<String>,
+}
+
+impl FromFields for Authenticate {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let mobile_number = fields.text("mobile_number", Text::any());
+        // The old system took null for a code like any other wrong one.
+        let code = if fields.is_null("code") {
+            Some(String::new())
+        } else {
+            fields.text("code", Text::max(64).or_blank())
+        };
+        let group = fields.value("group").as_ref().and_then(read_group);
+        let request_id = read_request_id(fields);
+        Some(Self { mobile_number: mobile_number?, code: code?, group, request_id })
+    }
+}
+
+/// Numbers, and strings that hold one; anything else means the default group, as it always did.
+fn read_group(value: &Value) -> Option<i32> {
+    match value {
+        Value::Number(number) => number.as_i64().map(|n| i32::try_from(n).unwrap_or(i32::MAX)),
+        Value::String(text) => {
+            let text: String =
+                text.trim().chars().map(|c| shared::phone::ascii_digit(c).unwrap_or(c)).collect();
+            text.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+fn read_request_id(fields: &mut Fields) -> Option<String> {
+    if fields.is_null("request_id") {
+        return None;
+    }
+    let request_id = fields.optional_text("request_id", Text::max(64))?;
+    if !ids::is_handle(&request_id) {
+        fields.error("request_id", "invalid", "Not a request_id of otp/send/.");
+        return None;
+    }
+    Some(request_id)
+}
+
+/// The account.
+#[derive(Debug, Object)]
+#[oai(rename = "User")]
+pub(crate) struct UserBody {
+    /// The account's number.
+    id: i64,
+    /// Its unique name.
+    username: String,
+    /// Its mobile number, in the national form for Iran.
+    mobile_number: Option<String>,
+    /// Its group.
+    group: i32,
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            mobile_number: user.phone.as_ref().map(PhoneNumber::to_national),
+            group: user.group,
+        }
+    }
+}
+
+/// A successful login.
+#[derive(Debug, Object)]
+pub(crate) struct AuthenticateResult {
+    /// Access token (JWT): send it as `Authorization: Bearer …`.
+    access: String,
+    /// Refresh token (JWT), for new access tokens.
+    refresh: String,
+    /// Who logged in.
+    user: UserBody,
+}
+
+problems!(
+    /// What can go wrong with a login.
+    pub(crate) AuthenticateProblem: 400, 401, 408, 413, 415, 429, 500, 503
+);
+
+/// The operation.
+pub(crate) struct AuthenticateApi;
+
+#[OpenApi(tag = "Tag::Authentication")]
+impl AuthenticateApi {
+    /// Log in with a one-time code
+    ///
+    /// The first login with a number makes its account. A wrong, expired, used or unknown code is
+    /// answered alike.
+    #[oai(path = "/authenticate", method = "post", operation_id = "authenticate")]
+    async fn authenticate(
+        &self,
+        state: Data<&SharedState>,
+        ip: ClientIp,
+        request: &Request,
+        input: Input<Authenticate>,
+    ) -> Result<Json<AuthenticateResult>, AuthenticateProblem> {
+        let started = tokio::time::Instant::now();
+        let input = input.0;
+        let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;
+        let group = allowed_group(state.0, input.group)?;
+        let origin = origin(ip, request);
+        let login = CodeLogin {
+            phone: &phone,
+            code: &input.code,
+            group,
+            request_id: input.request_id.as_deref(),
+            origin: &origin,
+        };
+        let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+        match state.auth.login_by_code(&login, &mut rng).await {
+            Ok(LoggedIn { user, tokens }) => {
+                OTP_CHECKS.with_label_values(&["accepted"]).inc();
+                Ok(Json(AuthenticateResult {
+                    access: tokens.access,
+                    refresh: tokens.refresh,
+                    user: user.into(),
+                }))
+            }
+            Err(error) => Err(refuse(state.0, error, ip, started).await.into()),
+        }
+    }
+}
+
+fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
+    let groups = &state.config.auth.groups;
+    let group = group.unwrap_or_else(|| {
+        if groups.contains(&0) { 0 } else { groups.first().copied().unwrap_or(0) }
+    });
+    if groups.contains(&group) {
+        return Ok(group);
+    }
+    let message = format!("\"{group}\" is not a valid choice.");
+    Err(Problem::new(Code::Validation).with_field("group", "invalid_choice", message))
+}
+
+fn origin(ip: ClientIp, request: &Request) -> Origin {
+    let user_agent =
+        request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin {
+        ip: Some(ip.0),
+        user_agent: user_agent.map(|text| text.chars().take(512).collect()),
+        device: user_agent.map(Device::parse).unwrap_or_default(),
+    }
+}
+
+/// Every refusal takes at least the configured time, so that a number with a code and one without
+/// cannot be told apart by the clock. Only failures spend the address's share: a right code is
+/// never refused for what others did.
+async fn refuse(
+    state: &State,
+    error: LoginError,
+    ip: ClientIp,
+    started: tokio::time::Instant,
+) -> Problem {
+    let code = match error {
+        LoginError::NoSuchCode => Code::OtpNotFound,
+        LoginError::AccountDisabled => Code::UserInactive,
+        LoginError::Database(error) => return error.into(),
+    };
+    let rate = state.config.limits.verify_failures_per_ip;
+    let limited = state.limiter.take("verify_failure_ip", &address_subject(ip.0), rate).await;
+    let floor = Duration::from_millis(state.config.auth.failure_floor_ms);
+    tokio::time::sleep_until(started + floor).await;
+    let (label, problem) = match limited {
+        Ok(()) => ("refused", Problem::new(code)),
+        Err(limited) => {
+            let wait = whole_seconds(limited.retry_after);
+            ("limited", Problem::new(Code::RateLimited).with_retry_after(wait))
+        }
+    };
+    OTP_CHECKS.with_label_values(&[label]).inc();
+    problem
+}

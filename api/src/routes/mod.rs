@@ -1,0 +1,58 @@
+//! Operations: one file per noun. A handler parses, calls one action and answers.
+
+pub(crate) mod authenticate;
+pub(crate) mod operations;
+pub(crate) mod otp;
+pub(crate) mod sandbox;
+pub(crate) mod well_known;
+
+use poem_openapi::Tags;
+use shared::{
+    db,
+    phone::{PhoneError, PhoneNumber, PhoneRules},
+};
+
+use crate::error::{Code, Problem};
+
+/// Groups of operations in the document.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Log in with a phone number and a one-time code.
+    Authentication,
+}
+
+/// Reads the phone number of a request.
+///
+/// # Errors
+/// A validation problem that names the field.
+pub(crate) fn parse_phone(
+    rules: &PhoneRules,
+    field: &'static str,
+    input: &str,
+) -> Result<PhoneNumber, Problem> {
+    rules.parse(input).map_err(|error| {
+        let (code, message) = match error {
+            PhoneError::Empty => ("blank", "This field may not be blank."),
+            // What the old system says of anything longer than 09123456789.
+            PhoneError::NotANumber if input.chars().count() > 11 => {
+                ("max_length", "Ensure this field has no more than 11 characters.")
+            }
+            PhoneError::NotANumber => ("invalid", "Enter a valid mobile number."),
+            PhoneError::CountryNotAllowed => {
+                ("country_not_allowed", "Mobile numbers of this country are not accepted.")
+            }
+            PhoneError::NotMobile => ("not_mobile", "This number cannot receive text messages."),
+        };
+        Problem::new(Code::Validation).with_field(field, code, message)
+    })
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        if db::is_unavailable(&error) {
+            Self::new(Code::Unavailable).with_retry_after(1).with_cause(error)
+        } else {
+            Self::internal(error)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Health and metrics.
+
+use poem::{
+    IntoResponse, Response, handler,
+    http::StatusCode,
+    web::{Data, Json},
+};
+use serde_json::json;
+use shared::{db, telemetry};
+
+use crate::state::SharedState;
+
+/// The process runs.
+#[handler]
+pub(crate) fn livez() -> &'static str {
+    "ok"
+}
+
+/// Requests can be answered: PostgreSQL is there with the right schema. Redis away is reported
+/// and is no reason to be taken out: sends answer 202, logins work.
+#[handler]
+pub(crate) async fn readyz(Data(state): Data<&SharedState>) -> Response {
+    let database = db::schema_is_current(&state.pool).await;
+    let ready = matches!(database, Ok(true));
+    let body = json!({
+        "ready": ready,
+        "database": database.is_ok(),
+        "schema": database.unwrap_or(false),
+        "redis": state.redis.ping().await.is_ok(),
+    });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Json(body).with_status(status).into_response()
+}
+
+/// Prometheus text.
+#[handler]
+pub(crate) fn metrics() -> Response {
+    telemetry::metrics_text().with_content_type("text/plain; version=0.0.4").into_response()
+}

@@ -1,0 +1,299 @@
+//! `otp/send/` and `otp/{request_id}/`.
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::{
+    ApiResponse, Enum, Object, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+};
+use shared::{
+    ids,
+    jobs::Queue,
+    otp::{AcceptedSend, Purpose, SendCodeError},
+    phone::PhoneNumber,
+    sms::MessageStatus,
+    telemetry::OTP_SENDS,
+};
+
+use super::{Tag, parse_phone};
+use crate::{
+    error::{Code, Problem, problems},
+    input::{Fields, FromFields, Input, Text},
+    middleware::ClientIp,
+    state::{SharedState, State, address_subject},
+    waiters::Waiter,
+};
+
+/// Asks for a one-time code.
+#[derive(Debug, Object)]
+pub(crate) struct SendOtp {
+    /// A mobile number in any usual form, also with Persian or Arabic digits.
+    #[oai(validator(min_length = 1, max_length = 64))]
+    mobile_number: String,
+}
+
+impl FromFields for SendOtp {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { mobile_number: fields.text("mobile_number", Text::any())? })
+    }
+}
+
+/// Where the text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum OtpStatus {
+    /// Waits for its turn or its next attempt.
+    Queued,
+    /// Is being handed to a provider.
+    Sending,
+    /// A provider accepted it.
+    Sent,
+    /// It could not be sent.
+    Failed,
+    /// Its time was over before it could be sent.
+    Expired,
+    /// A provider may have accepted it; its answer was lost.
+    Unknown,
+}
+
+impl From<MessageStatus> for OtpStatus {
+    fn from(status: MessageStatus) -> Self {
+        match status {
+            MessageStatus::Queued => Self::Queued,
+            MessageStatus::Sending => Self::Sending,
+            MessageStatus::Sent => Self::Sent,
+            MessageStatus::Failed => Self::Failed,
+            MessageStatus::Expired => Self::Expired,
+            MessageStatus::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// An accepted send.
+#[derive(Debug, Object)]
+pub(crate) struct SendOtpResult {
+    /// A sentence for people.
+    details: String,
+    /// Handle of this send: give it to `authenticate/`, and its attempts are yours alone.
+    request_id: String,
+    /// Where the text is.
+    status: OtpStatus,
+    /// Seconds the code is valid from now.
+    expires_in: i64,
+    /// Seconds until another send is accepted.
+    resend_after: i64,
+    /// Where to ask for the status.
+    status_url: String,
+}
+
+#[derive(ApiResponse)]
+pub(crate) enum SendOtpResponse {
+    /// A provider accepted the text.
+    #[oai(status = 200)]
+    Sent(Json<SendOtpResult>),
+    /// The text is accepted here and on its way; ask `status_url` how it goes.
+    #[oai(status = 202)]
+    Accepted(
+        Json<SendOtpResult>,
+        /// Where to ask for the status.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+problems!(
+    /// What can go wrong with a send.
+    pub(crate) SendOtpProblem: 400, 408, 409, 413, 415, 429, 500, 502, 503
+);
+
+/// The state of one send.
+#[derive(Debug, Object)]
+pub(crate) struct OtpRequest {
+    /// The handle.
+    request_id: String,
+    /// Where the text is.
+    status: OtpStatus,
+    /// When it was accepted.
+    created_at: DateTime<Utc>,
+    /// Seconds the code is still valid; 0 when it is used or over.
+    expires_in: i64,
+    /// Seconds until another send is accepted.
+    resend_after: i64,
+}
+
+problems!(
+    /// What can go wrong with a status.
+    pub(crate) GetOtpProblem: 400, 404, 408, 413, 500, 503
+);
+
+/// The operations.
+pub(crate) struct OtpApi;
+
+#[OpenApi(tag = "Tag::Authentication")]
+impl OtpApi {
+    /// Send a one-time code
+    ///
+    /// Sends a code to the number and answers 200 once a provider accepted it, or 202 if that
+    /// takes longer than a few seconds. Sending again before the code is over sends the same code.
+    #[oai(path = "/otp/send", method = "post", operation_id = "sendOtp")]
+    async fn send_otp(
+        &self,
+        state: Data<&SharedState>,
+        ip: ClientIp,
+        /// `respond-async`: answer 202 at once.
+        #[oai(name = "Prefer")]
+        prefer: Header<Option<String>>,
+        input: Input<SendOtp>,
+    ) -> Result<SendOtpResponse, SendOtpProblem> {
+        let phone = parse_phone(&state.phones, "mobile_number", &input.0.mobile_number)?;
+        let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
+        let result = send(state.0, &phone, ip, !respond_async).await;
+        OTP_SENDS.with_label_values(&[label(&result)]).inc();
+        Ok(result?)
+    }
+
+    /// Ask how a send goes
+    #[oai(path = "/otp/:request_id", method = "get", operation_id = "getOtp")]
+    async fn get_otp(
+        &self,
+        state: Data<&SharedState>,
+        /// The handle that `otp/send/` returned.
+        request_id: Path<String>,
+    ) -> Result<Json<OtpRequest>, GetOtpProblem> {
+        if !ids::is_handle(&request_id.0) {
+            return Err(Problem::new(Code::NotFound).into());
+        }
+        let request = state.otp.request(&request_id.0).await.map_err(Problem::from)?;
+        let request = request.ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(Json(OtpRequest {
+            request_id: request.request_id,
+            status: request.status.into(),
+            created_at: request.created_at,
+            expires_in: request.expires_in,
+            resend_after: request.resend_after,
+        }))
+    }
+}
+
+/// RFC 7240: a list of preferences, each perhaps with parameters.
+fn asks_for_async(prefer: &str) -> bool {
+    prefer.split([',', ';']).any(|item| item.trim().eq_ignore_ascii_case("respond-async"))
+}
+
+async fn send(
+    state: &State,
+    phone: &PhoneNumber,
+    ip: ClientIp,
+    wait: bool,
+) -> Result<SendOtpResponse, Problem> {
+    let limits = &state.config.limits;
+    limit(state, "otp_send_ip", &address_subject(ip.0), limits.otp_send_per_ip).await?;
+    limit(state, "otp_send_target", phone.as_e164(), limits.otp_send_per_target).await?;
+    // Without Redis no outcome can be heard: do not make the client wait for nothing.
+    let waiter = if wait && state.redis.is_connected() { state.waiters.join() } else { None };
+    let accepted = match accept(state, phone, ip, waiter.as_ref()).await {
+        Ok(accepted) => accepted,
+        Err(problem) => {
+            let rate = limits.otp_send_per_target;
+            state.limiter.give_back("otp_send_target", phone.as_e164(), rate).await;
+            return Err(problem);
+        }
+    };
+    state.pusher.push(Queue::Otp, accepted.message);
+    let status = outcome(state, &accepted, waiter).await;
+    answer(state, accepted, status)
+}
+
+async fn limit(
+    state: &State,
+    name: &str,
+    subject: &str,
+    rate: shared::config::Rate,
+) -> Result<(), Problem> {
+    state.limiter.take(name, subject, rate).await.map_err(|limited| {
+        Problem::new(Code::RateLimited).with_retry_after(whole_seconds(limited.retry_after))
+    })
+}
+
+/// Rounded up: a client that waits as told is not told again.
+pub(crate) fn whole_seconds(wait: std::time::Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}
+
+async fn accept(
+    state: &State,
+    phone: &PhoneNumber,
+    ip: ClientIp,
+    waiter: Option<&Waiter>,
+) -> Result<AcceptedSend, Problem> {
+    let reply_to = waiter.map(Waiter::reply_to);
+    let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+    state
+        .otp
+        .accept_send(phone, Purpose::Login, Some(ip.0), reply_to.as_deref(), &mut rng)
+        .await
+        .map_err(|error| match error {
+            SendCodeError::CoolDown { retry_after } => {
+                Problem::new(Code::OtpCooldown).with_retry_after(seconds(retry_after))
+            }
+            SendCodeError::DailyCap { retry_after } => {
+                Problem::new(Code::RateLimited).with_retry_after(seconds(retry_after))
+            }
+            SendCodeError::Database(error) => error.into(),
+        })
+}
+
+fn seconds(seconds: i64) -> u32 {
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+/// What the worker says in time; else what the row says.
+async fn outcome(state: &State, accepted: &AcceptedSend, waiter: Option<Waiter>) -> MessageStatus {
+    let Some(waiter) = waiter else { return MessageStatus::Queued };
+    if let Some(status) = waiter.wait(state.config.http.wait()).await {
+        return status;
+    }
+    match state.otp.request(&accepted.request_id).await {
+        Ok(Some(request)) => request.status,
+        // It is committed, and nothing more is known: that is what 202 says.
+        Ok(None) | Err(_) => MessageStatus::Queued,
+    }
+}
+
+fn answer(
+    state: &State,
+    accepted: AcceptedSend,
+    status: MessageStatus,
+) -> Result<SendOtpResponse, Problem> {
+    if matches!(status, MessageStatus::Failed | MessageStatus::Expired) {
+        return Err(Problem::new(Code::ProviderRejected));
+    }
+    let prefix = state.config.http.prefixes.first().map_or("", String::as_str);
+    let base = &state.config.http.public_url;
+    let status_url = format!("{base}{prefix}/otp/{}/", accepted.request_id);
+    let sent = status == MessageStatus::Sent;
+    let details =
+        if sent { "The OTP code was sent correctly." } else { "The OTP code is on its way." };
+    let result = Json(SendOtpResult {
+        details: details.to_owned(),
+        request_id: accepted.request_id,
+        status: status.into(),
+        expires_in: accepted.expires_in,
+        resend_after: accepted.resend_after,
+        status_url: status_url.clone(),
+    });
+    Ok(if sent {
+        SendOtpResponse::Sent(result)
+    } else {
+        SendOtpResponse::Accepted(result, status_url)
+    })
+}
+
+fn label(result: &Result<SendOtpResponse, Problem>) -> &'static str {
+    match result {
+        Ok(SendOtpResponse::Sent(_)) => "sent",
+        Ok(SendOtpResponse::Accepted(..)) => "accepted",
+        Err(problem) => problem.code().as_str(),
+    }
+}

@@ -1,0 +1,79 @@
+//! What handlers work with.
+
+use std::{net::IpAddr, sync::Arc};
+
+use secrecy::SecretSlice;
+use shared::{
+    auth::{Auth, tokens::Tokens},
+    clock::{SharedClock, SystemClock},
+    config::Config,
+    db, ids,
+    limits::Limiter,
+    otp::Otp,
+    phone::PhoneRules,
+    queue::{Pusher, QueueServer},
+    redis::Redis,
+};
+use sqlx::PgPool;
+
+use crate::waiters::Waiters;
+
+/// The features and connections of one api process.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) pool: PgPool,
+    pub(crate) redis: Redis,
+    pub(crate) otp: Otp,
+    pub(crate) auth: Auth,
+    pub(crate) phones: PhoneRules,
+    pub(crate) limiter: Limiter,
+    pub(crate) pusher: Pusher,
+    pub(crate) waiters: Waiters,
+}
+
+/// The state as handlers are given it.
+pub(crate) type SharedState = Arc<State>;
+
+impl State {
+    /// Builds everything from a validated configuration; connects in the background.
+    ///
+    /// # Errors
+    /// When a key or an address in the configuration cannot be used.
+    pub(crate) fn build(config: Config) -> anyhow::Result<Self> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let pool = db::connect(&config.database)?;
+        let redis = Redis::start(&config.redis)?;
+        let otp = Otp::new(pool.clone(), clock.clone(), &config.otp)?;
+        let tokens = Tokens::new(&config.auth)?;
+        let process = ids::process_name("api", &mut rand::rng());
+        Ok(Self {
+            auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),
+            phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
+            limiter: Limiter::new(redis.clone(), subject_key(&config)?),
+            pusher: Pusher::start(QueueServer::new(&config.redis)),
+            waiters: Waiters::start(&config, process)?,
+            otp,
+            pool,
+            redis,
+            config,
+        })
+    }
+}
+
+/// Hashes the subjects of limits, so that no number or address is in Redis. Every process derives
+/// the same one.
+fn subject_key(config: &Config) -> anyhow::Result<SecretSlice<u8>> {
+    let keys = shared::otp::code::CodeKeys::new(&config.otp)?;
+    Ok(keys.subkey("limits"))
+}
+
+/// The subject of per-address limits: IPv6 by its /64, which one household owns whole.
+pub(crate) fn address_subject(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
