@@ -1,0 +1,57 @@
+# The menu of commands: `just --list`. Each recipe is one line that also runs without `just`.
+
+# Start everything in sandbox mode (--fresh, --port N, --data DIR, --release)
+dev *args:
+    script/dev {{args}}
+
+# Format check, lints, build and every test on private servers
+test *args:
+    script/test {{args}}
+
+# Format check and lints only
+check:
+    cargo fmt --all --check && SQLX_OFFLINE=true cargo clippy --workspace --all-targets -- -D warnings
+
+# Write openapi/openapi.json and openapi/openapi.yaml
+openapi:
+    cargo run -q --bin api -- openapi --out openapi
+
+# Generate SDKs from the document, compile and run them
+sdk-check:
+    script/sdk-check
+
+# Play the recorded conversations of the systems Peyk replaces
+contract:
+    script/contract
+
+# Apply the migrations to the configured database
+migrate:
+    cargo run -q --bin api -- migrate
+
+# Regenerate .sqlx, with which a build needs no database (--check: compare only)
+sqlx-prepare *args:
+    script/sqlx-prepare {{args}}
+
+# Run the api alone, with peyk.toml or PEYK_CONFIG
+run-api:
+    cargo run --bin api -- serve
+
+# Run the worker alone
+run-worker:
+    cargo run --bin worker
+
+# Advisories, licences and sources of the dependencies
+deny:
+    cargo deny check
+
+# Dependencies nobody uses
+machete:
+    cargo machete
+
+# Spelling
+typos:
+    typos
+
+# The documentation of every item, private ones too
+doc:
+    cargo doc --workspace --no-deps --document-private-items
