@@ -1,0 +1,16 @@
+//! The outside world, imitated over real HTTP.
+//!
+//! A fake is as strict as the real one is known to be, can misbehave down to the bytes, and
+//! records effects (what reached a handset), so that tests count duplicates by destination and
+//! content instead of trusting our own ids.
+
+mod behaviour;
+pub mod http;
+mod kavenegar;
+mod kavenegar_rules;
+mod kavenegar_server;
+#[cfg(test)]
+mod tests;
+
+pub use behaviour::Behaviour;
+pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};

@@ -1,0 +1,270 @@
+//! A whole Peyk: one database, one Redis, any number of api and worker processes.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use shared::config::{Mode, init_toml};
+
+use super::{Process, TestDatabase, TestRedis, wait_for};
+
+/// What a test wants to be different.
+#[derive(Debug, Default)]
+pub struct PeykBuilder {
+    settings: Vec<(String, String)>,
+    apis: usize,
+    workers: usize,
+}
+
+/// A running Peyk.
+#[derive(Debug)]
+pub struct Peyk {
+    /// Its database.
+    pub database: TestDatabase,
+    /// Its Redis.
+    pub redis: TestRedis,
+    /// Its api processes.
+    pub apis: Vec<Process>,
+    /// Its worker processes.
+    pub workers: Vec<Process>,
+    /// Base URLs, one per api process.
+    pub urls: Vec<String>,
+    environment: Vec<(String, String)>,
+    config: PathBuf,
+    client: reqwest::Client,
+}
+
+/// An answer of the api, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body; `Null` when it is no JSON.
+    pub json: Value,
+}
+
+impl Peyk {
+    /// One api and one worker in sandbox mode unless said otherwise.
+    pub fn builder() -> PeykBuilder {
+        PeykBuilder { settings: Vec::new(), apis: 1, workers: 1 }
+    }
+
+    /// The default: one api and one worker in sandbox mode.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// The first api's address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.urls[0])
+    }
+
+    /// The HTTP client all requests go through.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// Sends a request that was built with [`Peyk::client`].
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.expect("the api answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.expect("the answer ends");
+        Answer { status, headers, json: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+
+    /// `POST` of a JSON body to the first api.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.client.post(self.url(path)).json(body)).await
+    }
+
+    /// `GET` from the first api.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.client.get(self.url(path))).await
+    }
+
+    /// `POST /api/otp/send/`.
+    pub async fn send_otp(&self, mobile: &str) -> Answer {
+        self.post("/api/otp/send/", &json!({ "mobile_number": mobile })).await
+    }
+
+    /// `POST /api/otp/send/` with `Prefer: respond-async`.
+    pub async fn send_otp_async(&self, mobile: &str) -> Answer {
+        let request = self.client.post(self.url("/api/otp/send/"));
+        let request = request.header("Prefer", "respond-async");
+        self.send(request.json(&json!({ "mobile_number": mobile }))).await
+    }
+
+    /// `POST /api/authenticate/`.
+    pub async fn authenticate(&self, mobile: &str, code: &str, request_id: Option<&str>) -> Answer {
+        let mut body = json!({ "mobile_number": mobile, "code": code });
+        if let Some(request_id) = request_id {
+            body["request_id"] = request_id.into();
+        }
+        self.post("/api/authenticate/", &body).await
+    }
+
+    /// The newest code in the sandbox inbox of a number.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn sandbox_code(&self, mobile: &str) -> String {
+        let path = format!("/sandbox/messages/?mobile_number={mobile}");
+        let inbox = self.get(&path).await;
+        inbox.json["results"][0]["code"].as_str().expect("the inbox has a code").to_owned()
+    }
+
+    /// Waits until the request's status is one of `wanted` and gives it.
+    pub async fn wait_for_status(&self, request_id: &str, wanted: &[&str]) -> String {
+        wait_for(&format!("status {wanted:?}"), || async {
+            let answer = self.get(&format!("/api/otp/{request_id}/")).await;
+            let status = answer.json["status"].as_str()?.to_owned();
+            wanted.contains(&status.as_str()).then_some(status)
+        })
+        .await
+    }
+
+    /// Starts one more worker.
+    pub async fn start_worker(&mut self) -> &mut Process {
+        let worker = Process::start("worker", &[], &self.environment);
+        worker.log_line("worker started").await;
+        self.workers.push(worker);
+        self.workers.last_mut().expect("just pushed")
+    }
+
+    /// SIGKILLs the newest worker.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn kill_worker(&mut self) {
+        self.workers.pop().expect("a worker runs").kill().await;
+    }
+
+    /// Runs a binary to its end with this Peyk's configuration.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn run(&self, binary: &str, arguments: &[&str]) -> (bool, String) {
+        let mut process = Process::start(binary, arguments, &self.environment);
+        let status = process.wait().await;
+        (status.success(), process.output())
+    }
+
+    /// Everything every process of this Peyk that still is there wrote.
+    pub fn output(&self) -> String {
+        self.apis.iter().chain(&self.workers).map(Process::output).collect()
+    }
+
+    async fn start_api(&mut self) {
+        let api = Process::start("api", &["serve"], &self.environment);
+        let line = api.log_line("api started").await;
+        let listen = line["listen"].as_str().expect("it says where").to_owned();
+        self.apis.push(api);
+        self.urls.push(format!("http://{listen}"));
+    }
+}
+
+impl Drop for Peyk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.config);
+        if std::thread::panicking() {
+            show(&self.output());
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what the processes said explains a failed test")]
+fn show(output: &str) {
+    eprintln!("--- output of the processes ---\n{output}");
+}
+
+impl PeykBuilder {
+    /// A setting by its environment name without the leading `PEYK__`, e.g. `OTP__LENGTH`.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((format!("PEYK__{name}"), value.into()));
+        self
+    }
+
+    /// Production mode with one Kavenegar account at this address, called `kavenegar`.
+    #[must_use]
+    pub fn kavenegar(self, url: &str) -> Self {
+        self.set("MODE", "production")
+            .set("SMS__PROVIDERS__KAVENEGAR__BASE_URL", url)
+            .set("SMS__PROVIDERS__KAVENEGAR__API_KEY", crate::fake::API_KEY)
+    }
+
+    /// How many api processes.
+    #[must_use]
+    pub fn apis(mut self, count: usize) -> Self {
+        self.apis = count;
+        self
+    }
+
+    /// How many worker processes.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// Starts everything and waits until it is ready.
+    ///
+    /// # Panics
+    /// When something does not come up.
+    pub async fn start(self) -> Peyk {
+        shared::install_crypto();
+        let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::start());
+        let name = shared::ids::process_name("peyk-test", &mut rand::rng());
+        let config = std::env::temp_dir().join(format!("{name}.toml"));
+        std::fs::write(&config, init_toml(Mode::Sandbox))
+            .expect("the temporary folder is writable");
+        let mut environment = vec![
+            ("PEYK_CONFIG".to_owned(), config.display().to_string()),
+            ("PEYK__DATABASE__URL".to_owned(), database.url().to_owned()),
+            ("PEYK__REDIS__URL".to_owned(), redis.url()),
+            ("PEYK__HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("PEYK__WORKER__OPERATIONS_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("PEYK__LOG__FORMAT".to_owned(), "json".to_owned()),
+            // Everything a test does comes from one address.
+            ("PEYK__LIMITS__OTP_SEND_PER_IP".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__VERIFY_FAILURES_PER_IP".to_owned(), "100000/1s".to_owned()),
+        ];
+        environment.extend(self.settings);
+        let client = reqwest::Client::builder().timeout(super::PATIENCE).no_proxy();
+        let mut peyk = Peyk {
+            database,
+            redis,
+            apis: Vec::new(),
+            workers: Vec::new(),
+            urls: Vec::new(),
+            environment,
+            config,
+            client: client.build().expect("the client builds"),
+        };
+        for _ in 0..self.workers {
+            peyk.start_worker().await;
+        }
+        for _ in 0..self.apis {
+            peyk.start_api().await;
+        }
+        peyk.wait_until_ready().await;
+        peyk
+    }
+}
+
+impl Peyk {
+    /// Redis connections are made in the background: wait for them.
+    async fn wait_until_ready(&self) {
+        for url in &self.urls {
+            wait_for("readiness", || async {
+                let answer = self.send(self.client.get(format!("{url}/readyz"))).await;
+                (answer.json["ready"] == true && answer.json["redis"] == true).then_some(())
+            })
+            .await;
+        }
+    }
+}

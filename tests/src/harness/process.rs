@@ -1,0 +1,126 @@
+//! One real process of Peyk, its output kept.
+
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+use super::wait_for;
+
+/// A running `api` or `worker`; killed with the value.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    output: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts a binary with exactly this environment beside `PATH`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(binary: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        let mut child = Command::new(binary_path(binary))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(environment.iter().cloned())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{binary} starts (script/test builds it): {error}"));
+        let output = Arc::new(Mutex::new(String::new()));
+        tokio::spawn(keep(child.stdout.take().expect("it is piped"), output.clone()));
+        tokio::spawn(keep(child.stderr.take().expect("it is piped"), output.clone()));
+        Self { child, output }
+    }
+
+    /// Everything it wrote so far.
+    ///
+    /// # Panics
+    /// Never in a sound test.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// The first JSON log line with this message.
+    pub async fn log_line(&self, message: &str) -> Value {
+        wait_for(message, || async {
+            let output = self.output();
+            let mut lines = output.lines().filter_map(|line| serde_json::from_str(line).ok());
+            let found: Option<Value> = lines.find(|line: &Value| line["message"] == message);
+            found
+        })
+        .await
+    }
+
+    /// Sends a signal, e.g. `TERM` or `STOP`.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("the process runs").to_string();
+        signal(&pid, name).await;
+    }
+
+    /// SIGKILL, and waits for the end.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("a running child can be killed");
+    }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// # Panics
+    /// When it does not within the harness's patience.
+    pub async fn wait(&mut self) -> std::process::ExitStatus {
+        tokio::time::timeout(super::PATIENCE, self.child.wait())
+            .await
+            .expect("the process ends in time")
+            .expect("a child can be waited for")
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Panics
+    /// When its state cannot be read.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the state of a child can be read").is_none()
+    }
+}
+
+/// Sends a signal to any process.
+///
+/// # Panics
+/// When there is no such process.
+pub(crate) async fn signal(pid: &str, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), pid]).status().await;
+    assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid}");
+}
+
+async fn keep(stream: impl AsyncRead + Unpin, output: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut output = output.lock().expect("no holder of this lock panics");
+        output.push_str(&line);
+        output.push('\n');
+    }
+}
+
+fn binary_path(binary: &str) -> PathBuf {
+    let folder = std::env::var_os("PEYK_BIN_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/debug")),
+        PathBuf::from,
+    );
+    folder.join(binary)
+}

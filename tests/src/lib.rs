@@ -1,0 +1,7 @@
+//! What the whole-system tests stand on: private servers, real processes, strict fakes.
+//!
+//! `script/test` starts a throw-away PostgreSQL and says where the binaries are; each test makes
+//! its own database in it, its own Redis and its own api and worker processes.
+
+pub mod fake;
+pub mod harness;
