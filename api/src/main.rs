@@ -3,6 +3,7 @@
 mod document;
 mod error;
 mod input;
+mod language;
 mod legacy;
 mod middleware;
 mod router;
@@ -130,7 +131,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         shutdown: config.http.shutdown(),
     };
     let state: SharedState = Arc::new(State::build(config)?);
-    warn_about_redis(state.clone());
+    state.redis.check_eviction();
     let shutdown = CancellationToken::new();
     if let Some(listener) = operations {
         let app = router::operations_app(state.clone());
@@ -152,16 +153,4 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
 async fn bind(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))
-}
-
-/// A Redis that throws keys away under pressure forgets queued ids and limits: say so once.
-fn warn_about_redis(state: SharedState) {
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        match state.redis.maxmemory_policy().await.as_deref() {
-            Some("noeviction") => {}
-            Some(policy) => tracing::warn!(policy, "redis: set maxmemory-policy to noeviction"),
-            None => tracing::warn!("redis: maxmemory-policy unknown, it should be noeviction"),
-        }
-    });
 }

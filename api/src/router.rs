@@ -3,28 +3,14 @@
 use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, endpoint::make_sync, get};
-use poem_openapi::{OpenApi, OpenApiService};
 use shared::config::{Config, Mode};
 
 use crate::{
     document,
     middleware::{AllowedMethods, EdgeConfig, with_edge},
-    routes::{authenticate::AuthenticateApi, operations, otp::OtpApi, sandbox, well_known},
+    routes::{DOCUMENTED_PREFIX, operations, sandbox, service, well_known},
     state::SharedState,
 };
-
-/// The prefix the document shows; every configured one serves the same.
-pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
-
-/// The documented operations: one line per file in `routes/`.
-fn operations() -> impl OpenApi {
-    (OtpApi, AuthenticateApi)
-}
-
-/// The operations as a service with its document.
-pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
-    OpenApiService::new(operations(), "Peyk", env!("CARGO_PKG_VERSION"))
-}
 
 /// Everything the api serves on its public port.
 pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
@@ -63,10 +49,10 @@ pub(crate) fn operations_app(state: SharedState) -> impl Endpoint<Output = Respo
 }
 
 fn edge(config: &Config) -> EdgeConfig {
-    let mut prefixes = vec![DOCUMENTED_PREFIX.to_owned()];
-    prefixes.extend(config.http.prefixes.iter().cloned());
+    let document = document::document();
+    let served = &config.http.prefixes;
     EdgeConfig {
-        allowed: AllowedMethods::from_document(&document::document(), &prefixes),
+        allowed: AllowedMethods::from_document(&document, DOCUMENTED_PREFIX, served),
         legacy_field_errors: config.http.legacy_field_errors,
         max_body_bytes: config.http.max_body_bytes,
         request_timeout: config.http.request_timeout(),

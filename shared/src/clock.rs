@@ -35,6 +35,9 @@ impl ManualClock {
     }
 
     /// Moves the clock by `by` (backwards when negative).
+    ///
+    /// # Panics
+    /// When a holder of its lock panicked.
     pub fn advance(&self, by: chrono::TimeDelta) {
         *self.0.lock().expect("no holder of this lock panics") += by;
     }

@@ -135,8 +135,8 @@ pub struct Consumer {
     queue: Queue,
 }
 
-/// Milliseconds since the Unix epoch (of the monotonic process start) at which a consumer last
-/// heard from Redis; for health checks.
+/// When a consumer last heard from Redis, in milliseconds of the process's life; for health
+/// checks.
 #[derive(Debug, Clone, Default)]
 pub struct LastFetch(Arc<AtomicI64>);
 
@@ -225,9 +225,10 @@ async fn fetch_until_error(
     };
     loop {
         // Never pop what cannot be buffered.
-        let Ok(room) = ids.reserve_many(1).await.map(|_| ids.capacity().max(1)) else {
+        if ids.reserve().await.is_err() {
             return redis::RedisError::from((redis::ErrorKind::Io, "consumer closed"));
-        };
+        }
+        let room = ids.capacity().max(1);
         let popped: redis::RedisResult<Option<(String, Vec<Vec<u8>>)>> = redis::cmd("BLMPOP")
             .arg(BLOCK_SECONDS)
             .arg(1)
@@ -243,9 +244,11 @@ async fn fetch_until_error(
         };
         last_fetch.mark();
         for payload in payloads {
-            match RowId::decode(&payload) {
-                Some(id) => drop(ids.send(id).await),
-                None => tracing::error!(queue = queue.name(), "undecodable payload dropped"),
+            if let Some(id) = RowId::decode(&payload) {
+                // An error says that the consumer is gone; so will the next reservation.
+                let _ = ids.send(id).await;
+            } else {
+                tracing::error!(queue = queue.name(), "undecodable payload dropped");
             }
         }
     }

@@ -9,7 +9,7 @@ use fred::{
     clients::{Client, SubscriberClient},
     interfaces::{ClientLike, EventInterface, LuaInterface, PubsubInterface},
     types::{
-        Builder,
+        Builder, InfoKind,
         config::{Config, ReconnectPolicy},
     },
 };
@@ -98,11 +98,23 @@ impl Redis {
         Ok(())
     }
 
-    /// The `maxmemory-policy` of the server, if it says so.
-    pub async fn maxmemory_policy(&self) -> Option<String> {
-        let info: String = self.client.info(Some(fred::types::InfoKind::Memory)).await.ok()?;
-        let line = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
-        Some(line.trim().to_owned())
+    /// Warns, once connected, about a server that throws keys away under pressure: it would forget
+    /// queued ids and spent limits.
+    pub fn check_eviction(&self) {
+        let client = self.client.clone();
+        tokio::spawn(async move {
+            if client.wait_for_connect().await.is_err() {
+                return;
+            }
+            let info: Result<String, _> = client.info(Some(InfoKind::Memory)).await;
+            let info = info.unwrap_or_default();
+            let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+            match policy.map(str::trim) {
+                Some("noeviction") => {}
+                Some(policy) => tracing::warn!(policy, "redis: set maxmemory-policy to noeviction"),
+                None => tracing::warn!("redis: maxmemory-policy unknown, it should be noeviction"),
+            }
+        });
     }
 
     /// Commands queue up inside the client while it reconnects; failing at once is better.

@@ -9,12 +9,27 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::{Config, LogFormat};
 
+/// Libraries whose finer levels print URLs, headers or commands, and with them keys and numbers.
+/// No configured filter opens them.
+const QUIET: [&str; 7] = [
+    "fred=info",
+    "h2=info",
+    "hyper=info",
+    "hyper_util=info",
+    "redis=info",
+    "reqwest=info",
+    "rustls=info",
+];
+
 /// Starts logging to standard output, JSON or pretty. Call once.
 ///
 /// # Errors
 /// When the filter cannot be parsed or logging was started before.
 pub fn init(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log.filter)?;
+    let mut filter = EnvFilter::try_new(&config.log.filter)?;
+    for library in QUIET {
+        filter = filter.add_directive(library.parse()?);
+    }
     let registry = tracing_subscriber::registry().with(filter);
     match config.log_format() {
         LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true)).try_init()?,
@@ -64,13 +79,13 @@ fn register(collector: impl prometheus::core::Collector + 'static) {
         .expect("each metric is registered once");
 }
 
-/// Answered requests by operation and status; latency by operation.
+/// Answered requests by path (with names for its variable parts) and status.
 pub static HTTP_REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter("peyk_http_requests_total", "Answered requests.", &["operation", "status"])
+    counter("peyk_http_requests_total", "Answered requests.", &["path", "status"])
 });
 /// Time to answer, in seconds.
 pub static HTTP_SECONDS: LazyLock<HistogramVec> =
-    LazyLock::new(|| histogram("peyk_http_request_seconds", "Time to answer.", &["operation"]));
+    LazyLock::new(|| histogram("peyk_http_request_seconds", "Time to answer.", &["path"]));
 /// Sends by what came of them: accepted, cooldown, limited, refused.
 pub static OTP_SENDS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_otp_sends_total", "Sends by result.", &["result"]));

@@ -51,7 +51,7 @@ impl Environment {
     /// How many jobs of a queue run at once.
     pub fn concurrency(&self, queue: Queue) -> usize {
         match queue {
-            Queue::Otp => self.config.worker.otp_concurrency as usize,
+            Queue::Otp => self.config.worker.otp_concurrency,
         }
     }
 }

@@ -101,6 +101,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("worker.operations_listen: cannot listen on {address}"))?;
+    env.redis.check_eviction();
     let operations = listener.local_addr()?;
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();

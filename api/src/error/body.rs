@@ -14,7 +14,7 @@ use poem_openapi::{
 use serde_json::{Map, Value};
 
 use super::{Code, FieldError, Problem};
-use crate::middleware::Language;
+use crate::language::Language;
 
 /// The name under which the old system lists what is wrong with the request as a whole.
 const WHOLE_REQUEST: &str = "non_field_errors";

@@ -2,7 +2,7 @@
 
 use poem::http::StatusCode;
 
-use crate::middleware::Language;
+use crate::language::Language;
 
 /// What one [`Code`] says, in both languages. A `{}` in a detail is replaced by the problem's
 /// argument.

@@ -35,12 +35,13 @@ pub(crate) struct KnownPath {
 }
 
 impl AllowedMethods {
-    /// Reads the `paths` of an `OpenAPI` document. What is documented below the first prefix is known
-    /// below every prefix; what is documented elsewhere is known where it stands.
-    pub(crate) fn from_document(document: &Value, prefixes: &[String]) -> Self {
+    /// Reads the `paths` of an `OpenAPI` document. What is documented below the prefix `documented`
+    /// is known below every prefix that is served; what is documented elsewhere is known where it
+    /// stands.
+    pub(crate) fn from_document(document: &Value, documented: &str, served: &[String]) -> Self {
         let mut known = Self::default();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
-            for path in below_every_prefix(path, prefixes) {
+            for path in below_every_prefix(path, documented, served) {
                 known.add(KnownPath::documented(trim_path(&path).to_owned(), item));
             }
         }
@@ -64,15 +65,9 @@ impl AllowedMethods {
     }
 }
 
-fn below_every_prefix(path: &str, prefixes: &[String]) -> Vec<String> {
-    let first = prefixes.first().map(|prefix| prefix.trim_end_matches('/'));
-    let rest =
-        first.and_then(|first| path.strip_prefix(first)).filter(|rest| rest.starts_with('/'));
-    match rest {
-        Some(rest) => prefixes
-            .iter()
-            .map(|prefix| format!("{}{rest}", prefix.trim_end_matches('/')))
-            .collect(),
+fn below_every_prefix(path: &str, documented: &str, served: &[String]) -> Vec<String> {
+    match path.strip_prefix(documented).filter(|rest| rest.starts_with('/')) {
+        Some(rest) => served.iter().map(|prefix| format!("{prefix}{rest}")).collect(),
         None => vec![path.to_owned()],
     }
 }
@@ -153,7 +148,7 @@ mod tests {
             "/auth/sign-in/": {"post": {}},
         }});
         let prefixes = ["/api".to_owned(), "/drfchelseru/".to_owned()];
-        AllowedMethods::from_document(&document, &prefixes)
+        AllowedMethods::from_document(&document, "/api", &prefixes)
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod allowed;
 mod body;
 mod client_ip;
-mod language;
 mod problem;
 mod request_id;
 mod slash;
@@ -16,9 +15,7 @@ use poem::{
     http::{HeaderValue, header},
 };
 
-pub(crate) use self::{
-    allowed::AllowedMethods, client_ip::ClientIp, language::Language, request_id::RequestId,
-};
+pub(crate) use self::{allowed::AllowedMethods, client_ip::ClientIp, request_id::RequestId};
 use self::{
     body::BoundRequests, client_ip::FindClientIp, problem::RenderProblems,
     request_id::NameRequests, slash::TrimSlash,
@@ -99,6 +96,7 @@ mod tests {
     use crate::{
         error::{Problem, problems},
         input::{Fields, FromFields, Input, Text},
+        language::Language,
     };
 
     problems!(EchoProblem: 400);
@@ -153,7 +151,7 @@ mod tests {
             .at("/slow", make(|_| future::pending::<StatusCode>()))
             .at("/unready", make_sync(move |_| unready()));
         let config = EdgeConfig {
-            allowed: AllowedMethods::from_document(&document, &["/api".to_owned()]),
+            allowed: AllowedMethods::from_document(&document, "/api", &["/api".to_owned()]),
             legacy_field_errors: true,
             max_body_bytes: 100,
             request_timeout: Duration::from_secs(30),

@@ -12,8 +12,11 @@ use poem_openapi::error::{
     AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
 };
 
-use super::{AllowedMethods, Language, RequestId, allowed::is_plain_options};
-use crate::error::{Code, Problem, RenderContext};
+use super::{AllowedMethods, RequestId, allowed::is_plain_options};
+use crate::{
+    error::{Code, Problem, RenderContext},
+    language::Language,
+};
 
 /// Renders errors and panics as problems, and answers `OPTIONS`.
 #[derive(Debug, Clone)]

@@ -6,9 +6,11 @@ use poem::{
     Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result,
     http::HeaderValue,
 };
+use shared::telemetry::{HTTP_REQUESTS, HTTP_SECONDS};
 use tracing::{Instrument, Span, field};
 
-use super::{AllowedMethods, Language};
+use super::AllowedMethods;
+use crate::language::Language;
 
 /// The header, in both directions.
 const HEADER: &str = "x-request-id";
@@ -66,12 +68,18 @@ pub(crate) struct NameRequestsEndpoint<E> {
 }
 
 impl<E: Endpoint> NameRequestsEndpoint<E> {
-    fn span(&self, request: &Request, id: &RequestId) -> Span {
+    /// The path with names for its variable parts, so that neither logs nor metrics hold a
+    /// handle, and the labels of metrics are bounded.
+    fn path(&self, request: &Request) -> &str {
         let path = self.allowed.find(request.uri().path());
+        path.map_or("(undocumented)", |path| path.template.as_str())
+    }
+
+    fn span(&self, request: &Request, id: &RequestId) -> Span {
         tracing::info_span!(
             "http",
             method = %request.method(),
-            path = path.map_or("(undocumented)", |path| path.template.as_str()),
+            path = self.path(request),
             request_id = id.as_str(),
             language = Language::of(request.headers()).tag(),
             status = field::Empty,
@@ -87,6 +95,7 @@ impl<E: Endpoint> Endpoint for NameRequestsEndpoint<E> {
         let started = Instant::now();
         let id = RequestId::of(&request);
         let span = self.span(&request, &id);
+        let path = self.path(&request);
         request.set_data(id.clone());
         let answer = self.app.call(request).instrument(span.clone()).await;
         let mut response =
@@ -94,7 +103,9 @@ impl<E: Endpoint> Endpoint for NameRequestsEndpoint<E> {
         span.record("status", response.status().as_u16());
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         span.record("latency_ms", millis);
-        span.in_scope(|| tracing::debug!("Answered"));
+        span.in_scope(|| tracing::info!("request"));
+        HTTP_SECONDS.with_label_values(&[path]).observe(started.elapsed().as_secs_f64());
+        HTTP_REQUESTS.with_label_values(&[path, response.status().as_str()]).inc();
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(HEADER, value);
         }

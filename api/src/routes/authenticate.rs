@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use poem::{Request, http::header, web::Data};
-use poem_openapi::{Object, OpenApi, payload::Json};
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde_json::Value;
 use shared::{
     auth::{CodeLogin, LoggedIn, LoginError},
@@ -14,7 +14,11 @@ use shared::{
     users::{Origin, User},
 };
 
-use super::{Tag, otp::whole_seconds, parse_phone};
+use super::{
+    Tag,
+    otp::{example_handle, whole_seconds},
+    parse_phone,
+};
 use crate::{
     error::{Code, Problem, problems},
     input::{Fields, FromFields, Input, Text},
@@ -24,6 +28,7 @@ use crate::{
 
 /// A number with the code that was sent to it.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct Authenticate {
     /// The number the code was sent to, in any usual form.
     #[oai(validator(min_length = 1, max_length = 64))]
@@ -37,6 +42,17 @@ pub(crate) struct Authenticate {
     /// attempts.
     #[oai(validator(min_length = 32, max_length = 32))]
     request_id: Option<String>,
+}
+
+impl Example for Authenticate {
+    fn example() -> Self {
+        Self {
+            mobile_number: "09123456789".to_owned(),
+            code: "40719365".to_owned(),
+            group: Some(0),
+            request_id: Some(example_handle()),
+        }
+    }
 }
 
 impl FromFields for Authenticate {
@@ -106,6 +122,7 @@ impl From<User> for UserBody {
 
 /// A successful login.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct AuthenticateResult {
     /// Access token (JWT): send it as `Authorization: Bearer …`.
     access: String,
@@ -113,6 +130,22 @@ pub(crate) struct AuthenticateResult {
     refresh: String,
     /// Who logged in.
     user: UserBody,
+}
+
+impl Example for AuthenticateResult {
+    fn example() -> Self {
+        let user = UserBody {
+            id: 17,
+            username: "G0-09123456789".to_owned(),
+            mobile_number: Some("09123456789".to_owned()),
+            group: 0,
+        };
+        Self {
+            access: "eyJhbGciOiJFUzI1NiJ9.eyJ1c2VyX2lkIjoiMTcifQ.c2lnbmF0dXJl".to_owned(),
+            refresh: "eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiI1ZjBjIn0.c2lnbmF0dXJl".to_owned(),
+            user,
+        }
+    }
 }
 
 problems!(

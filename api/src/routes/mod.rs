@@ -6,13 +6,26 @@ pub(crate) mod otp;
 pub(crate) mod sandbox;
 pub(crate) mod well_known;
 
-use poem_openapi::Tags;
+use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::{
     db,
     phone::{PhoneError, PhoneNumber, PhoneRules},
 };
 
 use crate::error::{Code, Problem};
+
+/// The prefix the document shows; every configured one serves the same.
+pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
+
+/// The documented operations: one line per file in `routes/`.
+fn operations() -> impl OpenApi {
+    (otp::OtpApi, authenticate::AuthenticateApi)
+}
+
+/// The operations as a service with its document.
+pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
+    OpenApiService::new(operations(), "Peyk", env!("CARGO_PKG_VERSION"))
+}
 
 /// Groups of operations in the document.
 #[derive(Tags)]

@@ -1,11 +1,12 @@
 //! `otp/send/` and `otp/{request_id}/`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use poem::web::Data;
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     param::{Header, Path},
     payload::Json,
+    types::Example,
 };
 use shared::{
     ids,
@@ -27,10 +28,17 @@ use crate::{
 
 /// Asks for a one-time code.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct SendOtp {
     /// A mobile number in any usual form, also with Persian or Arabic digits.
     #[oai(validator(min_length = 1, max_length = 64))]
     mobile_number: String,
+}
+
+impl Example for SendOtp {
+    fn example() -> Self {
+        Self { mobile_number: "09123456789".to_owned() }
+    }
 }
 
 impl FromFields for SendOtp {
@@ -72,6 +80,7 @@ impl From<MessageStatus> for OtpStatus {
 
 /// An accepted send.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct SendOtpResult {
     /// A sentence for people.
     details: String,
@@ -85,6 +94,20 @@ pub(crate) struct SendOtpResult {
     resend_after: i64,
     /// Where to ask for the status.
     status_url: String,
+}
+
+impl Example for SendOtpResult {
+    fn example() -> Self {
+        let request_id = example_handle();
+        Self {
+            details: "The OTP code was sent correctly.".to_owned(),
+            status_url: format!("https://peyk.example/api/otp/{request_id}/"),
+            request_id,
+            status: OtpStatus::Sent,
+            expires_in: 240,
+            resend_after: 60,
+        }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -109,6 +132,7 @@ problems!(
 
 /// The state of one send.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct OtpRequest {
     /// The handle.
     request_id: String,
@@ -120,6 +144,28 @@ pub(crate) struct OtpRequest {
     expires_in: i64,
     /// Seconds until another send is accepted.
     resend_after: i64,
+}
+
+impl Example for OtpRequest {
+    fn example() -> Self {
+        Self {
+            request_id: example_handle(),
+            status: OtpStatus::Sent,
+            created_at: DateTime::UNIX_EPOCH + TimeDelta::days(20_000),
+            expires_in: 201,
+            resend_after: 21,
+        }
+    }
+}
+
+/// The handle that examples show.
+pub(crate) fn example_handle() -> String {
+    "5f0c1d2e3b4a59687786950413223140".to_owned()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_preference() -> Option<String> {
+    Some("respond-async".to_owned())
 }
 
 problems!(
@@ -142,7 +188,7 @@ impl OtpApi {
         state: Data<&SharedState>,
         ip: ClientIp,
         /// `respond-async`: answer 202 at once.
-        #[oai(name = "Prefer")]
+        #[oai(name = "Prefer", example = "example_preference")]
         prefer: Header<Option<String>>,
         input: Input<SendOtp>,
     ) -> Result<SendOtpResponse, SendOtpProblem> {
@@ -159,6 +205,7 @@ impl OtpApi {
         &self,
         state: Data<&SharedState>,
         /// The handle that `otp/send/` returned.
+        #[oai(example = "example_handle")]
         request_id: Path<String>,
     ) -> Result<Json<OtpRequest>, GetOtpProblem> {
         if !ids::is_handle(&request_id.0) {

@@ -108,10 +108,10 @@ code { font-size: 1.6rem; letter-spacing: .12em; user-select: all; display: bloc
 fn render(filter: &Filter, shown: &[Shown]) -> String {
     let mut html = HEAD.to_owned();
     let number = escape(&filter.mobile_number);
-    let _ = write!(
+    let _ = writeln!(
         html,
         "<form><input name=\"mobile_number\" value=\"{number}\" placeholder=\"09123456789\" \
-         inputmode=\"tel\" aria-label=\"Mobile number\"><button>Filter</button></form>\n"
+         inputmode=\"tel\" aria-label=\"Mobile number\"><button>Filter</button></form>"
     );
     if shown.is_empty() {
         html.push_str("<p>No messages yet.</p>\n");
@@ -119,9 +119,9 @@ fn render(filter: &Filter, shown: &[Shown]) -> String {
     for shown in shown {
         let code =
             shown.readable.code.as_deref().map(|code| format!("<code>{}</code>", escape(code)));
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<article><header><b>{}</b><time>{}</time><span>{}</span></header>{}<p dir=\"auto\">{}</p></article>\n",
+            "<article><header><b>{}</b><time>{}</time><span>{}</span></header>{}<p dir=\"auto\">{}</p></article>",
             escape(&shown.phone.to_national()),
             shown.message.created_at.format("%Y-%m-%d %H:%M:%S UTC"),
             shown.message.status.as_str(),

@@ -39,6 +39,9 @@ impl CodeKeys {
     }
 
     /// A key for another use, derived from the active one.
+    ///
+    /// # Panics
+    /// Never: the active key was checked when this was made.
     pub fn subkey(&self, purpose: &str) -> SecretSlice<u8> {
         let active = self.keys.get(&self.active).expect("checked when it was made");
         let mut mac = Hmac::<Sha256>::new_from_slice(active.expose_secret())
@@ -56,6 +59,9 @@ impl CodeKeys {
     /// The code, `digits` (4 to 10) long, zero-padded. `None` when the key is gone.
     ///
     /// 64 bits modulo 10^10 at most: no code is likelier than another by more than 2^-30.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
     pub fn derive(
         &self,
         key_id: &str,
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn codes_are_uniform_and_keep_leading_zeros() {
-        let mut counts = [0_u32; 10_000];
+        let mut counts = vec![0_u32; 10_000];
         let rounds = 100_000_u32;
         for round in 0..rounds {
             let mut nonce = [0; 16];

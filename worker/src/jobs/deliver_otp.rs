@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::{
+    db,
     events::{MessageSettled, ReplyTo, reply_channel},
     jobs::{Queue, RowId},
     sms::{
@@ -65,19 +66,25 @@ async fn send<'a>(
     settle(env, claim, &settlement).await
 }
 
+/// A provider keeps the budget itself and knows best what its end means; this is for one that
+/// does not.
+fn patience(env: &Environment) -> Duration {
+    env.config.sms.budget() + Duration::from_millis(500)
+}
+
 /// The call, within the budget whatever the provider does.
 async fn call(env: &Environment, provider: &dyn SmsProvider, sms: &OutgoingSms) -> Outcome {
     let timer = PROVIDER_SECONDS.with_label_values(&[provider.name()]).start_timer();
-    let budget = Duration::from_millis(env.config.sms.budget_ms);
-    let outcome = tokio::time::timeout(budget, provider.send(sms))
+    let outcome = tokio::time::timeout(patience(env), provider.send(sms))
         .await
         .unwrap_or_else(|_| Outcome::Unknown { code: "budget".to_owned() });
     timer.observe_duration();
     let (class, code) = describe(&outcome);
     PROVIDER_CALLS.with_label_values(&[provider.name(), class]).inc();
-    match outcome {
-        Outcome::Accepted { .. } => tracing::info!(provider = provider.name(), class, "sms call"),
-        _ => tracing::warn!(provider = provider.name(), class, code, "sms call"),
+    if matches!(outcome, Outcome::Accepted { .. }) {
+        tracing::info!(provider = provider.name(), class, "sms call");
+    } else {
+        tracing::warn!(provider = provider.name(), class, code, "sms call");
     }
     outcome
 }
@@ -117,8 +124,7 @@ async fn ask<'a>(
 
 async fn look_up(env: &Environment, name: &str, sms: &OutgoingSms) -> Lookup {
     let Some(provider) = env.provider(name) else { return Lookup::Unsupported };
-    let budget = Duration::from_millis(env.config.sms.budget_ms);
-    tokio::time::timeout(budget, provider.lookup(sms))
+    tokio::time::timeout(patience(env), provider.lookup(sms))
         .await
         .unwrap_or_else(|_| Lookup::Unavailable { code: "budget".to_owned() })
 }
@@ -128,7 +134,7 @@ async fn settle(
     claim: &Claim,
     settlement: &Settlement,
 ) -> Result<(), sqlx::Error> {
-    let mine = deliveries::settle(&env.pool, claim, settlement).await?;
+    let mine = settle_persistently(env, claim, settlement).await?;
     if !mine {
         tracing::warn!(job.id = claim.id, "settled too late: the lease was lost");
         return Ok(());
@@ -142,6 +148,24 @@ async fn settle(
         Next::Retry(_) | Next::Resolve(Some(_)) => {}
     }
     Ok(())
+}
+
+/// What the provider answered is worth more than one try: without it the text may go out again.
+async fn settle_persistently(
+    env: &Environment,
+    claim: &Claim,
+    settlement: &Settlement,
+) -> Result<bool, sqlx::Error> {
+    let deadline = tokio::time::Instant::now() + env.config.sms.lease();
+    loop {
+        match deliveries::settle(&env.pool, claim, settlement).await {
+            Err(error) if db::is_unavailable(&error) && tokio::time::Instant::now() < deadline => {
+                tracing::warn!(%error, "settling again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 async fn abandon(

@@ -1,10 +1,12 @@
 //! The OpenAPI document as it is committed, served and generated from: what poem-openapi says of
 //! the operations, with the paths clients really use.
 
+mod examples;
+
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Map, Value, json};
 
-use crate::router;
+use crate::routes;
 
 const DESCRIPTION: &str = "Self-hosted backend for apps built around a phone number: log in by \
 one-time code, send SMS, take payments, chat in real time.\n\n\
@@ -13,7 +15,7 @@ Every error is a `Problem` (RFC 9457, `application/problem+json`).";
 
 /// The document. Needs neither configuration nor database.
 pub(crate) fn document() -> Value {
-    let service = router::service();
+    let service = routes::service();
     let raw = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
     finish(raw)
 }
@@ -49,14 +51,31 @@ fn finish(mut document: Value) -> Value {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(path, item)| (format!("{}{path}/", router::DOCUMENTED_PREFIX), item.clone()));
+        .map(|(path, item)| (format!("{}{path}/", routes::DOCUMENTED_PREFIX), item.clone()));
     document["paths"] = Value::Object(with_slash.collect::<Map<_, _>>());
     tidy(&mut document);
+    describe_answers(&mut document);
+    examples::spread(&mut document);
     document
 }
 
+/// A success without words of its own is described by what it returns.
+fn describe_answers(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    let operations = operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    let answers = operations.filter_map(|operation| operation["responses"].as_object_mut());
+    for answer in answers.flat_map(Map::values_mut) {
+        let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+        let name = schema.as_str().and_then(|path| path.rsplit('/').next());
+        if let Some(name) = name.filter(|_| answer["description"] == "") {
+            answer["description"] = schemas[name]["description"].clone();
+        }
+    }
+}
+
 /// Media types without parameters (generators compare them literally), whole numbers as integers,
-/// header names in their usual spelling.
+/// header names in their usual spelling, references in one form.
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -71,6 +90,7 @@ fn tidy(value: &mut Value) {
             {
                 members.insert("name".to_owned(), json!("Prefer"));
             }
+            unwrap_annotations(members);
             members.values_mut().for_each(tidy);
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
@@ -83,6 +103,25 @@ fn tidy(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// poem-openapi writes a described reference as `allOf` of the reference and a schema that only
+/// describes. Generators take that second one for a type of its own: an object joined with an enum,
+/// which some refuse. Its members belong beside an `allOf` of the reference alone.
+fn unwrap_annotations(members: &mut Map<String, Value>) {
+    const ANNOTATIONS: [&str; 7] =
+        ["default", "deprecated", "description", "example", "readOnly", "title", "writeOnly"];
+    let Some(Value::Array(parts)) = members.get_mut("allOf") else { return };
+    let describes = |part: &Value| {
+        let keys = part.as_object().map(|part| part.keys());
+        keys.is_some_and(|mut keys| keys.all(|key| ANNOTATIONS.contains(&key.as_str())))
+    };
+    let [reference, annotations] = parts.as_mut_slice() else { return };
+    if reference.get("$ref").is_some() && describes(annotations) {
+        let annotations = annotations.take();
+        parts.truncate(1);
+        members.extend(annotations.as_object().cloned().unwrap_or_default());
     }
 }
 
@@ -104,8 +143,8 @@ mod tests {
     #[test]
     fn the_committed_document_is_current() {
         for (committed, current) in [
-            (include_str!("../../openapi/openapi.json"), json_text()),
-            (include_str!("../../openapi/openapi.yaml"), yaml_text()),
+            (include_str!("../../../openapi/openapi.json"), json_text()),
+            (include_str!("../../../openapi/openapi.yaml"), yaml_text()),
         ] {
             assert!(committed == current, "run `just openapi` and commit the result");
         }
@@ -139,8 +178,29 @@ mod tests {
     }
 
     #[test]
+    fn a_described_reference_is_one_reference_with_the_description_beside_it() {
+        let document = document();
+        let status = &document["components"]["schemas"]["OtpRequest"]["properties"]["status"];
+        assert_eq!(status["allOf"], json!([{ "$ref": "#/components/schemas/OtpStatus" }]));
+        assert_eq!(status["description"], "Where the text is.");
+        let constrained = json!({ "allOf": [{ "$ref": "a" }, { "minLength": 1 }] });
+        let mut tidied = constrained.clone();
+        tidy(&mut tidied);
+        assert_eq!(tidied, constrained);
+    }
+
+    #[test]
+    fn every_answer_is_described() {
+        for (name, operation) in operations(&document()) {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert_ne!(response["description"], "", "{name} {status}");
+            }
+        }
+    }
+
+    #[test]
     fn the_documentation_page_shows_this_document_and_loads_nothing_from_elsewhere() {
-        let page = ui_html(&router::service());
+        let page = ui_html(&routes::service());
         assert!(page.contains("/api/otp/send/") && !page.contains("\"/otp/send\""));
         assert!(!page.contains("<script src") && !page.contains("<link"));
     }
