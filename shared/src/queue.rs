@@ -23,7 +23,7 @@ use apalis_core::{
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::jobs::{Queue, RowId};
 
@@ -133,6 +133,7 @@ pub struct Consumer {
     ids: mpsc::Receiver<RowId>,
     server: QueueServer,
     queue: Queue,
+    handing_back: TaskTracker,
 }
 
 /// When a consumer last heard from Redis, in milliseconds of the process's life; for health
@@ -159,17 +160,19 @@ fn uptime_ms() -> i64 {
 }
 
 impl Consumer {
-    /// Starts fetching ids of `queue` until `shutdown` or until the consumer is dropped.
+    /// Starts fetching ids of `queue` until `shutdown` or until the consumer is dropped. What it
+    /// then has popped and not started is handed back on a task of `handing_back`: wait for that.
     pub fn start(
         server: QueueServer,
         queue: Queue,
         last_fetch: LastFetch,
         shutdown: CancellationToken,
+        handing_back: TaskTracker,
     ) -> Self {
         let (sender, ids) = mpsc::channel(PREFETCH);
         last_fetch.mark();
         tokio::spawn(fetch_all(server.clone(), queue, sender, last_fetch, shutdown));
-        Self { ids, server, queue }
+        Self { ids, server, queue, handing_back }
     }
 
     /// Takes what was popped and not started, to hand it back.
@@ -186,7 +189,7 @@ impl Drop for Consumer {
             return;
         }
         let (server, queue) = (self.server.clone(), self.queue);
-        tokio::spawn(async move {
+        self.handing_back.spawn(async move {
             // Best effort, spares the next worker the wait for the sweep.
             let mut connection = None;
             let _ = push_batch(&server, &mut connection, queue, &ids).await;

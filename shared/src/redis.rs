@@ -161,8 +161,8 @@ pub fn subscribe(
 
 /// The first subscription; later connections repeat it by themselves.
 async fn subscribe_when_connected(client: SubscriberClient, channel: String) {
-    let connecting = client.clone();
-    tokio::spawn(async move { connecting.init().await.map(drop) });
+    // An error means that the first try failed; the client goes on trying.
+    let _ = client.init().await;
     loop {
         if client.is_connected() && client.subscribe(channel.clone()).await.is_ok() {
             return;

@@ -23,7 +23,8 @@ pub struct Otp {
     pub attempts_per_request: u32,
     /// Wrong guesses per target without `request_id`. Default 5.
     pub attempts_per_target: u32,
-    /// All guesses per target and day. Default 50.
+    /// Guesses per target and day: this many with a `request_id` and as many without, so that
+    /// neither kind can use up the other. Default 50.
     pub daily_attempts_per_target: u32,
     /// Texts per target and day. Default 20.
     pub daily_sends_per_target: u32,
@@ -87,7 +88,7 @@ pub enum Cooldown {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Codes asked for per IP address. Default `60/1h`.
+    /// Codes asked for per IP address. Default `60/1m`.
     pub otp_send_per_ip: Rate,
     /// Codes asked for per phone number. Default `10/1h`.
     pub otp_send_per_target: Rate,
@@ -98,7 +99,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            otp_send_per_ip: Rate { count: 60, seconds: 3_600 },
+            otp_send_per_ip: Rate { count: 60, seconds: 60 },
             otp_send_per_target: Rate { count: 10, seconds: 3_600 },
             verify_failures_per_ip: Rate { count: 60, seconds: 60 },
         }

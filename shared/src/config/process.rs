@@ -61,7 +61,7 @@ impl Default for CronJob {
     }
 }
 
-/// Logs, on standard error.
+/// Logs, on standard output.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Log {

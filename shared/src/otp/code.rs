@@ -89,18 +89,19 @@ pub fn same_code(expected: &str, given: &str) -> bool {
     expected.as_bytes().ct_eq(given.as_bytes()).into()
 }
 
-/// The digits a person typed: Persian and Arabic ones become ASCII, spaces and dashes go.
-/// `None` when anything else is in it or it cannot be a code for its length.
-pub fn clean_input(input: &str) -> Option<String> {
+/// The digits a person typed: Persian and Arabic ones become ASCII, spaces and dashes go, and
+/// zeros that were lost because a client sent a number come back. Empty when anything else is in
+/// it, so that it equals no code.
+pub fn clean_input(input: &str, digits: usize) -> String {
     let mut code = String::new();
     for c in input.chars() {
         match crate::phone::ascii_digit(c) {
-            Some(digit) if code.len() < 10 => code.push(digit),
+            Some(digit) if code.len() < digits => code.push(digit),
             None if c.is_whitespace() || c == '-' || crate::phone::is_invisible(c) => {}
-            _ => return None,
+            _ => return String::new(),
         }
     }
-    (code.len() >= 4).then_some(code)
+    if code.is_empty() { code } else { format!("{code:0>digits$}") }
 }
 
 #[cfg(test)]
@@ -159,11 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn typed_codes_are_cleaned_and_junk_is_refused() {
-        assert_eq!(clean_input(" ۱۲۳۴ ۵۶۷۸\u{200c}").as_deref(), Some("12345678"));
-        assert_eq!(clean_input("٠١٢٣-4567").as_deref(), Some("01234567"));
-        for junk in ["", "123", "12345678901", "12a4", "1234;"] {
-            assert_eq!(clean_input(junk), None, "{junk}");
+    fn typed_codes_are_cleaned_and_junk_equals_no_code() {
+        assert_eq!(clean_input(" ۱۲۳۴ ۵۶۷۸\u{200c}", 8), "12345678");
+        assert_eq!(clean_input("٠١٢٣-4567", 8), "01234567");
+        for junk in ["", " ", "123456789", "12a4", "1234;"] {
+            assert_eq!(clean_input(junk, 8), "", "{junk}");
         }
+    }
+
+    #[test]
+    fn zeros_that_a_number_lost_come_back() {
+        assert_eq!(clean_input("7", 4), "0007");
+        assert_eq!(clean_input("012345", 8), "00012345");
     }
 }

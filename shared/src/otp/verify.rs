@@ -58,8 +58,7 @@ impl Otp {
         };
         let row = reserved.ok_or(VerifyCodeError::NoSuchCode)?;
         let expected = self.derive(&row).ok_or(VerifyCodeError::NoSuchCode)?;
-        let given = clean_input(given).unwrap_or_default();
-        if !same_code(&expected, &given) {
+        if !same_code(&expected, &clean_input(given, expected.len())) {
             return Err(VerifyCodeError::NoSuchCode);
         }
         Ok(CheckedCode { phone: phone.clone(), purpose, generation: row.generation })
