@@ -11,7 +11,7 @@ fn defaults_apply_to_everything_that_has_one() {
     assert_eq!(config.http.prefixes, ["/api", "/drfchelseru"]);
     assert_eq!(config.http.wait().as_secs(), 5);
     assert_eq!(config.sms.lease_ms(), 10_000);
-    assert_eq!(config.limits.otp_send_per_ip, Rate { count: 60, seconds: 3_600 });
+    assert_eq!(config.limits.otp_send_per_ip, Rate { count: 60, seconds: 60 });
     assert_eq!(config.log_format(), LogFormat::Json);
     assert!(!config.docs());
     assert!(config.sms_order().is_empty());
