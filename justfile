@@ -16,13 +16,13 @@ check:
 openapi:
     cargo run -q --bin api -- openapi --out openapi
 
-# Generate SDKs from the document, compile and run them
-sdk-check:
-    script/sdk-check
+# Generate SDKs from the document, compile them and log in with them (--only LANGUAGE, --base URL)
+sdk-check *args:
+    script/sdk-check {{args}}
 
-# Play the recorded conversations of the systems Peyk replaces
-contract:
-    script/contract
+# Fuzz a private Peyk against its document (--cases N, --seed N, --base URL)
+contract *args:
+    script/contract {{args}}
 
 # Apply the migrations to the configured database
 migrate:

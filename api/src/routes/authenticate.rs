@@ -40,7 +40,7 @@ pub(crate) struct Authenticate {
     group: Option<i32>,
     /// The handle that `otp/send/` returned. With it, other people's guesses cannot use up the
     /// attempts.
-    #[oai(validator(min_length = 32, max_length = 32))]
+    #[oai(validator(pattern = "^[0-9a-f]{32}$"))]
     request_id: Option<String>,
 }
 
@@ -103,7 +103,8 @@ pub(crate) struct UserBody {
     id: i64,
     /// Its unique name.
     username: String,
-    /// Its mobile number, in the national form for Iran.
+    /// Its mobile number, in the national form for Iran; absent if it has none.
+    #[oai(skip_serializing_if_is_none)]
     mobile_number: Option<String>,
     /// Its group.
     group: i32,
