@@ -95,12 +95,14 @@ async fn start(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Openapi { out: Some(folder), .. } => {
-            std::fs::write(folder.join("openapi.json"), document::json_text())?;
-            std::fs::write(folder.join("openapi.yaml"), document::yaml_text())?;
+            let document = document::document();
+            std::fs::write(folder.join("openapi.json"), document::json_text(&document))?;
+            std::fs::write(folder.join("openapi.yaml"), document::yaml_text(&document))?;
             Ok(())
         }
         Command::Openapi { yaml, out: None } => {
-            print(&if yaml { document::yaml_text() } else { document::json_text() });
+            let text = if yaml { document::yaml_text } else { document::json_text };
+            print(&text(&document::document()));
             Ok(())
         }
     }

@@ -15,17 +15,18 @@ use crate::{
 /// Everything the api serves on its public port.
 pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
     let config = &state.config;
+    let document = document::served_at(&config.http.public_url);
     let mut routes = Route::new()
         .at("/livez", get(operations::livez))
         .at("/readyz", get(operations::readyz))
         .at("/.well-known/jwks.json", get(well_known::jwks))
-        .at("/openapi.json", fixed(document::json_text(), "application/json"))
-        .at("/openapi.yaml", fixed(document::yaml_text(), "application/yaml"));
+        .at("/openapi.json", fixed(document::json_text(&document), "application/json"))
+        .at("/openapi.yaml", fixed(document::yaml_text(&document), "application/yaml"));
     for prefix in &config.http.prefixes {
         routes = routes.nest(prefix, service());
     }
     if config.docs() {
-        let page = document::ui_html(&service());
+        let page = document::ui_html(&service(), &document);
         routes = routes.at("/docs", fixed(page, "text/html; charset=utf-8"));
     }
     if config.mode == Mode::Sandbox {

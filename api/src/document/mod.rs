@@ -20,21 +20,29 @@ pub(crate) fn document() -> Value {
     finish(raw)
 }
 
-/// The document as JSON text, as committed.
-pub(crate) fn json_text() -> String {
-    let mut text = serde_json::to_string_pretty(&document()).expect("a JSON value is writable");
+/// The document as this server serves it: with its own address, so that the page can try
+/// operations and generated clients find it.
+pub(crate) fn served_at(public_url: &str) -> Value {
+    let mut document = document();
+    document["servers"][0]["url"] = public_url.into();
+    document
+}
+
+/// A document as JSON text.
+pub(crate) fn json_text(document: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect("a JSON value is writable");
     text.push('\n');
     text
 }
 
-/// The document as YAML text, as committed.
-pub(crate) fn yaml_text() -> String {
-    serde_yaml::to_string(&document()).expect("a JSON value is writable")
+/// A document as YAML text.
+pub(crate) fn yaml_text(document: &Value) -> String {
+    serde_yaml::to_string(document).expect("a JSON value is writable")
 }
 
-/// The documentation UI over the finished document, from embedded assets.
-pub(crate) fn ui_html<T: OpenApi>(service: &OpenApiService<T, ()>) -> String {
-    let finished = serde_json::to_string(&document()).expect("a JSON value is writable");
+/// The documentation UI over a document, from embedded assets.
+pub(crate) fn ui_html<T: OpenApi>(service: &OpenApiService<T, ()>, document: &Value) -> String {
+    let finished = serde_json::to_string(document).expect("a JSON value is writable");
     // In a script element no other sequence can end the script.
     let finished = finished.replace("</", "<\\/");
     let page = service.swagger_ui_html().replace(&service.spec(), &finished);
@@ -43,9 +51,9 @@ pub(crate) fn ui_html<T: OpenApi>(service: &OpenApiService<T, ()>) -> String {
 
 fn finish(mut document: Value) -> Value {
     document["info"]["description"] = DESCRIPTION.into();
-    document["info"]["license"] = json!({ "name": "MIT", "identifier": "MIT" });
-    document["info"]["license"].as_object_mut().map(|license| license.remove("identifier"));
-    document["servers"] = json!([{ "url": "http://127.0.0.1:8080", "description": "script/dev" }]);
+    document["info"]["license"] = json!({ "name": "MIT" });
+    let address = "The address in `http.public_url`; this is the one of `script/dev`";
+    document["servers"] = json!([{ "url": "http://127.0.0.1:8080", "description": address }]);
     let paths = document["paths"].take();
     let with_slash = paths
         .as_object()
@@ -143,8 +151,8 @@ mod tests {
     #[test]
     fn the_committed_document_is_current() {
         for (committed, current) in [
-            (include_str!("../../../openapi/openapi.json"), json_text()),
-            (include_str!("../../../openapi/openapi.yaml"), yaml_text()),
+            (include_str!("../../../openapi/openapi.json"), json_text(&document())),
+            (include_str!("../../../openapi/openapi.yaml"), yaml_text(&document())),
         ] {
             assert!(committed == current, "run `just openapi` and commit the result");
         }
@@ -200,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_documentation_page_shows_this_document_and_loads_nothing_from_elsewhere() {
-        let page = ui_html(&routes::service());
+        let page = ui_html(&routes::service(), &document());
         assert!(page.contains("/api/otp/send/") && !page.contains("\"/otp/send\""));
         assert!(!page.contains("<script src") && !page.contains("<link"));
     }
