@@ -56,17 +56,13 @@ impl Environment {
     }
 }
 
-/// Checks what only the worker knows: the names and schedules of cron jobs, the providers.
+/// Checks what only the worker knows: the names of cron jobs, the providers. Schedules have been
+/// checked as part of the configuration.
 pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
     shared::sms::providers::build(config, errors);
     for name in config.cron.keys() {
         if CronJob::find(name).is_none() {
             errors.push(ConfigError::new(format!("cron.{name}"), "is no cron job"));
-        }
-    }
-    for job in CRON_JOBS {
-        if let Err(error) = job.schedule(config) {
-            errors.push(ConfigError::new(format!("cron.{}.schedule", job.name), error.to_string()));
         }
     }
 }

@@ -61,7 +61,7 @@ fn consume(
     // A name per start: the library treats a reused one as still alive.
     let name = ids::process_name(queue.name(), &mut rand::rng());
     let server = QueueServer::new(&env.config.redis);
-    let consumer = Consumer::start(server, queue, last_fetch, shutdown.clone());
+    let consumer = Consumer::start(server, queue, last_fetch, shutdown.clone(), running.clone());
     let concurrency = env.concurrency(queue);
     let worker = WorkerBuilder::new(name).backend(consumer).concurrency(concurrency).build(
         move |id: RowId| {

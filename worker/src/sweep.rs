@@ -44,8 +44,9 @@ async fn sweep_if_leader(
     queues: &QueueServer,
     period: Duration,
 ) -> Result<(), sqlx::Error> {
-    // Long enough to survive a slow sweep, short enough for a quick successor.
-    let ttl = (period * 5).max(Duration::from_secs(5));
+    // Long enough to survive a slow sweep, short enough for a quick successor. Two sweeps at once
+    // would do no harm: rows are taken with their locks.
+    let ttl = (period * 5).max(Duration::from_secs(1));
     if leases::acquire(&env.pool, LEASE, &env.process, ttl).await?.is_none() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::{leases, telemetry::CRON_RUNS};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,9 @@ use crate::{CRON_JOBS, Environment};
 const LEASE: &str = "cron";
 const LEASE_TTL: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_secs(1);
+/// How far back the first look at a job that never ran goes: it begins with its next firing,
+/// and a tick that came late must not miss that one.
+const FIRST_LOOK_BACK: TimeDelta = TimeDelta::seconds(2);
 
 /// Fires what is due, once a second, until `shutdown`.
 pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
@@ -37,8 +40,9 @@ async fn fire_if_leader(env: &Arc<Environment>) -> Result<(), sqlx::Error> {
     let now = env.clock.now();
     let runs = store::last_runs(&env.pool).await?;
     for job in CRON_JOBS {
+        let Some(schedule) = job.schedule(&env.config).ok().flatten() else { continue };
         let last = runs.iter().find(|run| run.job == job.name).map(|run| run.fire_at);
-        let Some(fire_at) = due(job, env, last, now) else { continue };
+        let Some(fire_at) = due(&schedule, last, now) else { continue };
         if store::begin(&env.pool, job.name, fire_at, &env.process).await? {
             tokio::spawn(perform(env.clone(), job, fire_at));
         }
@@ -48,20 +52,15 @@ async fn fire_if_leader(env: &Arc<Environment>) -> Result<(), sqlx::Error> {
 
 /// The latest firing that is due and was not made: several missed ones are caught up by one run.
 fn due(
-    job: &CronJob,
-    env: &Environment,
+    schedule: &cron::Schedule,
     last: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let schedule = job.schedule(&env.config).ok().flatten()?;
-    // A job that never ran begins with the next time it is due.
-    let since = last.unwrap_or(now - TICK * 2);
-    let mut missed = schedule.after(&since).take_while(|at| *at <= now);
-    let first = missed.next()?;
-    // Look back from now instead of walking every missed firing since a long standstill.
-    let recent = now - chrono::TimeDelta::days(32);
-    let from = since.max(recent);
-    Some(schedule.after(&from).take_while(|at| *at <= now).last().unwrap_or(first))
+    let since = last.unwrap_or(now - FIRST_LOOK_BACK);
+    // Backwards from now, so that a long standstill costs one step. What is given is left out,
+    // and a firing may be due at this very moment.
+    let latest = schedule.after(&(now + TimeDelta::nanoseconds(1))).next_back()?;
+    (latest > since).then_some(latest)
 }
 
 async fn perform(env: Arc<Environment>, job: &'static CronJob, fire_at: DateTime<Utc>) {
@@ -96,4 +95,75 @@ pub async fn run_now(env: &Environment, job: &CronJob, mode: Mode) -> Result<u64
     let fire_at = env.clock.now();
     store::begin(&env.pool, job.name, fire_at, &env.process).await?;
     perform_recorded(env, job, fire_at).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    fn at(time: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(time).unwrap().to_utc()
+    }
+
+    fn due_at(expression: &str, last: Option<&str>, now: &str) -> Option<DateTime<Utc>> {
+        due(&cron::Schedule::from_str(expression).unwrap(), last.map(at), at(now))
+    }
+
+    const TEN_MINUTES: &str = "0 */10 * * * *";
+    const NIGHTLY: &str = "0 30 1 * * *";
+
+    #[test]
+    fn a_firing_is_due_from_its_very_moment_and_once() {
+        let last = Some("2026-01-05T10:00:00Z");
+        assert_eq!(due_at(TEN_MINUTES, last, "2026-01-05T10:09:59.999Z"), None);
+        let fired = Some(at("2026-01-05T10:10:00Z"));
+        assert_eq!(due_at(TEN_MINUTES, last, "2026-01-05T10:10:00Z"), fired);
+        assert_eq!(due_at(TEN_MINUTES, last, "2026-01-05T10:10:00.2Z"), fired);
+        let last = Some("2026-01-05T10:10:00Z");
+        assert_eq!(due_at(TEN_MINUTES, last, "2026-01-05T10:10:00.9Z"), None);
+        assert_eq!(
+            due_at("* * * * * *", last, "2026-01-05T10:10:01Z"),
+            Some(at("2026-01-05T10:10:01Z"))
+        );
+    }
+
+    #[test]
+    fn several_missed_firings_are_one_run_the_latest() {
+        let last = Some("2026-01-05T10:00:00Z");
+        let fired = due_at(TEN_MINUTES, last, "2026-01-05T11:34:56Z");
+        assert_eq!(fired, Some(at("2026-01-05T11:30:00Z")));
+        let fired = due_at(NIGHTLY, Some("2026-01-01T01:30:00Z"), "2026-03-02T01:29:00Z");
+        assert_eq!(fired, Some(at("2026-03-01T01:30:00Z")));
+    }
+
+    #[test]
+    fn a_year_of_missed_seconds_is_one_step() {
+        let fired = due_at("* * * * * *", Some("2025-01-05T10:00:00Z"), "2026-01-05T10:00:00.5Z");
+        assert_eq!(fired, Some(at("2026-01-05T10:00:00Z")));
+    }
+
+    #[test]
+    fn a_job_that_never_ran_begins_with_its_next_firing() {
+        assert_eq!(due_at(NIGHTLY, None, "2026-01-05T10:00:00Z"), None);
+        let fired = Some(at("2026-01-05T01:30:00Z"));
+        assert_eq!(due_at(NIGHTLY, None, "2026-01-05T01:30:01.5Z"), fired);
+    }
+
+    #[test]
+    fn a_run_by_hand_counts_as_the_latest_and_a_clock_set_back_fires_nothing_twice() {
+        let by_hand = Some("2026-01-05T10:03:21.123Z");
+        assert_eq!(due_at(TEN_MINUTES, by_hand, "2026-01-05T10:09:00Z"), None);
+        let fired = due_at(TEN_MINUTES, by_hand, "2026-01-05T10:10:00Z");
+        assert_eq!(fired, Some(at("2026-01-05T10:10:00Z")));
+        assert_eq!(due_at(TEN_MINUTES, Some("2026-01-05T10:10:00Z"), "2026-01-05T10:05:00Z"), None);
+    }
+
+    #[test]
+    fn every_job_has_a_schedule_that_can_be_read() {
+        for job in CRON_JOBS {
+            assert!(cron::Schedule::from_str(job.schedule).is_ok(), "{}", job.name);
+        }
+    }
 }

@@ -108,6 +108,11 @@ async fn ask<'a>(
     let answer = look_up(env, name, sms).await;
     match (answer, or_send) {
         (Lookup::Unsupported, Some(other)) => send(env, claim, situation, other, sms).await,
+        // Whoever cannot even say what became of it is in trouble: the same code once more
+        // through another provider does less harm than a login that waits.
+        (Lookup::Unavailable { .. }, Some(other)) if other != name => {
+            send(env, claim, situation, other, sms).await
+        }
         (Lookup::Unsupported, None) => {
             abandon(env, claim, MessageStatus::Unknown, "sms.unresolvable").await
         }
