@@ -3,5 +3,7 @@
 //! `script/test` starts a throw-away PostgreSQL and says where the binaries are; each test makes
 //! its own database in it, its own Redis and its own api and worker processes.
 
+pub mod aging;
+pub mod compat;
 pub mod fake;
 pub mod harness;

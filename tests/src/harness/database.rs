@@ -37,6 +37,16 @@ impl TestDatabase {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// `host:port` of its server.
+    ///
+    /// # Panics
+    /// When the URL has no host.
+    pub fn address(&self) -> String {
+        let (_, rest) = self.url.split_once("://").expect("a URL has a scheme");
+        let authority = rest.split('/').next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default().to_owned()
+    }
 }
 
 fn admin_url() -> String {

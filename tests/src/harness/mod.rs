@@ -1,17 +1,25 @@
 //! A private Peyk for one test.
 
 mod database;
+mod gate;
 mod peyk;
 mod process;
 mod redis;
+mod redis_queue;
+mod rows;
+mod table_lock;
 
 use std::{future::Future, time::Duration};
 
 pub use self::{
     database::TestDatabase,
+    gate::Gate,
     peyk::{Answer, Peyk, PeykBuilder},
     process::Process,
     redis::TestRedis,
+    redis_queue::RedisQueue,
+    rows::MessageRow,
+    table_lock::TableLock,
 };
 
 /// Longest wait for anything a test expects to happen.
@@ -42,8 +50,13 @@ pub fn fresh_mobile() -> String {
     format!("091{}", NEXT.fetch_add(7, Ordering::Relaxed))
 }
 
-/// A port nobody listens on at this moment.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener.local_addr().expect("it is bound").port()
+/// A port nobody listens on at this moment. It is outside of the range the system takes the local
+/// ports of connections from (32768 and up), or one of those could be faster than its owner.
+///
+/// # Panics
+/// Never.
+pub fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::random_range(20_000..32_000));
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).expect("it goes on forever")
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use shared::config::{Mode, init_toml};
 
-use super::{Process, TestDatabase, TestRedis, wait_for};
+use super::{Gate, Process, TestDatabase, TestRedis, wait_for};
 
 /// What a test wants to be different.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub struct PeykBuilder {
     settings: Vec<(String, String)>,
     apis: usize,
     workers: usize,
+    gated: bool,
 }
 
 /// A running Peyk.
@@ -28,6 +29,9 @@ pub struct Peyk {
     pub workers: Vec<Process>,
     /// Base URLs, one per api process.
     pub urls: Vec<String>,
+    /// The way of all processes to the database, if it was built with one; see
+    /// [`PeykBuilder::gated`].
+    pub gate: Option<Gate>,
     environment: Vec<(String, String)>,
     config: PathBuf,
     client: reqwest::Client,
@@ -47,7 +51,7 @@ pub struct Answer {
 impl Peyk {
     /// One api and one worker in sandbox mode unless said otherwise.
     pub fn builder() -> PeykBuilder {
-        PeykBuilder { settings: Vec::new(), apis: 1, workers: 1 }
+        PeykBuilder { settings: Vec::new(), apis: 1, workers: 1, gated: false }
     }
 
     /// The default: one api and one worker in sandbox mode.
@@ -128,6 +132,9 @@ impl Peyk {
     }
 
     /// Starts one more worker.
+    ///
+    /// # Panics
+    /// When it does not come up.
     pub async fn start_worker(&mut self) -> &mut Process {
         let worker = Process::start("worker", &[], &self.environment);
         worker.log_line("worker started").await;
@@ -148,7 +155,23 @@ impl Peyk {
     /// # Panics
     /// When it does not end.
     pub async fn run(&self, binary: &str, arguments: &[&str]) -> (bool, String) {
-        let mut process = Process::start(binary, arguments, &self.environment);
+        self.run_with(binary, arguments, &[]).await
+    }
+
+    /// The same with other settings on top, by their environment names without the leading
+    /// `PEYK__`.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn run_with(
+        &self,
+        binary: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> (bool, String) {
+        let settings = settings.iter().map(|(k, v)| (format!("PEYK__{k}"), (*v).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(settings).collect();
+        let mut process = Process::start(binary, arguments, &environment);
         let status = process.wait().await;
         (status.success(), process.output())
     }
@@ -158,7 +181,33 @@ impl Peyk {
         self.apis.iter().chain(&self.workers).map(Process::output).collect()
     }
 
-    async fn start_api(&mut self) {
+    /// The operations address of the newest worker, e.g. `http://127.0.0.1:4711`.
+    ///
+    /// # Panics
+    /// When none runs.
+    pub async fn worker_url(&self) -> String {
+        let worker = self.workers.last().expect("a worker runs");
+        let line = worker.log_line("worker started").await;
+        format!("http://{}", line["operations"].as_str().expect("it says where"))
+    }
+
+    /// What the newest worker's `/metrics` says of a series, e.g. `peyk_queue_depth{queue="otp"}`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn worker_metric(&self, series: &str) -> Option<String> {
+        let url = format!("{}/metrics", self.worker_url().await);
+        let response = self.client.get(url).send().await.expect("the worker answers");
+        let text = response.text().await.expect("the answer ends");
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map(str::to_owned)
+    }
+
+    /// Starts one more api; its address is the last of [`Peyk::urls`].
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start_api(&mut self) {
         let api = Process::start("api", &["serve"], &self.environment);
         let line = api.log_line("api started").await;
         let listen = line["listen"].as_str().expect("it says where").to_owned();
@@ -197,6 +246,31 @@ impl PeykBuilder {
             .set("SMS__PROVIDERS__KAVENEGAR__API_KEY", crate::fake::API_KEY)
     }
 
+    /// Production mode with one more Kavenegar account, of this name, at this address.
+    #[must_use]
+    pub fn provider(self, name: &str, url: &str) -> Self {
+        let table = format!("SMS__PROVIDERS__{}", name.to_uppercase());
+        self.set("MODE", "production")
+            .set(&format!("{table}__KIND"), "kavenegar")
+            .set(&format!("{table}__BASE_URL"), url)
+            .set(&format!("{table}__API_KEY"), crate::fake::API_KEY)
+    }
+
+    /// Short times: so many milliseconds for a call to a provider, ten sweeps a second.
+    #[must_use]
+    pub fn hasty(self, budget_ms: u64) -> Self {
+        self.set("SMS__BUDGET_MS", budget_ms.to_string())
+            .set("SMS__CONNECT_TIMEOUT_MS", budget_ms.to_string())
+            .set("WORKER__SWEEP_MS", "100")
+    }
+
+    /// Puts a [`Gate`] between the processes and the database.
+    #[must_use]
+    pub fn gated(mut self) -> Self {
+        self.gated = true;
+        self
+    }
+
     /// How many api processes.
     #[must_use]
     pub fn apis(mut self, count: usize) -> Self {
@@ -218,13 +292,18 @@ impl PeykBuilder {
     pub async fn start(self) -> Peyk {
         shared::install_crypto();
         let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::start());
+        let gate = if self.gated { Some(Gate::to(&database.address()).await) } else { None };
+        let database_url = gate.as_ref().map_or_else(
+            || database.url().to_owned(),
+            |gate| database.url().replace(&database.address(), &gate.address().to_string()),
+        );
         let name = shared::ids::process_name("peyk-test", &mut rand::rng());
         let config = std::env::temp_dir().join(format!("{name}.toml"));
         std::fs::write(&config, init_toml(Mode::Sandbox))
             .expect("the temporary folder is writable");
         let mut environment = vec![
             ("PEYK_CONFIG".to_owned(), config.display().to_string()),
-            ("PEYK__DATABASE__URL".to_owned(), database.url().to_owned()),
+            ("PEYK__DATABASE__URL".to_owned(), database_url),
             ("PEYK__REDIS__URL".to_owned(), redis.url()),
             ("PEYK__HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("PEYK__WORKER__OPERATIONS_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -241,6 +320,7 @@ impl PeykBuilder {
             apis: Vec::new(),
             workers: Vec::new(),
             urls: Vec::new(),
+            gate,
             environment,
             config,
             client: client.build().expect("the client builds"),
@@ -257,8 +337,17 @@ impl PeykBuilder {
 }
 
 impl Peyk {
-    /// Redis connections are made in the background: wait for them.
+    /// Redis connections are made in the background: wait for them, the reply channels included,
+    /// or the first outcomes would be heard by nobody.
     async fn wait_until_ready(&self) {
+        let redis = self.redis.connection().await;
+        wait_for("the reply channels", || async {
+            let mut asked = redis::cmd("PUBSUB");
+            asked.arg("CHANNELS").arg("*:reply:*");
+            let channels: Vec<String> = asked.query_async(&mut redis.clone()).await.ok()?;
+            (channels.len() == self.apis.len()).then_some(())
+        })
+        .await;
         for url in &self.urls {
             wait_for("readiness", || async {
                 let answer = self.send(self.client.get(format!("{url}/readyz"))).await;

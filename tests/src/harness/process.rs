@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use super::wait_for;
@@ -19,6 +20,7 @@ use super::wait_for;
 pub struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -38,9 +40,11 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{binary} starts (script/test builds it): {error}"));
         let output = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(keep(child.stdout.take().expect("it is piped"), output.clone()));
-        tokio::spawn(keep(child.stderr.take().expect("it is piped"), output.clone()));
-        Self { child, output }
+        let readers = vec![
+            tokio::spawn(keep(child.stdout.take().expect("it is piped"), output.clone())),
+            tokio::spawn(keep(child.stderr.take().expect("it is piped"), output.clone())),
+        ];
+        Self { child, output, readers }
     }
 
     /// Everything it wrote so far.
@@ -79,15 +83,17 @@ impl Process {
         self.child.kill().await.expect("a running child can be killed");
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end by itself, and for the last of its output.
     ///
     /// # Panics
     /// When it does not within the harness's patience.
     pub async fn wait(&mut self) -> std::process::ExitStatus {
-        tokio::time::timeout(super::PATIENCE, self.child.wait())
-            .await
-            .expect("the process ends in time")
-            .expect("a child can be waited for")
+        let ended = tokio::time::timeout(super::PATIENCE, self.child.wait()).await;
+        let status = ended.expect("the process ends in time").expect("a child can be waited for");
+        for reader in self.readers.drain(..) {
+            let _ = reader.await;
+        }
+        status
     }
 
     /// Whether it still runs.

@@ -17,10 +17,13 @@ impl TestRedis {
     /// # Panics
     /// When it cannot be started.
     pub async fn start() -> Self {
-        let port = free_port();
-        let redis = Self { port, child: spawn(port) };
-        redis.wait_until_ready().await;
-        redis
+        loop {
+            let port = free_port();
+            let mut redis = Self { port, child: spawn(port) };
+            if redis.comes_up().await {
+                return redis;
+            }
+        }
     }
 
     /// Its connection URL.
@@ -33,8 +36,13 @@ impl TestRedis {
     /// # Panics
     /// When Redis is away.
     pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        // The default of half a second is too short for a busy machine.
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(super::PATIENCE))
+            .set_response_timeout(Some(super::PATIENCE));
         let client = redis::Client::open(self.url()).expect("the URL is good");
-        client.get_multiplexed_async_connection().await.expect("Redis answers")
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+        connection.expect("Redis answers")
     }
 
     /// SIGKILL; everything in it is lost.
@@ -47,10 +55,18 @@ impl TestRedis {
     }
 
     /// Starts it again, empty, on the same port.
+    ///
+    /// # Panics
+    /// When it does not come up.
     pub async fn restart(&mut self) {
         self.kill();
         self.child = spawn(self.port);
-        self.wait_until_ready().await;
+        assert!(self.comes_up().await, "the port is still free");
+    }
+
+    /// Sends it a signal, e.g. `STOP` to freeze it.
+    pub async fn signal(&self, name: &str) {
+        super::process::signal(&self.child.id().to_string(), name).await;
     }
 
     /// The process id, for signals.
@@ -58,14 +74,23 @@ impl TestRedis {
         self.child.id()
     }
 
-    async fn wait_until_ready(&self) {
-        wait_for("redis-server", || async {
-            let client = redis::Client::open(self.url()).ok()?;
-            let mut connection = client.get_multiplexed_async_connection().await.ok()?;
-            redis::cmd("PING").query_async::<String>(&mut connection).await.ok()
+    /// Whether it answers at last; it does not when somebody else took the port meanwhile.
+    async fn comes_up(&mut self) -> bool {
+        wait_for("redis-server", || {
+            let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+            let (url, pid) = (self.url(), self.child.id());
+            async move { if ended { Some(false) } else { answers(&url, pid).await.then_some(true) } }
         })
-        .await;
+        .await
     }
+}
+
+/// Whether the server there is the one with this process id.
+async fn answers(url: &str, pid: u32) -> bool {
+    let Ok(client) = redis::Client::open(url) else { return false };
+    let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
+    let info = redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await;
+    info.is_ok_and(|info| info.lines().any(|line| line == format!("process_id:{pid}")))
 }
 
 impl Drop for TestRedis {

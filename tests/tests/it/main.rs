@@ -1,5 +1,22 @@
 //! Whole-system tests, one module per subject.
+#![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod compat;
+mod crash;
+mod cron;
+mod delivery;
+mod documents;
+mod evidence;
+mod failover;
 mod login;
+mod login_attempts;
+mod login_limits;
+mod login_refusals;
+mod login_sends;
+mod login_steps;
+mod login_tokens;
+mod operations;
 mod provider_kavenegar;
 mod provider_suite;
+mod queue;
+mod secrets;

@@ -1,0 +1,182 @@
+//! What the steps do: each gives its outcome as an object with `status`, `headers`, `json`, `text`.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use regex::Regex;
+use reqwest::{Client, Method, redirect::Policy};
+use serde_json::{Map, Value, json};
+
+use super::Variables;
+use crate::{
+    aging,
+    fake::{API_KEY, Delivered, FakeKavenegar},
+    harness::{PATIENCE, Peyk, wait_for},
+};
+
+/// The API key of the recordings, in the path of every call to Kavenegar.
+const RECORDED_KEY: &str = "TESTKEY";
+
+/// What the steps are done to.
+pub(super) struct Stage<'a> {
+    pub(super) peyk: &'a Peyk,
+    pub(super) provider: &'a FakeKavenegar,
+    client: Client,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(peyk: &'a Peyk, provider: &'a FakeKavenegar) -> Self {
+        let client = Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
+        Self { peyk, provider, client: client.build().expect("the client builds") }
+    }
+
+    /// One request, sent as it was recorded.
+    pub(super) async fn http(&self, request: &Value) -> Map<String, Value> {
+        let text = |name: &str| request[name].as_str().expect("a request has it");
+        let method = Method::from_bytes(text("method").as_bytes()).expect("a method");
+        let mut builder = self.client.request(method, self.peyk.url(text("path")));
+        builder = builder.header("Connection", "close").header("Accept", "application/json");
+        if let Some(body) = request.get("json") {
+            builder = builder.json(body);
+        }
+        if let Some(form) = request["form"].as_object() {
+            let fields: Vec<_> = form.iter().map(|(name, value)| (name, plain(value))).collect();
+            builder = builder.form(&fields);
+        }
+        if let Some(raw) = request["raw"].as_str() {
+            builder = builder.body(raw.to_owned());
+        }
+        for (name, value) in request["headers"].as_object().into_iter().flatten() {
+            builder = builder.header(name, plain(value));
+        }
+        assert!(request.get("multipart").is_none(), "no scenario here sends multipart bodies");
+        outcome(builder.send().await.expect("the api answers")).await
+    }
+
+    /// The newest text that reached a number; `capture` names a variable for its code.
+    pub(super) async fn sms(
+        &self,
+        wanted: &Value,
+        variables: &mut Variables,
+    ) -> Map<String, Value> {
+        let to = wanted["to"].as_str().expect("a text goes to a number");
+        let what = format!("a text to the number of {}", wanted["capture"]);
+        let effect = wait_for(&what, || async { self.provider.effects_to(to).pop() }).await;
+        let call = &self.provider.calls()[effect.call];
+        if let Some(name) = wanted["capture"].as_str() {
+            variables.set(name, code_in(&effect.content).into());
+        }
+        let fields: Map<_, _> =
+            call.fields.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let seen = json!({
+            "provider": "kavenegar",
+            "method": call.request.method,
+            "path": call.request.path().replace(API_KEY, RECORDED_KEY),
+            "content_type": call.request.header("content-type"),
+            "body": fields,
+        });
+        Map::from_iter([("json".to_owned(), seen)])
+    }
+
+    /// A meddling with the database, by its name in the recordings.
+    pub(super) async fn hook(&self, name: &str, arguments: &[Value]) -> Map<String, Value> {
+        let argument = |at: usize| arguments.get(at).map(plain).unwrap_or_default();
+        match name {
+            "age_otp" => {
+                let seconds: u32 = argument(1).parse().expect("an age in seconds");
+                aging::age_code_to(&self.peyk.database.pool, &argument(0), seconds).await;
+            }
+            other => panic!("nobody knows the hook {other}: play it or list it as skipped"),
+        }
+        Map::new()
+    }
+}
+
+/// The parts of a token, its signature unchecked.
+pub(super) fn jwt(token: &str) -> Map<String, Value> {
+    let parts: Vec<Value> = token.split('.').take(2).map(decode_part).collect();
+    let [header, claims] = &parts[..] else { panic!("a token has a header and claims") };
+    let time = |name: &str| claims[name].as_i64().expect("a token has times");
+    let lifetime = time("exp") - time("iat");
+    let seen = json!({"header": header, "claims": claims, "lifetime_s": lifetime});
+    Map::from_iter([("json".to_owned(), seen)])
+}
+
+fn decode_part(part: &str) -> Value {
+    let bytes = URL_SAFE_NO_PAD.decode(part).expect("the parts of a token are base64url");
+    serde_json::from_slice(&bytes).expect("the parts of a token are JSON")
+}
+
+/// `$.a.b[0]`, with `|int` for a text that holds a number.
+pub(super) fn capture(from: &Value, path: &str) -> Option<Value> {
+    let (path, conversion) = path.split_once('|').unwrap_or((path, ""));
+    let step = Regex::new(r"\.(\w+)|\[(\d+)\]").expect("a constant pattern");
+    let mut found = from;
+    for step in step.captures_iter(path) {
+        found = match (step.get(1), step.get(2)) {
+            (Some(name), _) => found.get(name.as_str())?,
+            (_, Some(index)) => found.get(index.as_str().parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    match conversion {
+        "int" => plain(found).parse::<i64>().ok().map(Value::from),
+        _ => Some(found.clone()),
+    }
+}
+
+/// Lets time pass because the recording says so.
+pub(super) async fn sleep(seconds: &Value) {
+    let seconds = seconds.as_f64().expect("a pause in seconds");
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// A value as a form or a header writes it.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn code_in(content: &Delivered) -> String {
+    let text = match content {
+        Delivered::Text(text) => text.clone(),
+        Delivered::Template { tokens, .. } => {
+            tokens.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ")
+        }
+    };
+    let code = Regex::new(r"\d{3,10}").expect("a constant pattern");
+    code.find(&text).expect("the text holds a code").as_str().to_owned()
+}
+
+async fn outcome(response: reqwest::Response) -> Map<String, Value> {
+    let status = response.status().as_u16();
+    let header = |value: &reqwest::header::HeaderValue| {
+        Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let headers: Map<_, _> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), header(value)))
+        .collect();
+    let is_json = headers.get("content-type").is_some_and(|it| plain(it).contains("json"));
+    let body = response.text().await.expect("the answer ends");
+    let body = if is_json && !body.is_empty() {
+        ("json", serde_json::from_str(&body).expect("an answer that says it is JSON is"))
+    } else {
+        ("text", body.into())
+    };
+    let members = [("status", status.into()), ("headers", headers.into()), body];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_finds_its_value() {
+        let from = json!({"a": [{"b": "7"}]});
+        assert_eq!(capture(&from, "$.a[0].b"), Some(json!("7")));
+        assert_eq!(capture(&from, "$.a[0].b|int"), Some(json!(7)));
+        assert_eq!(capture(&from, "$.a[1].b"), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Stops a worker between two of its statements, without a hook in it: whoever wants to write to
+//! a table waits while the test holds its lock.
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::{TestDatabase, wait_for};
+
+/// Holds up every write to one table; reads pass.
+#[derive(Debug)]
+pub struct TableLock {
+    held: Transaction<'static, Postgres>,
+    pool: PgPool,
+    table: &'static str,
+}
+
+impl TestDatabase {
+    /// Locks `sms_attempts`: claims pass, the starts and ends of calls wait.
+    ///
+    /// # Panics
+    /// When the lock cannot be had.
+    pub async fn hold_up_attempts(&self) -> TableLock {
+        let mut held = self.pool.begin().await.expect("the database answers");
+        let lock = sqlx::query("LOCK TABLE sms_attempts IN EXCLUSIVE MODE").execute(&mut *held);
+        lock.await.expect("the lock is free soon");
+        TableLock { held, pool: self.pool.clone(), table: "sms_attempts" }
+    }
+}
+
+impl TableLock {
+    /// Waits until `count` connections wait for the lock.
+    pub async fn wait_for_waiters(&self, count: usize) {
+        let what = format!("{count} statements to wait for {}", self.table);
+        wait_for(&what, || async { (self.waiters().await.len() >= count).then_some(()) }).await;
+    }
+
+    /// Ends the connections that wait. A killed process's statement would otherwise still be
+    /// carried out when the lock is released.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn end_waiters(&self) {
+        for backend in self.waiters().await {
+            let ended =
+                sqlx::query("SELECT pg_terminate_backend($1)").bind(backend).execute(&self.pool);
+            ended.await.expect("the test user may end connections");
+        }
+        wait_for("the waiting connections to end", || async {
+            self.waiters().await.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Lets everybody go on.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn release(self) {
+        self.held.rollback().await.expect("a lock can be given back");
+    }
+
+    async fn waiters(&self) -> Vec<i32> {
+        let sql = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = $1::regclass
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let pids = sqlx::query_scalar(sql).bind(self.table).fetch_all(&self.pool).await;
+        pids.expect("the database answers")
+    }
+}

@@ -1,0 +1,38 @@
+//! The recorded conversations with the systems Peyk replaces go as they went.
+
+use peyk_tests::{
+    compat::{Player, Scenario, Table},
+    fake::FakeKavenegar,
+    harness::Peyk,
+};
+
+/// Every scenario, each with a test of its own below.
+const PLAYED: [&str; 2] = ["authenticate", "otp_send"];
+
+async fn plays(name: &str) {
+    let (table, provider) = (Table::read(), FakeKavenegar::start().await);
+    let settings = table.setting.iter();
+    let peyk = settings
+        .fold(Peyk::builder(), |builder, setting| builder.set(&setting.name, &setting.value))
+        .kavenegar(&provider.url())
+        .start()
+        .await;
+    let wrong = Player::new(&peyk, &provider, &table).play(&Scenario::read(name)).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn asking_for_a_code_goes_as_recorded() {
+    plays("otp_send").await;
+}
+
+#[tokio::test]
+async fn logging_in_goes_as_recorded() {
+    plays("authenticate").await;
+}
+
+#[test]
+fn the_table_names_recorded_steps_with_reasons_and_every_recording_is_played() {
+    assert_eq!(Table::read().faults(), Vec::<String>::new());
+    assert_eq!(Scenario::names(), PLAYED);
+}
