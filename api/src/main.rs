@@ -10,6 +10,7 @@ mod router;
 mod routes;
 mod server;
 mod state;
+mod timestamp;
 mod waiters;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -136,6 +137,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     state.redis.check_eviction();
     let shutdown = CancellationToken::new();
     if let Some(listener) = operations {
+        let operations = listener.local_addr()?;
+        tracing::info!(%operations, "operations port");
         let app = router::operations_app(state.clone());
         tokio::spawn(server::serve(listener, app, limits, shutdown.clone()));
     }

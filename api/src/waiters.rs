@@ -11,7 +11,7 @@ use std::{
 use shared::{
     config::Config,
     events::{MessageSettled, ReplyTo, reply_channel},
-    redis,
+    redis::{self, Listening},
     sms::MessageStatus,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +24,7 @@ pub(crate) struct Waiters {
     max: usize,
     next: AtomicU64,
     waiting: Waiting,
+    listening: Listening,
 }
 
 /// One who waits; leaves the list when dropped.
@@ -40,19 +41,25 @@ impl Waiters {
     /// When the Redis URL cannot be read.
     pub(crate) fn start(config: &Config, process: String) -> anyhow::Result<Self> {
         let channel = reply_channel(&config.redis.prefix, &process);
-        let replies = redis::subscribe(&config.redis, channel)?;
+        let (replies, listening) = redis::subscribe(&config.redis, channel)?;
         let waiting = Waiting::default();
         tokio::spawn(hear(replies, waiting.clone()));
-        Ok(Self { process, max: config.http.max_waiters, next: AtomicU64::new(1), waiting })
+        let max = config.http.max_waiters;
+        Ok(Self { process, max, next: AtomicU64::new(1), waiting, listening })
     }
 
-    /// Joins the list; `None` when it is full. Join before the commit: the outcome may be there
+    /// Whether outcomes can be heard now.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening.is_on()
+    }
+
+    /// Joins the list; `None` when it is full or nothing can be heard. Join before the commit: the outcome may be there
     /// before the next statement.
     pub(crate) fn join(&self) -> Option<Waiter> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, outcome) = oneshot::channel();
         let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
-        if waiting.len() >= self.max {
+        if waiting.len() >= self.max || !self.is_listening() {
             return None;
         }
         waiting.insert(number, sender);

@@ -3,7 +3,13 @@
 //! Everything here is best effort with short time-outs: no caller may depend on Redis for more
 //! than speed.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use fred::{
     clients::{Client, SubscriberClient},
@@ -134,13 +140,15 @@ impl Redis {
 pub fn subscribe(
     config: &crate::config::Redis,
     channel: String,
-) -> anyhow::Result<mpsc::Receiver<String>> {
+) -> anyhow::Result<(mpsc::Receiver<String>, Listening)> {
     let client = builder(config)?.build_subscriber_client().map_err(without_url)?;
     let (sender, receiver) = mpsc::channel(4_096);
+    let listening = Listening { client: client.clone(), subscribed: Arc::default() };
+    let subscribed = listening.subscribed.clone();
     tokio::spawn(async move {
         let _resubscriber = client.manage_subscriptions();
         let mut messages = client.message_rx();
-        tokio::spawn(subscribe_when_connected(client.clone(), channel));
+        tokio::spawn(subscribe_when_connected(client.clone(), channel, subscribed));
         loop {
             match messages.recv().await {
                 Ok(message) => {
@@ -156,15 +164,34 @@ pub fn subscribe(
             }
         }
     });
-    Ok(receiver)
+    Ok((receiver, listening))
+}
+
+/// Whether a subscription hears anything now.
+#[derive(Clone)]
+pub struct Listening {
+    client: SubscriberClient,
+    subscribed: Arc<AtomicBool>,
+}
+
+impl Listening {
+    /// Connected, and subscribed at least once: later connections repeat that by themselves.
+    pub fn is_on(&self) -> bool {
+        self.subscribed.load(Ordering::Relaxed) && self.client.is_connected()
+    }
 }
 
 /// The first subscription; later connections repeat it by themselves.
-async fn subscribe_when_connected(client: SubscriberClient, channel: String) {
+async fn subscribe_when_connected(
+    client: SubscriberClient,
+    channel: String,
+    subscribed: Arc<AtomicBool>,
+) {
     // An error means that the first try failed; the client goes on trying.
     let _ = client.init().await;
     loop {
         if client.is_connected() && client.subscribe(channel.clone()).await.is_ok() {
+            subscribed.store(true, Ordering::Relaxed);
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

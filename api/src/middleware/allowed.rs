@@ -67,7 +67,9 @@ impl AllowedMethods {
 
 fn below_every_prefix(path: &str, documented: &str, served: &[String]) -> Vec<String> {
     match path.strip_prefix(documented).filter(|rest| rest.starts_with('/')) {
-        Some(rest) => served.iter().map(|prefix| format!("{}{rest}", prefix.trim_end_matches('/'))).collect(),
+        Some(rest) => {
+            served.iter().map(|prefix| format!("{}{rest}", prefix.trim_end_matches('/'))).collect()
+        }
         None => vec![path.to_owned()],
     }
 }

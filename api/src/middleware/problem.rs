@@ -189,7 +189,10 @@ fn log(problem: &Problem) {
         cause = error.source();
     }
     let cause = causes.join(": ");
-    if code.status().is_server_error() {
+    if code == Code::ProviderRejected {
+        // The worker has logged what the provider said; nothing is wrong here.
+        tracing::info!(code = code.as_str(), "Request failed at the provider");
+    } else if code.status().is_server_error() {
         tracing::error!(code = code.as_str(), cause, "Request failed");
     } else {
         tracing::debug!(code = code.as_str(), cause, "Request refused");

@@ -26,7 +26,7 @@ pub(crate) async fn readyz(Data(state): Data<&SharedState>) -> Response {
         "ready": ready,
         "database": database.is_ok(),
         "schema": database.unwrap_or(false),
-        "redis": state.redis.ping().await.is_ok(),
+        "redis": state.redis.ping().await.is_ok() && state.waiters.is_listening(),
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Json(body).with_status(status).into_response()

@@ -1,6 +1,6 @@
 //! `otp/send/` and `otp/{request_id}/`.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use poem::web::Data;
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
@@ -23,6 +23,7 @@ use crate::{
     input::{Fields, FromFields, Input, Text},
     middleware::ClientIp,
     state::{SharedState, State, address_subject},
+    timestamp::Timestamp,
     waiters::Waiter,
 };
 
@@ -139,7 +140,7 @@ pub(crate) struct OtpRequest {
     /// Where the text is.
     status: OtpStatus,
     /// When it was accepted.
-    created_at: DateTime<Utc>,
+    created_at: Timestamp,
     /// Seconds the code is still valid; 0 when it is used or over.
     expires_in: i64,
     /// Seconds until another send is accepted.
@@ -151,7 +152,7 @@ impl Example for OtpRequest {
         Self {
             request_id: example_handle(),
             status: OtpStatus::Sent,
-            created_at: DateTime::UNIX_EPOCH + TimeDelta::days(20_000),
+            created_at: Timestamp(DateTime::UNIX_EPOCH + TimeDelta::days(20_000)),
             expires_in: 201,
             resend_after: 21,
         }
@@ -216,7 +217,7 @@ impl OtpApi {
         Ok(Json(OtpRequest {
             request_id: request.request_id,
             status: request.status.into(),
-            created_at: request.created_at,
+            created_at: Timestamp(request.created_at),
             expires_in: request.expires_in,
             resend_after: request.resend_after,
         }))
@@ -237,8 +238,7 @@ async fn send(
     let limits = &state.config.limits;
     limit(state, "otp_send_ip", &address_subject(ip.0), limits.otp_send_per_ip).await?;
     limit(state, "otp_send_target", phone.as_e164(), limits.otp_send_per_target).await?;
-    // Without Redis no outcome can be heard: do not make the client wait for nothing.
-    let waiter = if wait && state.redis.is_connected() { state.waiters.join() } else { None };
+    let waiter = if wait { state.waiters.join() } else { None };
     let accepted = match accept(state, phone, ip, waiter.as_ref()).await {
         Ok(accepted) => accepted,
         Err(problem) => {

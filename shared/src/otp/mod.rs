@@ -232,7 +232,10 @@ impl Otp {
             }
             Some(state) => {
                 let until = self.resend_at(state.last_sent_at, state.expires_at);
-                SendCodeError::CoolDown { retry_after: seconds_until(until, new.now).max(1) }
+                // Another process's send may be later than our `now`: no cool-down is longer than one.
+                let longest = self.cooldown().map_or(i64::MAX, |pause| pause.num_seconds());
+                let retry_after = seconds_until(until, new.now).clamp(1, longest.max(1));
+                SendCodeError::CoolDown { retry_after }
             }
             // Purged between the two statements: the next try will do.
             None => SendCodeError::CoolDown { retry_after: 1 },

@@ -17,6 +17,9 @@ use crate::{
 /// The API key of the recordings, in the path of every call to Kavenegar.
 const RECORDED_KEY: &str = "TESTKEY";
 
+/// The hooks that can be played.
+pub(super) const HOOKS: [&str; 1] = ["age_otp"];
+
 /// What the steps are done to.
 pub(super) struct Stage<'a> {
     pub(super) peyk: &'a Peyk,

@@ -5,7 +5,7 @@ use std::fs;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Scenario, Step, folder};
+use super::{Scenario, Step, folder, steps::HOOKS};
 
 /// The whole table.
 #[derive(Debug, Clone, Deserialize)]
@@ -116,7 +116,8 @@ impl Table {
         self.skipped.iter().find(entry)
     }
 
-    /// Entries that do not name exactly one step of a scenario that is there, or have no reason.
+    /// Entries that do not name exactly one step of a scenario that is there, that have no reason,
+    /// or that skip what can be played.
     pub fn faults(&self) -> Vec<String> {
         let scenarios: Vec<_> = Scenario::names().iter().map(|name| Scenario::read(name)).collect();
         let entries = self.difference.iter().map(|it| (&it.scenario, &it.step, &it.reason));
@@ -142,6 +143,21 @@ impl Table {
                 faults.push(format!("{name} {step:?} has no reason"));
             }
         }
+        faults.extend(self.skipped_in_vain(&scenarios));
         faults
+    }
+
+    fn skipped_in_vain(&self, scenarios: &[Scenario]) -> Vec<String> {
+        let steps = scenarios.iter().flat_map(|scenario| {
+            scenario.steps.iter().enumerate().map(|(index, step)| (&scenario.scenario, index, step))
+        });
+        steps
+            .filter(|(name, index, step)| self.skipped(name, *index, step).is_some())
+            .filter(|(_, _, step)| {
+                let hook = step.action.get("hook").and_then(Value::as_str);
+                hook.is_none_or(|hook| HOOKS.contains(&hook))
+            })
+            .map(|(name, index, step)| format!("{name} {index} ({}) can be played", step.id))
+            .collect()
     }
 }

@@ -340,14 +340,6 @@ impl Peyk {
     /// Redis connections are made in the background: wait for them, the reply channels included,
     /// or the first outcomes would be heard by nobody.
     async fn wait_until_ready(&self) {
-        let redis = self.redis.connection().await;
-        wait_for("the reply channels", || async {
-            let mut asked = redis::cmd("PUBSUB");
-            asked.arg("CHANNELS").arg("*:reply:*");
-            let channels: Vec<String> = asked.query_async(&mut redis.clone()).await.ok()?;
-            (channels.len() == self.apis.len()).then_some(())
-        })
-        .await;
         for url in &self.urls {
             wait_for("readiness", || async {
                 let answer = self.send(self.client.get(format!("{url}/readyz"))).await;

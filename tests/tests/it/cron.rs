@@ -183,9 +183,10 @@ async fn each_firing_happens_once_among_two_workers_and_a_killed_leader_is_succe
     peyk.start_worker().await;
     let so_far = firings(&peyk, &leader).await;
     wait_for_firings(&peyk, &leader, so_far + 2).await;
+    let successor = name_of(&peyk.workers[1]).await;
+    assert_eq!(firings(&peyk, &successor).await, 0, "while another one leads");
     let mut killed = peyk.workers.remove(0);
     killed.kill().await;
-    let successor = name_of(&peyk.workers[0]).await;
     wait_for_firings(&peyk, &successor, 2).await;
     let mut stopped = peyk.workers.remove(0);
     stopped.signal("TERM").await;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::{leases, telemetry::CRON_RUNS};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{CronJob, Mode, store};
 use crate::{CRON_JOBS, Environment};
@@ -17,8 +17,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// and a tick that came late must not miss that one.
 const FIRST_LOOK_BACK: TimeDelta = TimeDelta::seconds(2);
 
-/// Fires what is due, once a second, until `shutdown`.
+/// Fires what is due, once a second, until `shutdown`; then waits for what runs.
 pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
+    let running = TaskTracker::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -26,14 +27,16 @@ pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = fire_if_leader(&env).await {
+        if let Err(error) = fire_if_leader(&env, &running).await {
             tracing::warn!(%error, "cron tick failed");
         }
     }
+    running.close();
+    running.wait().await;
     let _ = leases::release(&env.pool, LEASE, &env.process).await;
 }
 
-async fn fire_if_leader(env: &Arc<Environment>) -> Result<(), sqlx::Error> {
+async fn fire_if_leader(env: &Arc<Environment>, running: &TaskTracker) -> Result<(), sqlx::Error> {
     if leases::acquire(&env.pool, LEASE, &env.process, LEASE_TTL).await?.is_none() {
         return Ok(());
     }
@@ -44,7 +47,7 @@ async fn fire_if_leader(env: &Arc<Environment>) -> Result<(), sqlx::Error> {
         let last = runs.iter().find(|run| run.job == job.name).map(|run| run.fire_at);
         let Some(fire_at) = due(&schedule, last, now) else { continue };
         if store::begin(&env.pool, job.name, fire_at, &env.process).await? {
-            tokio::spawn(perform(env.clone(), job, fire_at));
+            running.spawn(perform(env.clone(), job, fire_at));
         }
     }
     Ok(())
