@@ -8,6 +8,10 @@ dev *args:
 test *args:
     script/test {{args}}
 
+# Peyk against its yardsticks, ten minutes on a quiet machine (--quick, --publish, --only PART)
+bench *args:
+    script/bench {{args}}
+
 # Format check and lints only
 check:
     cargo fmt --all --check && SQLX_OFFLINE=true cargo clippy --workspace --all-targets -- -D warnings

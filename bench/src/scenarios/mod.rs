@@ -1,0 +1,37 @@
+//! What is measured, in order.
+
+mod accept;
+mod drain;
+mod idle;
+mod latency;
+mod yardsticks;
+
+use crate::{Options, Part, report::Report, system::System};
+
+/// Measures everything that is asked for.
+pub(crate) async fn measure(
+    options: &Options,
+    system: &mut System,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (mut idle, mut maximum) = (None, None);
+    if options.wants(Part::Idle) {
+        idle = Some(idle::measure(options, system).await?);
+    }
+    if options.wants(Part::Accept) {
+        maximum = Some(accept::measure(options, system, report).await?);
+    }
+    if options.wants(Part::Latency) {
+        latency::measure(options, system, report, maximum).await?;
+    }
+    if let Some(idle) = idle {
+        idle.report(options, system, report).await?;
+    }
+    if options.wants(Part::Drain) {
+        drain::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Yardsticks) {
+        yardsticks::measure(options, system, report).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! The system that is measured: databases, Redis, provider, and the processes of Peyk.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use shared::{
+    config::{Database, Mode, init_toml},
+    jobs::Queue,
+    queue::QueueServer,
+};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+use crate::{
+    Options,
+    board::{Board, Boards},
+    http::Connection as HttpConnection,
+    processes::{self, Process},
+    provider::Provider,
+};
+
+/// Longest wait for a process to be ready.
+const READY: Duration = Duration::from_secs(30);
+/// Limits and caps stay on, set beyond what the load reaches.
+const SETTINGS: [(&str, &str); 7] = [
+    ("MODE", "production"),
+    ("LOG__FORMAT", "json"),
+    ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
+    ("LIMITS__OTP_SEND_PER_TARGET", "10/1h"),
+    ("SMS__PROVIDERS__KAVENEGAR__API_KEY", "0123456789ABCDEF"),
+    ("HTTP__PUBLIC_URL", "http://127.0.0.1:8080"),
+    ("REDIS__PREFIX", "peyk"),
+];
+
+/// Everything under test.
+pub(crate) struct System {
+    /// Peyk's database, through the pool that Peyk's processes use.
+    pub(crate) pool: PgPool,
+    /// URL of a database with the same tables, for pgbench.
+    pub(crate) yardstick_url: String,
+    yardstick: PgPool,
+    /// Redis, for looks into it.
+    pub(crate) redis: redis::aio::MultiplexedConnection,
+    /// Redis's address.
+    pub(crate) redis_url: String,
+    /// The provider all texts go to.
+    pub(crate) provider: Provider,
+    /// Where the api listens.
+    pub(crate) address: SocketAddr,
+    operations: SocketAddr,
+    /// Process ids of the servers.
+    pub(crate) postgres: u32,
+    pub(crate) redis_server: u32,
+    boards: Boards,
+    environment: Vec<(String, String)>,
+    binaries: PathBuf,
+    out: PathBuf,
+    api: Option<Process>,
+    worker: Option<Process>,
+}
+
+impl System {
+    /// Makes the databases; starts no process of Peyk yet.
+    pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
+        shared::install_crypto();
+        let admin_url = variable("DATABASE_URL")?;
+        let redis_url = variable("REDIS_URL")?;
+        let (database_url, pool) = database(&admin_url, "peyk_bench").await?;
+        let (yardstick_url, yardstick) = database(&admin_url, "peyk_yardstick").await?;
+        let mut redis =
+            redis::Client::open(&*redis_url)?.get_multiplexed_async_connection().await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+        let redis_server = pid.context("Redis does not say its process id")?.trim().parse()?;
+        let provider = Provider::start()?;
+        let (address, operations) = (free_address()?, free_address()?);
+        let config = options.out.join("peyk.toml");
+        std::fs::write(&config, init_toml(Mode::Production))?;
+        let mut environment = vec![("PEYK_CONFIG".to_owned(), config.display().to_string())];
+        let mut set = |name: &str, value: String| {
+            environment.push((format!("PEYK__{name}"), value));
+        };
+        set("DATABASE__URL", database_url);
+        set("REDIS__URL", redis_url.clone());
+        set("HTTP__LISTEN", address.to_string());
+        set("WORKER__OPERATIONS_LISTEN", operations.to_string());
+        set("SMS__PROVIDERS__KAVENEGAR__BASE_URL", provider.url());
+        set("LOG__FILTER", options.log_filter.clone());
+        for (name, value) in SETTINGS {
+            set(name, value.to_owned());
+        }
+        Ok(Self {
+            postgres: postmaster(&pool).await?,
+            pool,
+            yardstick_url,
+            yardstick,
+            redis,
+            redis_url,
+            provider,
+            address,
+            operations,
+            redis_server,
+            boards: Boards::default(),
+            environment,
+            binaries: variable("PEYK_BIN_DIR")?.into(),
+            out: options.out.clone(),
+            api: None,
+            worker: None,
+        })
+    }
+
+    /// Starts the api, if it does not run, and gives its process id.
+    pub(crate) async fn need_api(&mut self) -> anyhow::Result<u32> {
+        let api = match self.api.take() {
+            Some(api) => api,
+            None => self.process("api", &["serve"], self.address, &[]).await?,
+        };
+        Ok(self.api.insert(api).pid())
+    }
+
+    /// Starts a worker with these settings; none may run.
+    pub(crate) async fn start_worker(
+        &mut self,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<u32> {
+        let worker = self.process("worker", &[], self.operations, settings).await?;
+        Ok(self.worker.insert(worker).pid())
+    }
+
+    /// Drains and ends the worker, if one runs.
+    pub(crate) async fn stop_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop().await;
+        }
+    }
+
+    /// Ends all processes of Peyk.
+    pub(crate) async fn stop(&mut self) {
+        self.stop_worker().await;
+        if let Some(api) = self.api.take() {
+            api.stop().await;
+        }
+    }
+
+    /// Process ids of the api and the worker, as far as they run.
+    pub(crate) fn pids(&self) -> (Option<u32>, Option<u32>) {
+        (self.api.as_ref().map(Process::pid), self.worker.as_ref().map(Process::pid))
+    }
+
+    /// Empty tables, an empty Redis and a board for the requests to come.
+    pub(crate) async fn clear(
+        &mut self,
+        capacity: usize,
+        clients: usize,
+        delay: Duration,
+    ) -> anyhow::Result<Arc<Board>> {
+        let tables = "TRUNCATE otp_codes, otp_requests, sms_attempts, sms_messages";
+        for pool in [&self.pool, &self.yardstick] {
+            sqlx::query(tables).execute(pool).await?;
+        }
+        self.forget_redis().await?;
+        // Or it would come in the middle of a run.
+        sqlx::query("CHECKPOINT").execute(&self.pool).await?;
+        let board = Arc::new(self.boards.next(capacity, clients));
+        self.provider.note_on(board.clone(), delay);
+        Ok(board)
+    }
+
+    /// Redis loses everything.
+    pub(crate) async fn forget_redis(&self) -> anyhow::Result<()> {
+        redis::cmd("FLUSHALL").query_async::<()>(&mut self.redis.clone()).await?;
+        Ok(())
+    }
+
+    /// The Redis list of ids.
+    pub(crate) fn queue_key() -> String {
+        QueueServer::new(&shared::config::Redis::default()).key(Queue::Otp)
+    }
+
+    /// Messages that are not sent.
+    pub(crate) async fn unsent(&self) -> anyhow::Result<i64> {
+        let unsent = "SELECT count(*) FROM sms_messages WHERE status <> 'sent'";
+        Ok(sqlx::query_scalar(unsent).fetch_one(&self.pool).await?)
+    }
+
+    /// How often the write-ahead log was flushed so far, where this version of PostgreSQL says.
+    pub(crate) async fn wal_flushes(&self) -> Option<i64> {
+        let flushes = sqlx::query_scalar("SELECT wal_sync FROM pg_stat_wal");
+        flushes.fetch_one(&self.pool).await.ok()
+    }
+
+    async fn process(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        listens: SocketAddr,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Process> {
+        let mut environment = self.environment.clone();
+        for (name, value) in settings {
+            environment.push((format!("PEYK__{name}"), value.clone()));
+        }
+        let log = self.out.join(format!("{name}.log"));
+        let mut process = Process::start(&self.binaries.join(name), arguments, &environment, &log)?;
+        let deadline = Instant::now() + READY;
+        while !is_ready(listens).await {
+            let said = || format!("{name} does not get ready; see {}", log.display());
+            process.check_alive().with_context(said)?;
+            anyhow::ensure!(Instant::now() < deadline, said());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(process)
+    }
+}
+
+async fn is_ready(address: SocketAddr) -> bool {
+    let asked = async {
+        let mut connection = HttpConnection::open(address).await?;
+        let (status, body) = connection.ask(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await?;
+        // The api is ready without Redis; the load is not.
+        let health: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        std::io::Result::Ok(status == 200 && health["redis"] != false)
+    };
+    tokio::time::timeout(Duration::from_secs(2), asked).await.is_ok_and(|it| it.unwrap_or(false))
+}
+
+/// A new, migrated database and a pool made as Peyk makes it.
+async fn database(admin_url: &str, name: &str) -> anyhow::Result<(String, PgPool)> {
+    let mut admin = PgConnection::connect(admin_url).await?;
+    for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")] {
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await?;
+    }
+    let (server, _) = admin_url.rsplit_once('/').context("DATABASE_URL has no database")?;
+    let url = format!("{server}/{name}");
+    let config = Database { url: url.clone().into(), max_connections: 2, ..Database::default() };
+    shared::db::migrate(&config).await?;
+    Ok((url, shared::db::connect(&config)?))
+}
+
+async fn postmaster(pool: &PgPool) -> anyhow::Result<u32> {
+    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await?;
+    let parent = processes::parent(u32::try_from(backend)?);
+    parent.context("PostgreSQL does not run on this machine")
+}
+
+fn variable(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set: run script/bench"))
+}
+
+fn free_address() -> std::io::Result<SocketAddr> {
+    std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
