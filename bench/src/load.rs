@@ -25,8 +25,9 @@ use crate::{
 
 /// Before a run counts: connections, plans and pools settle.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Connections of the load at a constant rate.
-const OPEN_CONNECTIONS: usize = 128;
+/// Connections of the load at a constant rate, at most and at least.
+const MOST_CONNECTIONS: usize = 128;
+const FEWEST_CONNECTIONS: usize = 4;
 /// Longest wait for a single answer or text.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -99,7 +100,7 @@ pub(crate) async fn constant(
     let (pacer, due) = mpsc::unbounded_channel();
     let due = Arc::new(Mutex::new(due));
     let mut tasks = JoinSet::new();
-    for _ in 0..OPEN_CONNECTIONS {
+    for _ in 0..connections_for(per_second) {
         let (run, due) = (run.clone(), due.clone());
         tasks.spawn(async move { run.connection(&due).await });
     }
@@ -111,6 +112,14 @@ pub(crate) async fn constant(
     finish(tasks, &run).await?;
     let _ = pacer.join();
     Ok(load)
+}
+
+/// They take turns, and the api closes one that idles for ten seconds: no more than are needed if
+/// answers take a quarter of a second.
+fn connections_for(per_second: f64) -> usize {
+    (FEWEST_CONNECTIONS..MOST_CONNECTIONS)
+        .find(|connections| crate::statistics::count(*connections) * 4.0 >= per_second)
+        .unwrap_or(MOST_CONNECTIONS)
 }
 
 async fn measure(system: &System, board: &Board, span: Duration) -> Load {
@@ -178,8 +187,8 @@ impl Run {
         request: &mut SendRequest,
     ) -> anyhow::Result<()> {
         let asked = connection.ask(request.to(self.board.number(index)));
-        let (status, body) =
-            tokio::time::timeout(PATIENCE, asked).await.context("no answer of the api")??;
+        let answer = tokio::time::timeout(PATIENCE, asked).await.context("no answer of the api")?;
+        let (status, body) = answer.context("the api closed a connection")?;
         if status == 202 {
             self.board.answer(index);
         } else if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {

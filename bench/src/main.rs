@@ -115,9 +115,10 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let mut report = report::Report::new(machine::describe(options, &system).await?);
     let measured = scenarios::measure(options, &mut system, &mut report).await;
     system.stop().await;
-    measured?;
+    // What was measured before something failed was measured.
     let text = report.text();
     tokio::fs::write(options.out.join("results.md"), &text).await?;
+    measured?;
     if let Some(page) = &options.publish {
         report::publish(page, &text).await?;
     }

@@ -78,10 +78,19 @@ pub(crate) async fn output(program: &Path, arguments: &[&str]) -> anyhow::Result
     Ok(text)
 }
 
-/// Resident memory in MB (10^6 bytes).
+/// Resident memory in MB (10^6 bytes), with the pages of the program itself.
 pub(crate) fn resident_mb(pid: u32) -> f64 {
+    megabytes(pid, "VmRSS:")
+}
+
+/// The part of it that no file backs.
+pub(crate) fn anonymous_mb(pid: u32) -> f64 {
+    megabytes(pid, "RssAnon:")
+}
+
+fn megabytes(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
     crate::statistics::float(kib.unwrap_or(0)) * 1.024e-3
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{
     Options,
-    processes::{cpu, resident_mb},
+    processes::{anonymous_mb, cpu, resident_mb},
     progress,
     report::{Report, Table},
     statistics::number,
@@ -17,6 +17,7 @@ use crate::{
 pub(crate) struct Idle {
     api_mb: f64,
     worker_mb: f64,
+    anonymous_mb: (f64, f64),
     api_percent: f64,
     worker_percent: f64,
 }
@@ -30,6 +31,7 @@ pub(crate) async fn measure(options: &Options, system: &mut System) -> anyhow::R
     let pause = Duration::from_secs(options.idle_seconds);
     tokio::time::sleep(pause).await;
     let (api_mb, worker_mb) = (resident_mb(api), resident_mb(worker));
+    let anonymous_mb = (anonymous_mb(api), anonymous_mb(worker));
     let before = (cpu(api), cpu(worker));
     tokio::time::sleep(pause).await;
     let percent = |now: Duration, before: Duration| {
@@ -38,6 +40,7 @@ pub(crate) async fn measure(options: &Options, system: &mut System) -> anyhow::R
     Ok(Idle {
         api_mb,
         worker_mb,
+        anonymous_mb,
         api_percent: percent(cpu(api), before.0),
         worker_percent: percent(cpu(worker), before.1),
     })
@@ -58,11 +61,28 @@ impl Idle {
         let percent = |percent: f64| format!("{} %", number(percent, 1));
         // Only the parts with a worker leave one behind.
         let worker_after = worker.map_or("not measured".to_owned(), |pid| mb(resident_mb(pid)));
-        let mut table = Table::new(&["Process", "RSS after start", "RSS after load", "Idle CPU"]);
+        let mut table = Table::new(&[
+            "Process",
+            "RSS after start",
+            "of it anonymous",
+            "RSS after load",
+            "Idle CPU",
+        ]);
         let (api_cpu, worker_cpu) = (percent(self.api_percent), percent(self.worker_percent));
-        table.row(&["api".to_owned(), mb(self.api_mb), mb(api_after), api_cpu]);
-        let worker = ["worker".to_owned(), mb(self.worker_mb), worker_after, worker_cpu.clone()];
-        table.row(&worker);
+        table.row(&[
+            "api".to_owned(),
+            mb(self.api_mb),
+            mb(self.anonymous_mb.0),
+            mb(api_after),
+            api_cpu,
+        ]);
+        table.row(&[
+            "worker".to_owned(),
+            mb(self.worker_mb),
+            mb(self.anonymous_mb.1),
+            worker_after,
+            worker_cpu.clone(),
+        ]);
         let about = format!(
             "{} s after the start; CPU in percent of one core over the {0} s that follow; again \
              {0} s after the load of the parts above.",
