@@ -43,7 +43,7 @@ impl State {
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
         let redis = Redis::start(&config.redis)?;
-        let otp = Otp::new(pool.clone(), clock.clone(), &config.otp)?;
+        let otp = Otp::new(pool.clone(), clock.clone(), &config)?;
         let tokens = Tokens::new(&config.auth)?;
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {

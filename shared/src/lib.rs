@@ -4,6 +4,7 @@
 //! (`config`, `db`, `queue`, `redis` …). Nothing here knows HTTP serving.
 
 pub mod auth;
+pub mod batch;
 pub mod clock;
 pub mod config;
 pub mod db;

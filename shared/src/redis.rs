@@ -69,11 +69,15 @@ impl Redis {
         self.client.is_connected()
     }
 
-    /// Publishes `payload` to whoever listens on `channel`.
+    /// Publishes `payload` to whoever listens on `channel`. Waits a moment for a connection that
+    /// is being made: what is not published now nobody hears later.
     ///
     /// # Errors
     /// When Redis is away.
     pub async fn publish(&self, channel: &str, payload: &str) -> Result<(), RedisError> {
+        if !self.is_connected() {
+            let _ = tokio::time::timeout(TIMEOUT, self.client.wait_for_connect()).await;
+        }
         self.ensure_connected()?;
         let _: i64 = self.client.publish(channel, payload).await?;
         Ok(())

@@ -99,6 +99,13 @@ pub static PROVIDER_CALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 /// Latency of calls to providers, in seconds.
 pub static PROVIDER_SECONDS: LazyLock<HistogramVec> =
     LazyLock::new(|| histogram("peyk_provider_call_seconds", "Time of a call.", &["provider"]));
+/// State of a provider's circuit breaker: 0 closed, 1 probing, 2 open.
+pub static PROVIDER_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_provider_breaker_state", "0 closed, 1 probing, 2 open.", &["provider"])
+});
+/// Sends under way, of the places the provider's bulkhead has.
+pub static PROVIDER_CALLS_RUNNING: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_provider_calls_running", "Sends under way.", &["provider"]));
 /// Time from accept to a final state, in seconds.
 pub static DELIVERY_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     histogram("peyk_delivery_seconds", "From accept to a final state.", &["status"])

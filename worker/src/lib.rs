@@ -1,21 +1,22 @@
 //! Peyk's worker: consumes the queues, sweeps, and runs the cron jobs.
 
-use std::sync::Arc;
-
 use shared::{
+    batch::WriteError,
     clock::SharedClock,
     config::{Config, ConfigError},
     jobs::{Queue, RowId},
     otp::Otp,
     queue::Pusher,
     redis::Redis,
-    sms::providers::SmsProvider,
+    sms::deliveries::Deliveries,
 };
 use sqlx::PgPool;
 
-use crate::cron::CronJob;
+use crate::{cron::CronJob, guard::Guard};
 
+pub mod breaker;
 pub mod cron;
+pub mod guard;
 pub mod jobs;
 pub mod operations;
 pub mod outcome;
@@ -34,8 +35,10 @@ pub struct Environment {
     pub clock: SharedClock,
     /// The OTP feature.
     pub otp: Otp,
-    /// SMS providers, first choice first.
-    pub providers: Vec<Arc<dyn SmsProvider>>,
+    /// The claim / call / settle protocol of text messages.
+    pub deliveries: Deliveries,
+    /// SMS providers behind their guards, first choice first.
+    pub providers: Vec<Guard>,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -44,8 +47,18 @@ pub struct Environment {
 
 impl Environment {
     /// The configured provider of this name.
-    pub fn provider(&self, name: &str) -> Option<&Arc<dyn SmsProvider>> {
+    pub fn provider(&self, name: &str) -> Option<&Guard> {
         self.providers.iter().find(|provider| provider.name() == name)
+    }
+
+    /// Every provider's name, first choice first.
+    pub fn provider_names(&self) -> Vec<&str> {
+        self.providers.iter().map(Guard::name).collect()
+    }
+
+    /// The names of those that would take a call now.
+    pub fn available_providers(&self) -> Vec<&str> {
+        self.providers.iter().filter(|guard| guard.wait().is_zero()).map(Guard::name).collect()
     }
 
     /// How many jobs of a queue run at once.
@@ -71,7 +84,7 @@ pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
 ///
 /// # Errors
 /// When the database is away; the sweep brings the row back.
-pub async fn run_job(queue: Queue, id: RowId, env: &Environment) -> Result<(), sqlx::Error> {
+pub async fn run_job(queue: Queue, id: RowId, env: &Environment) -> Result<(), WriteError> {
     match queue {
         Queue::Otp => jobs::deliver_otp::deliver_otp(id, env).await,
     }

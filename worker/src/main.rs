@@ -12,13 +12,14 @@ use shared::{
     otp::Otp,
     queue::{LastFetch, Pusher, QueueServer},
     redis::Redis,
-    sms::providers,
+    sms::{deliveries::Deliveries, providers},
     telemetry,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use worker::{
     CRON_JOBS, Environment,
     cron::{self, CronJob, Mode},
+    guard::Guard,
     supervisor, sweep,
 };
 
@@ -78,12 +79,14 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn environment(config: Config) -> anyhow::Result<Environment> {
-    let providers = providers::build(&config, &mut Vec::new());
+    let providers =
+        Guard::around(providers::build(&config, &mut Vec::new()), config.worker.otp_concurrency);
     let clock: SharedClock = Arc::new(SystemClock);
     let pool = db::connect(&config.database)?;
     Ok(Environment {
+        deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
         process: ids::process_name("worker", &mut rand::rng()),
-        otp: Otp::new(pool.clone(), clock.clone(), &config.otp)?,
+        otp: Otp::new(pool.clone(), clock.clone(), &config)?,
         redis: Redis::start(&config.redis)?,
         pusher: Pusher::start(QueueServer::new(&config.redis)),
         providers,

@@ -24,6 +24,8 @@ const UNKNOWN_SENDS: usize = 2;
 pub struct Situation<'a> {
     /// Configured providers, in order.
     pub order: &'a [&'a str],
+    /// Those of them that take calls now; the others will again, sooner or later.
+    pub available: &'a [&'a str],
     /// Earlier attempts of this message.
     pub history: &'a [PastAttempt],
     /// How many attempts a message gets.
@@ -81,8 +83,11 @@ impl<'a> Situation<'a> {
         sends.map(|past| (past.provider.as_str(), past.for_routing())).chain(this).collect()
     }
 
+    /// Of those that take calls now; of all only if none of these may be asked.
     fn next_provider(&self, this: Option<(&'a str, Past)>) -> Option<&'a str> {
-        routing::choose(self.order, &self.routed(this))
+        let routed = self.routed(this);
+        let available = routing::choose(self.available, &routed);
+        available.or_else(|| routing::choose(self.order, &routed))
     }
 
     /// What the outcome of a send means.
@@ -148,7 +153,7 @@ impl<'a> Situation<'a> {
         if self.next_provider(this).is_none() {
             return Next::Done(MessageStatus::Failed);
         }
-        if routing::has_untried(self.order, &self.routed(this)) {
+        if routing::has_untried(self.available, &self.routed(this)) {
             return self.within_limits(Duration::ZERO);
         }
         let pause = jobs::pause_after(self.attempts(), rng);
@@ -190,12 +195,13 @@ mod tests {
     }
 
     fn situation<'a>(order: &'a [&'a str], history: &'a [PastAttempt]) -> Situation<'a> {
-        Situation { order, history, max_attempts: 10, time_left: Duration::from_secs(200) }
+        let time_left = Duration::from_secs(200);
+        Situation { order, available: order, history, max_attempts: 10, time_left }
     }
 
     fn after(situation: Situation<'_>, provider: &'static str, outcome: &Outcome) -> Next {
-        let Situation { order, history, max_attempts, time_left } = situation;
-        Situation { order, history, max_attempts, time_left }
+        let order = situation.order;
+        situation
             .after_send(order.iter().find(|n| **n == provider).unwrap(), outcome, &mut rand::rng())
             .next
     }
@@ -241,6 +247,21 @@ mod tests {
             after(situation(&ORDER, &history), "b", &later(Some(30))),
             Next::Retry(Duration::from_secs(30))
         );
+    }
+
+    #[test]
+    fn a_provider_that_takes_no_calls_is_passed_over_and_not_forgotten() {
+        let here = |history, available| Situation { available, ..situation(&ORDER, history) };
+        assert_eq!(here(&[], &["b"]).plan(), Plan::Send("b"));
+        assert_eq!(here(&[], &[]).plan(), Plan::Send("a"), "all are out: wait for the first");
+        // Not at once: the one that is left has just said no.
+        let busy = after(here(&[], &["a"]), "a", &later(None));
+        assert!(matches!(busy, Next::Retry(pause) if pause > Duration::ZERO), "{busy:?}");
+        // Not failed: the other one has not been asked.
+        let refused = after(here(&[], &["a"]), "a", &rejected(Rejection::Account));
+        assert!(matches!(refused, Next::Retry(pause) if pause > Duration::ZERO), "{refused:?}");
+        let history = [sent("a", AttemptResult::RejectedAccount)];
+        assert_eq!(here(&history, &["a"]).plan(), Plan::Send("b"));
     }
 
     #[test]

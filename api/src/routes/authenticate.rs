@@ -233,6 +233,7 @@ async fn refuse(
         LoginError::NoSuchCode => Code::OtpNotFound,
         LoginError::AccountDisabled => Code::UserInactive,
         LoginError::Database(error) => return error.into(),
+        LoginError::Write(error) => return error.into(),
     };
     let rate = state.config.limits.verify_failures_per_ip;
     let limited = state.limiter.take("verify_failure_ip", &address_subject(ip.0), rate).await;

@@ -8,6 +8,7 @@ pub(crate) mod well_known;
 
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::{
+    batch::WriteError,
     db,
     phone::{PhoneError, PhoneNumber, PhoneRules},
 };
@@ -66,6 +67,17 @@ impl From<sqlx::Error> for Problem {
             Self::new(Code::Unavailable).with_retry_after(1).with_cause(error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Refused(error) => error.into(),
+            WriteError::Away | WriteError::Full => {
+                Self::new(Code::Unavailable).with_retry_after(1).with_cause(error)
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use poem_openapi::{
 use shared::{
     ids,
     jobs::Queue,
-    otp::{AcceptedSend, Purpose, SendCodeError},
+    otp::{AcceptedSend, NewSend, Purpose, SendCodeError},
     phone::PhoneNumber,
     sms::MessageStatus,
     telemetry::OTP_SENDS,
@@ -274,21 +274,23 @@ async fn accept(
     ip: ClientIp,
     waiter: Option<&Waiter>,
 ) -> Result<AcceptedSend, Problem> {
-    let reply_to = waiter.map(Waiter::reply_to);
+    let new = NewSend {
+        phone: phone.clone(),
+        purpose: Purpose::Login,
+        ip: Some(ip.0),
+        reply_to: waiter.map(Waiter::reply_to),
+    };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
-    state
-        .otp
-        .accept_send(phone, Purpose::Login, Some(ip.0), reply_to.as_deref(), &mut rng)
-        .await
-        .map_err(|error| match error {
-            SendCodeError::CoolDown { retry_after } => {
-                Problem::new(Code::OtpCooldown).with_retry_after(seconds(retry_after))
-            }
-            SendCodeError::DailyCap { retry_after } => {
-                Problem::new(Code::RateLimited).with_retry_after(seconds(retry_after))
-            }
-            SendCodeError::Database(error) => error.into(),
-        })
+    state.otp.accept_send(&new, &mut rng).await.map_err(|error| match error {
+        SendCodeError::CoolDown { retry_after } => {
+            Problem::new(Code::OtpCooldown).with_retry_after(seconds(retry_after))
+        }
+        SendCodeError::DailyCap { retry_after } | SendCodeError::OverCap { retry_after } => {
+            Problem::new(Code::RateLimited).with_retry_after(seconds(retry_after))
+        }
+        SendCodeError::Database(error) => error.into(),
+        SendCodeError::Write(error) => error.into(),
+    })
 }
 
 fn seconds(seconds: i64) -> u32 {

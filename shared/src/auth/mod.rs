@@ -5,6 +5,7 @@ use rand::Rng;
 use sqlx::PgPool;
 
 use crate::{
+    batch::WriteError,
     clock::SharedClock,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
@@ -60,13 +61,16 @@ pub enum LoginError {
     /// The database is away.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// The shared commit failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 impl From<VerifyCodeError> for LoginError {
     fn from(error: VerifyCodeError) -> Self {
         match error {
             VerifyCodeError::NoSuchCode => Self::NoSuchCode,
-            VerifyCodeError::Database(error) => Self::Database(error),
+            VerifyCodeError::Write(error) => Self::Write(error),
         }
     }
 }

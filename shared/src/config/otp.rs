@@ -94,6 +94,29 @@ pub struct Limits {
     pub otp_send_per_target: Rate,
     /// Wrong codes per IP address; right ones are not counted. Default `60/1m`.
     pub verify_failures_per_ip: Rate,
+    /// Texts with codes per UTC day, all numbers together. Default 100000.
+    pub daily_sends: u32,
+    /// The same per country (ISO 3166 alpha-2, upper case); a country that is not named has only
+    /// the cap of all. Default: none.
+    pub daily_sends_per_country: BTreeMap<String, u32>,
+    /// Rials that texts with codes may cost per UTC day, at `sms.price_rials` each; 0 is no cap.
+    /// Default 0.
+    pub daily_spend_rials: u64,
+    /// How many api processes share these limits: while Redis is away each counts on its own and
+    /// allows its share. Default 1.
+    pub api_processes: u32,
+}
+
+impl Limits {
+    /// The cap of all sends of a day: `daily_sends`, or what the spend allows at this price of
+    /// one text, whichever is less.
+    pub fn daily_sends_at(&self, price_rials: u64) -> u64 {
+        let sends = u64::from(self.daily_sends);
+        match (self.daily_spend_rials, price_rials) {
+            (0, _) | (_, 0) => sends,
+            (spend, price) => sends.min(spend / price),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -102,6 +125,10 @@ impl Default for Limits {
             otp_send_per_ip: Rate { count: 60, seconds: 60 },
             otp_send_per_target: Rate { count: 10, seconds: 3_600 },
             verify_failures_per_ip: Rate { count: 60, seconds: 60 },
+            daily_sends: 100_000,
+            daily_sends_per_country: BTreeMap::new(),
+            daily_spend_rials: 0,
+            api_processes: 1,
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Sms {
     pub connect_timeout_ms: u64,
     /// Calls per message at most. Default 10.
     pub max_attempts: u32,
+    /// The price of one text in rials, for `limits.daily_spend_rials`. Default 0: unknown.
+    pub price_rials: u64,
 }
 
 impl Default for Sms {
@@ -34,6 +36,7 @@ impl Default for Sms {
             budget_ms: 8_000,
             connect_timeout_ms: 3_000,
             max_attempts: 10,
+            price_rials: 0,
         }
     }
 }
@@ -76,6 +79,7 @@ impl fmt::Debug for Sms {
             .field("budget_ms", &self.budget_ms)
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("max_attempts", &self.max_attempts)
+            .field("price_rials", &self.price_rials)
             .finish()
     }
 }

@@ -1,52 +1,58 @@
 //! All SQL of the `otp_codes` and `otp_requests` tables.
 
+use std::collections::{BTreeMap, HashMap};
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::ipnetwork::IpNetwork};
 
-use super::{CheckedCode, Purpose, code::Nonce};
+use super::{CheckedCode, Purpose, code::Nonce, send::PendingSend, verify::Check};
 use crate::phone::PhoneNumber;
 
-/// Everything a send may write; what is not needed is not used.
-pub(super) struct NewSend<'a> {
-    pub(super) request_id: String,
-    pub(super) local_id: i64,
-    pub(super) phone: &'a PhoneNumber,
-    pub(super) purpose: Purpose,
-    pub(super) nonce: Nonce,
-    pub(super) key_id: &'a str,
+/// What holds for every send.
+pub(super) struct SendRules {
+    pub(super) key_id: String,
     pub(super) digits: i16,
-    pub(super) now: DateTime<Utc>,
     pub(super) ttl: TimeDelta,
     pub(super) longest_life: TimeDelta,
     pub(super) cooldown: Option<TimeDelta>,
     pub(super) daily_sends: i32,
-    pub(super) ip: Option<IpNetwork>,
 }
 
 /// The code a send is about.
+#[derive(Debug)]
 pub(super) struct Issued {
     pub(super) generation: i64,
     pub(super) expires_at: DateTime<Utc>,
 }
 
-/// Makes a new code or renews the living one; `None` in the cool-down or over the daily cap.
+/// Makes new codes or renews living ones, by the message that carries them; a send in its
+/// cool-down or over its daily cap has no entry. No two sends may be for one (phone, purpose).
 ///
 /// The living code stays the same; with less than half of its life left it is extended, once,
 /// never past the longest life, and the shared budget of checks starts anew (the daily cap holds).
 /// `instead_of`: a message that failed and therefore starts no cool-down.
-/// Locks the row of (phone, purpose), so that parallel sends get one answer each.
+/// Locks the rows of (phone, purpose), so that parallel sends get one answer each.
 pub(super) async fn issue(
     connection: &mut PgConnection,
-    new: &NewSend<'_>,
-    instead_of: Option<i64>,
-) -> Result<Option<Issued>, sqlx::Error> {
-    sqlx::query_as!(
-        Issued,
+    rules: &SendRules,
+    now: DateTime<Utc>,
+    sends: &[&PendingSend],
+) -> Result<HashMap<i64, Issued>, sqlx::Error> {
+    let phones: Vec<_> = sends.iter().map(|send| send.new.phone.as_e164().to_owned()).collect();
+    let purposes: Vec<_> = sends.iter().map(|send| send.new.purpose.as_str().to_owned()).collect();
+    let nonces: Vec<_> = sends.iter().map(|send| send.nonce.to_vec()).collect();
+    let local_ids: Vec<_> = sends.iter().map(|send| send.local_id).collect();
+    // Random over 63 bits, so an id of one send means nothing to another.
+    let instead_of: Vec<_> = sends.iter().filter_map(|send| send.instead_of).collect();
+    let rows = sqlx::query!(
         r#"INSERT INTO otp_codes AS c
                (phone, purpose, nonce, key_id, digits, created_at, expires_at,
                 last_sent_at, last_local_id, day, sends_today)
-           VALUES ($1, $2, $3, $4, $5, $6::timestamptz, $6::timestamptz + $7::interval, $6, $8,
-                   ($6::timestamptz AT TIME ZONE 'UTC')::date, 1)
+           SELECT r.phone, r.purpose, r.nonce, $4, $5, $6::timestamptz,
+                  $6::timestamptz + $7::interval, $6, r.local_id,
+                  ($6::timestamptz AT TIME ZONE 'UTC')::date, 1
+           FROM unnest($1::text[], $2::text[], $3::bytea[], $8::bigint[])
+               AS r(phone, purpose, nonce, local_id)
            ON CONFLICT (phone, purpose) DO UPDATE SET
                generation = CASE WHEN c.consumed_at IS NULL AND c.expires_at > $6
                    THEN c.generation ELSE c.generation + 1 END,
@@ -76,47 +82,105 @@ pub(super) async fn issue(
                    CASE WHEN c.day = excluded.day THEN c.requested_attempts_today ELSE 0 END,
                day = excluded.day
            WHERE (c.consumed_at IS NOT NULL OR c.expires_at <= $6
-                  OR c.last_sent_at + $10::interval <= $6 OR c.last_local_id = $11)
+                  OR c.last_sent_at + $10::interval <= $6 OR c.last_local_id = ANY($11::bigint[]))
              AND (c.day <> excluded.day OR c.sends_today < $12)
-           RETURNING generation, expires_at"#,
-        new.phone.as_e164(),
-        new.purpose.as_str(),
-        &new.nonce[..],
-        new.key_id,
-        new.digits,
-        new.now,
-        interval(new.ttl),
-        new.local_id,
-        interval(new.longest_life),
-        new.cooldown.map(interval),
-        instead_of,
-        new.daily_sends,
+           RETURNING last_local_id, generation, expires_at"#,
+        &phones,
+        &purposes,
+        &nonces,
+        rules.key_id,
+        rules.digits,
+        now,
+        interval(rules.ttl),
+        &local_ids,
+        interval(rules.longest_life),
+        rules.cooldown.map(interval),
+        &instead_of,
+        rules.daily_sends,
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let issued = Issued { generation: row.generation, expires_at: row.expires_at };
+            (row.last_local_id, issued)
+        })
+        .collect())
+}
+
+/// Adds to the day's counters and says where they stand. Locks their rows, in order.
+pub(super) async fn count_sends(
+    connection: &mut PgConnection,
+    day: NaiveDate,
+    counts: BTreeMap<String, i64>,
+) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let (scopes, counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
+    let rows = sqlx::query!(
+        "INSERT INTO send_counters AS c (day, scope, used)
+         SELECT $1, r.scope, r.count FROM unnest($2::text[], $3::bigint[]) AS r(scope, count)
+         ON CONFLICT (day, scope) DO UPDATE SET used = c.used + excluded.used
+         RETURNING scope, used",
+        day,
+        &scopes,
+        &counts,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.scope, row.used)).collect())
+}
+
+/// Takes back what [`count_sends`] added for sends that were not accepted.
+pub(super) async fn uncount_sends(
+    connection: &mut PgConnection,
+    day: NaiveDate,
+    counts: BTreeMap<String, i64>,
+) -> Result<(), sqlx::Error> {
+    let (scopes, counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
+    sqlx::query!(
+        "UPDATE send_counters c SET used = c.used - r.count
+         FROM unnest($2::text[], $3::bigint[]) AS r(scope, count)
+         WHERE c.day = $1 AND c.scope = r.scope",
+        day,
+        &scopes,
+        &counts,
+    )
+    .execute(connection)
     .await
+    .map(drop)
 }
 
 fn interval(delta: TimeDelta) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: delta.num_microseconds().unwrap_or(i64::MAX) }
 }
 
-pub(super) async fn insert_request(
+pub(super) async fn insert_requests(
     connection: &mut PgConnection,
-    new: &NewSend<'_>,
-    generation: i64,
+    rules: &SendRules,
+    now: DateTime<Utc>,
+    accepted: &[(&PendingSend, &Issued)],
 ) -> Result<(), sqlx::Error> {
+    let column = |text: fn(&PendingSend) -> String| -> Vec<String> {
+        accepted.iter().map(|(send, _)| text(send)).collect()
+    };
+    let generations: Vec<_> = accepted.iter().map(|(_, issued)| issued.generation).collect();
+    let local_ids: Vec<_> = accepted.iter().map(|(send, _)| send.local_id).collect();
+    let addresses: Vec<Option<IpNetwork>> =
+        accepted.iter().map(|(send, _)| send.new.ip.map(IpNetwork::from)).collect();
     sqlx::query!(
         "INSERT INTO otp_requests
              (id, phone, purpose, generation, local_id, ip, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        new.request_id,
-        new.phone.as_e164(),
-        new.purpose.as_str(),
-        generation,
-        new.local_id,
-        new.ip,
-        new.now,
-        new.now + new.longest_life,
+         SELECT r.id, r.phone, r.purpose, r.generation, r.local_id, r.ip, $7::timestamptz, $8
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::inet[])
+             AS r(id, phone, purpose, generation, local_id, ip)",
+        &column(|send| send.request_id.clone()),
+        &column(|send| send.new.phone.as_e164().to_owned()),
+        &column(|send| send.new.purpose.as_str().to_owned()),
+        &generations,
+        &local_ids,
+        &addresses as &[Option<IpNetwork>],
+        now,
+        now + rules.longest_life,
     )
     .execute(connection)
     .await
@@ -238,78 +302,79 @@ pub(super) async fn code_of_message(
     raw.map(CodeRow::try_from).transpose()
 }
 
-/// One check of a code.
-pub(super) struct Attempt<'a> {
-    pub(super) phone: &'a PhoneNumber,
-    pub(super) purpose: Purpose,
-    pub(super) request_id: Option<&'a str>,
-    pub(super) now: DateTime<Utc>,
-    pub(super) per_code: i32,
-    pub(super) per_day: i32,
+/// What holds for every check.
+pub(super) struct CheckRules {
+    /// Checks of one code by callers without a request.
+    pub(super) shared: i32,
+    /// Checks by one request.
+    pub(super) of_request: i32,
+    /// Checks of one number and day: this many of either kind.
+    pub(super) daily: i32,
 }
 
-/// Takes one attempt from the budget shared by callers without a request. The row lock makes
-/// parallel guesses queue up, so no more than the budget ever see the nonce.
-pub(super) async fn reserve_shared(
-    pool: &PgPool,
-    attempt: &Attempt<'_>,
-) -> Result<Option<CodeRow>, sqlx::Error> {
-    let raw = sqlx::query_as!(
+/// Takes one attempt each: from the budget of the check's own request, or from the one shared by
+/// callers without a request. A check that has no budget, no living code or a request about
+/// another code has no entry. No two checks may be for one (phone, purpose).
+///
+/// Locks requests, then codes; so parallel guesses queue up and no more than the budget ever see
+/// the nonce.
+pub(super) async fn reserve(
+    connection: &mut PgConnection,
+    rules: &CheckRules,
+    now: DateTime<Utc>,
+    checks: &[Check],
+) -> Result<HashMap<(String, String), CodeRow>, sqlx::Error> {
+    let phones: Vec<_> = checks.iter().map(|check| check.phone.as_e164().to_owned()).collect();
+    let purposes: Vec<_> = checks.iter().map(|check| check.purpose.as_str().to_owned()).collect();
+    let requests: Vec<_> = checks.iter().map(|check| check.request_id.clone()).collect();
+    let rows = sqlx::query_as!(
         RawCode,
-        "UPDATE otp_codes SET
-             shared_attempts = shared_attempts + 1,
-             sends_today = CASE WHEN day = $4 THEN sends_today ELSE 0 END,
-             shared_attempts_today = CASE WHEN day = $4 THEN shared_attempts_today + 1 ELSE 1 END,
-             requested_attempts_today = CASE WHEN day = $4 THEN requested_attempts_today ELSE 0 END,
-             day = $4
-         WHERE phone = $1 AND purpose = $2 AND consumed_at IS NULL AND expires_at > $3
-           AND shared_attempts < $5 AND (day <> $4 OR shared_attempts_today < $6)
-         RETURNING phone, generation, nonce, key_id, digits, expires_at, consumed_at",
-        attempt.phone.as_e164(),
-        attempt.purpose.as_str(),
-        attempt.now,
-        attempt.now.date_naive(),
-        attempt.per_code,
-        attempt.per_day,
-    )
-    .fetch_optional(pool)
-    .await?;
-    raw.map(CodeRow::try_from).transpose()
-}
-
-/// Takes one attempt from a request's own budget. Locks the request, then the code.
-pub(super) async fn reserve_of_request(
-    pool: &PgPool,
-    attempt: &Attempt<'_>,
-) -> Result<Option<CodeRow>, sqlx::Error> {
-    let raw = sqlx::query_as!(
-        RawCode,
-        "WITH request AS (
-             UPDATE otp_requests SET attempts = attempts + 1
-             WHERE id = $7 AND phone = $1 AND purpose = $2 AND expires_at > $3 AND attempts < $5
-             RETURNING generation)
+        r#"WITH r AS (
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+                 AS r(phone, purpose, request_id)),
+         request AS (
+             UPDATE otp_requests q SET attempts = attempts + 1
+             FROM r
+             WHERE q.id = r.request_id AND q.phone = r.phone AND q.purpose = r.purpose
+               AND q.expires_at > $4 AND q.attempts < $5
+             RETURNING q.id, q.generation)
          UPDATE otp_codes c SET
-             sends_today = CASE WHEN day = $4 THEN sends_today ELSE 0 END,
-             shared_attempts_today = CASE WHEN day = $4 THEN shared_attempts_today ELSE 0 END,
+             shared_attempts = shared_attempts + (r.request_id IS NULL)::int,
+             sends_today = CASE WHEN day = $6 THEN sends_today ELSE 0 END,
+             shared_attempts_today = CASE WHEN day = $6 THEN shared_attempts_today ELSE 0 END
+                 + (r.request_id IS NULL)::int,
              requested_attempts_today =
-                 CASE WHEN day = $4 THEN requested_attempts_today + 1 ELSE 1 END,
-             day = $4
-         FROM request r
-         WHERE c.phone = $1 AND c.purpose = $2 AND c.generation = r.generation
-           AND c.consumed_at IS NULL AND c.expires_at > $3
-           AND (c.day <> $4 OR c.requested_attempts_today < $6)
-         RETURNING c.phone, c.generation, c.nonce, c.key_id, c.digits, c.expires_at, c.consumed_at",
-        attempt.phone.as_e164(),
-        attempt.purpose.as_str(),
-        attempt.now,
-        attempt.now.date_naive(),
-        attempt.per_code,
-        attempt.per_day,
-        attempt.request_id,
+                 CASE WHEN day = $6 THEN requested_attempts_today ELSE 0 END
+                 + (r.request_id IS NOT NULL)::int,
+             day = $6
+         FROM r LEFT JOIN request ON request.id = r.request_id
+         WHERE c.phone = r.phone AND c.purpose = r.purpose
+           AND c.consumed_at IS NULL AND c.expires_at > $4
+           AND CASE WHEN r.request_id IS NULL
+               THEN c.shared_attempts < $7 AND (c.day <> $6 OR c.shared_attempts_today < $8)
+               ELSE c.generation = request.generation
+                   AND (c.day <> $6 OR c.requested_attempts_today < $8) END
+         RETURNING c.phone AS "phone!", c.generation AS "generation!", c.nonce AS "nonce!",
+             c.key_id AS "key_id!", c.digits AS "digits!", c.expires_at AS "expires_at!",
+             c.consumed_at"#,
+        &phones,
+        &purposes,
+        &requests as &[Option<String>],
+        now,
+        rules.of_request,
+        now.date_naive(),
+        rules.shared,
+        rules.daily,
     )
-    .fetch_optional(pool)
+    .fetch_all(connection)
     .await?;
-    raw.map(CodeRow::try_from).transpose()
+    rows.into_iter()
+        .map(|raw| {
+            let row = CodeRow::try_from(raw)?;
+            let key = (row.phone.as_e164().to_owned(), row.purpose.as_str().to_owned());
+            Ok((key, row))
+        })
+        .collect()
 }
 
 pub(super) async fn consume(

@@ -1,11 +1,18 @@
 //! Checking a code: reserve an attempt first, then compare, then (elsewhere) consume.
 
+use sqlx::PgConnection;
+
 use super::{
     Otp, Purpose,
     code::{clean_input, same_code},
     store,
 };
-use crate::phone::PhoneNumber;
+use crate::{
+    batch::{BatchWrite, WriteError},
+    clock::SharedClock,
+    config::Otp as OtpConfig,
+    phone::PhoneNumber,
+};
 
 /// A right code, not yet consumed.
 #[derive(Debug, Clone)]
@@ -23,7 +30,7 @@ pub enum VerifyCodeError {
     NoSuchCode,
     /// The database is away.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Write(#[from] WriteError),
 }
 
 impl Otp {
@@ -40,27 +47,58 @@ impl Otp {
         given: &str,
         request_id: Option<&str>,
     ) -> Result<CheckedCode, VerifyCodeError> {
-        let attempt = store::Attempt {
-            phone,
-            purpose,
-            request_id,
-            now: self.clock.now(),
-            per_code: i32::try_from(match request_id {
-                Some(_) => self.config.attempts_per_request,
-                None => self.config.attempts_per_target,
-            })
-            .unwrap_or(i32::MAX),
-            per_day: i32::try_from(self.config.daily_attempts_per_target).unwrap_or(i32::MAX),
-        };
-        let reserved = match request_id {
-            Some(_) => store::reserve_of_request(&self.pool, &attempt).await?,
-            None => store::reserve_shared(&self.pool, &attempt).await?,
-        };
-        let row = reserved.ok_or(VerifyCodeError::NoSuchCode)?;
+        let check =
+            Check { phone: phone.clone(), purpose, request_id: request_id.map(str::to_owned) };
+        let row = self.checks.write(check).await?.ok_or(VerifyCodeError::NoSuchCode)?;
         let expected = self.derive(&row).ok_or(VerifyCodeError::NoSuchCode)?;
         if !same_code(&expected, &clean_input(given, expected.len())) {
             return Err(VerifyCodeError::NoSuchCode);
         }
         Ok(CheckedCode { phone: phone.clone(), purpose, generation: row.generation })
+    }
+}
+
+/// The shared write that reserves attempts.
+pub(super) struct ReserveAttempts {
+    rules: store::CheckRules,
+    clock: SharedClock,
+}
+
+/// One caller's part of it.
+pub(super) struct Check {
+    pub(super) phone: PhoneNumber,
+    pub(super) purpose: Purpose,
+    pub(super) request_id: Option<String>,
+}
+
+impl ReserveAttempts {
+    pub(super) fn new(config: &OtpConfig, clock: SharedClock) -> Self {
+        let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+        let rules = store::CheckRules {
+            shared: count(config.attempts_per_target),
+            of_request: count(config.attempts_per_request),
+            daily: count(config.daily_attempts_per_target),
+        };
+        Self { rules, clock }
+    }
+}
+
+impl BatchWrite for ReserveAttempts {
+    type Item = Check;
+    type Answer = Option<store::CodeRow>;
+    type Key = (String, String);
+
+    fn key(&self, check: &Check) -> Self::Key {
+        (check.phone.as_e164().to_owned(), check.purpose.as_str().to_owned())
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        checks: &[Check],
+    ) -> Result<Vec<Option<store::CodeRow>>, sqlx::Error> {
+        let now = self.clock.now();
+        let mut rows = store::reserve(connection, &self.rules, now, checks).await?;
+        Ok(checks.iter().map(|check| rows.remove(&self.key(check))).collect())
     }
 }

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::{MessageStatus, providers::Outcome, routing::Past, store};
 use crate::{
+    batch::{BatchWrite, Batcher, WriteError},
+    clock::SharedClock,
     jobs::{Queue, RowId},
     phone::PhoneNumber,
 };
@@ -60,8 +62,7 @@ impl PastAttempt {
 }
 
 /// What an attempt asks of a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Carry the text.
     Send,
@@ -69,9 +70,18 @@ pub enum Action {
     Lookup,
 }
 
+impl Action {
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Lookup => "lookup",
+        }
+    }
+}
+
 /// How an attempt ended, as it is written to its row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptResult {
     /// The provider took the text.
     Accepted,
@@ -91,6 +101,41 @@ pub enum AttemptResult {
     NotFound,
     /// Look-up: it cannot say.
     Unsupported,
+}
+
+impl AttemptResult {
+    /// Every way an attempt can end.
+    const ALL: [Self; 9] = [
+        Self::Accepted,
+        Self::RejectedRecipient,
+        Self::RejectedRequest,
+        Self::RejectedAccount,
+        Self::RetryLater,
+        Self::Unknown,
+        Self::Found,
+        Self::NotFound,
+        Self::Unsupported,
+    ];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::RejectedRecipient => "rejected_recipient",
+            Self::RejectedRequest => "rejected_request",
+            Self::RejectedAccount => "rejected_account",
+            Self::RetryLater => "retry_later",
+            Self::Unknown => "unknown",
+            Self::Found => "found",
+            Self::NotFound => "not_found",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// Reads a word of the database; an attempt without an end counts as unknown.
+    pub(super) fn from_word(word: Option<&str>) -> Self {
+        Self::ALL.into_iter().find(|result| Some(result.as_str()) == word).unwrap_or(Self::Unknown)
+    }
 }
 
 /// How a message goes on after an attempt.
@@ -128,43 +173,139 @@ pub struct Swept {
     pub reclaimed: u64,
 }
 
-/// Claims the row if it is due, alive and nobody else's: one conditional UPDATE.
-///
-/// # Errors
-/// When the database is away; nothing is claimed then, or the lease runs out.
-pub async fn claim(
-    pool: &PgPool,
-    id: RowId,
+/// The hot statements of the protocol, their commits shared by all jobs of a process.
+#[derive(Clone)]
+pub struct Deliveries {
+    claims: Batcher<Claims>,
+    starts: Batcher<Starts>,
+    settlements: Batcher<Settlements>,
+}
+
+impl Deliveries {
+    /// Over one database, with leases of this length.
+    pub fn new(pool: &PgPool, clock: SharedClock, lease: Duration) -> Self {
+        Self {
+            claims: Batcher::start(Claims { clock, lease }, pool, 1),
+            starts: Batcher::start(Starts, pool, 1),
+            settlements: Batcher::start(Settlements, pool, 1),
+        }
+    }
+
+    /// Claims the row if it is due, alive and nobody else's: a conditional UPDATE.
+    ///
+    /// # Errors
+    /// When the database is away; if something was claimed all the same, its lease runs out.
+    pub async fn claim(&self, id: RowId) -> Result<Option<Claim>, WriteError> {
+        self.claims.write(id.0).await
+    }
+
+    /// Writes that the provider is about to be called. `false`: the lease is lost, do not call.
+    ///
+    /// # Errors
+    /// When the database is away; do not call then.
+    pub async fn start_call(
+        &self,
+        claim: &Claim,
+        provider: &str,
+        action: Action,
+    ) -> Result<bool, WriteError> {
+        let (id, attempt, provider) = (claim.id, claim.attempt, provider.to_owned());
+        self.starts.write(Start { id, attempt, provider, action }).await
+    }
+
+    /// Records how an attempt ended and moves the message on. `false`: another attempt has begun
+    /// since (the answer is then recorded on the attempt's row only).
+    ///
+    /// # Errors
+    /// When the database is away; may be repeated. If never repeated, the sweep resolves the row
+    /// as unknown.
+    pub async fn settle(&self, claim: &Claim, settlement: &Settlement) -> Result<bool, WriteError> {
+        let (id, attempt, settlement) = (claim.id, claim.attempt, settlement.clone());
+        self.settlements.write(Settle { id, attempt, settlement }).await
+    }
+}
+
+/// The beginning of a call, to be written.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) id: i64,
+    pub(super) attempt: i32,
+    pub(super) provider: String,
+    pub(super) action: Action,
+}
+
+/// The end of an attempt, to be written.
+#[derive(Debug)]
+pub(super) struct Settle {
+    pub(super) id: i64,
+    pub(super) attempt: i32,
+    pub(super) settlement: Settlement,
+}
+
+struct Claims {
+    clock: SharedClock,
     lease: Duration,
-    now: DateTime<Utc>,
-) -> Result<Option<Claim>, sqlx::Error> {
-    store::claim(pool, id.0, lease, now).await
 }
 
-/// Writes that the provider is about to be called. `false`: the lease is lost, do not call.
-///
-/// # Errors
-/// When the database is away; do not call then.
-pub async fn start_call(
-    pool: &PgPool,
-    claim: &Claim,
-    provider: &str,
-    action: Action,
-) -> Result<bool, sqlx::Error> {
-    store::start_call(pool, claim.id, claim.attempt, provider, action).await
+struct Starts;
+
+struct Settlements;
+
+impl BatchWrite for Claims {
+    type Item = i64;
+    type Answer = Option<Claim>;
+    type Key = i64;
+
+    fn key(&self, id: &i64) -> i64 {
+        *id
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        ids: &[i64],
+    ) -> Result<Vec<Option<Claim>>, sqlx::Error> {
+        let mut claims = store::claim(connection, ids, self.lease, self.clock.now()).await?;
+        Ok(ids.iter().map(|id| claims.remove(id)).collect())
+    }
 }
 
-/// Records how an attempt ended and moves the message on. `false`: another attempt has begun
-/// since (the answer is then recorded on the attempt's row only).
-///
-/// # Errors
-/// When the database is away; the sweep then resolves the row as unknown.
-pub async fn settle(
-    pool: &PgPool,
-    claim: &Claim,
-    settlement: &Settlement,
-) -> Result<bool, sqlx::Error> {
-    store::settle(pool, claim.id, claim.attempt, settlement).await
+impl BatchWrite for Starts {
+    type Item = Start;
+    type Answer = bool;
+    type Key = i64;
+
+    fn key(&self, start: &Start) -> i64 {
+        start.id
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        starts: &[Start],
+    ) -> Result<Vec<bool>, sqlx::Error> {
+        let started = store::start_calls(connection, starts).await?;
+        Ok(starts.iter().map(|start| started.contains(&start.id)).collect())
+    }
+}
+
+impl BatchWrite for Settlements {
+    type Item = Settle;
+    type Answer = bool;
+    type Key = i64;
+
+    fn key(&self, settle: &Settle) -> i64 {
+        settle.id
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        settlements: &[Settle],
+    ) -> Result<Vec<bool>, sqlx::Error> {
+        let settled = store::settle(connection, settlements).await?;
+        Ok(settlements.iter().map(|settle| settled.contains(&settle.id)).collect())
+    }
 }
 
 /// Ends a claimed message that cannot be attempted at all (no provider, nothing to say).
@@ -178,6 +319,14 @@ pub async fn abandon(
     reason: &str,
 ) -> Result<bool, sqlx::Error> {
     store::abandon(pool, claim.id, claim.attempt, status, reason).await
+}
+
+/// Gives a claimed message back unattempted, due again after `pause`: nobody takes calls now.
+///
+/// # Errors
+/// When the database is away; the lease runs out then.
+pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(), sqlx::Error> {
+    store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
 /// Expires dead rows, takes back lost leases and marks up to `room` due rows as pushed.

@@ -1,5 +1,7 @@
 //! Text messages: rows, deliveries and the providers that carry them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -60,30 +62,30 @@ impl MessageStatus {
     }
 }
 
-/// A message to be accepted.
+/// The text of a one-time code, to be accepted.
 #[derive(Debug, Clone)]
 pub struct NewOtpMessage<'a> {
     /// The recipient.
     pub phone: &'a PhoneNumber,
     /// The provider's idempotency key; see [`crate::ids::random_local_id`].
     pub local_id: i64,
-    /// When it was accepted.
-    pub created_at: DateTime<Utc>,
     /// After this it is not sent any more.
     pub expires_at: DateTime<Utc>,
-    /// The process that waits for the outcome, if one does.
+    /// Who waits for the outcome, if somebody does.
     pub reply_to: Option<&'a str>,
 }
 
-/// Writes the row of a one-time code's text; the caller commits and then pushes the id.
+/// Writes the rows of one-time codes' texts, by their idempotency keys; the caller commits and
+/// then pushes the ids.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn accept_otp(
+pub async fn accept_otps(
     connection: &mut PgConnection,
-    message: &NewOtpMessage<'_>,
-) -> Result<i64, sqlx::Error> {
-    store::insert_otp(connection, message).await
+    now: DateTime<Utc>,
+    messages: &[NewOtpMessage<'_>],
+) -> Result<HashMap<i64, i64>, sqlx::Error> {
+    store::insert_otps(connection, now, messages).await
 }
 
 /// What callers may know of a message.

@@ -1,6 +1,9 @@
 //! All SQL of the `sms_messages` and `sms_attempts` tables.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -8,30 +11,39 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use super::{
     MessageStatus, MessageView, NewOtpMessage,
-    deliveries::{Action, AttemptResult, Claim, Next, PastAttempt, Settlement},
+    deliveries::{Action, AttemptResult, Claim, Next, PastAttempt, Settle, Settlement, Start},
 };
 use crate::phone::PhoneNumber;
 
 /// Seconds for which a pushed id is trusted to be in the queue or with a worker.
 const PUSH_TRUST_SECONDS: f64 = 10.0;
 
-pub(super) async fn insert_otp(
+pub(super) async fn insert_otps(
     connection: &mut PgConnection,
-    message: &NewOtpMessage<'_>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
+    now: DateTime<Utc>,
+    messages: &[NewOtpMessage<'_>],
+) -> Result<HashMap<i64, i64>, sqlx::Error> {
+    let phones: Vec<_> = messages.iter().map(|m| m.phone.as_e164().to_owned()).collect();
+    let local_ids: Vec<_> = messages.iter().map(|m| m.local_id).collect();
+    let ends: Vec<_> = messages.iter().map(|m| m.expires_at).collect();
+    let replies: Vec<_> = messages.iter().map(|m| m.reply_to.map(str::to_owned)).collect();
+    let rows = sqlx::query!(
         "INSERT INTO sms_messages
              (kind, phone, local_id, created_at, expires_at, reply_to, next_attempt_at, pushed_until)
-         VALUES ('otp', $1, $2, $3, $4, $5, now(), now() + interval '2 seconds')
-         RETURNING id",
-        message.phone.as_e164(),
-        message.local_id,
-        message.created_at,
-        message.expires_at,
-        message.reply_to,
+         SELECT 'otp', r.phone, r.local_id, $5, r.expires_at, r.reply_to,
+                now(), now() + interval '2 seconds'
+         FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[])
+             AS r(phone, local_id, expires_at, reply_to)
+         RETURNING id, local_id",
+        &phones,
+        &local_ids,
+        &ends,
+        &replies as &[Option<String>],
+        now,
     )
-    .fetch_one(connection)
-    .await
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.local_id, row.id)).collect())
 }
 
 pub(super) async fn find_by_local_id(
@@ -88,18 +100,18 @@ struct HistoryRow {
     outcome: Option<String>,
 }
 
-/// Locks the row for the length of one statement.
+/// Claims those of the rows that are due, alive and nobody else's. Locks them.
 pub(super) async fn claim(
-    pool: &PgPool,
-    id: i64,
+    connection: &mut PgConnection,
+    ids: &[i64],
     lease: Duration,
     now: DateTime<Utc>,
-) -> Result<Option<Claim>, sqlx::Error> {
-    let row = sqlx::query!(
+) -> Result<HashMap<i64, Claim>, sqlx::Error> {
+    let rows = sqlx::query!(
         r#"UPDATE sms_messages AS m
            SET status = 'sending', attempt = attempt + 1, call_started_at = NULL,
                lease_until = now() + make_interval(secs => $2)
-           WHERE id = $1 AND status IN ('queued', 'unknown')
+           WHERE id = ANY($1) AND status IN ('queued', 'unknown')
              AND next_attempt_at <= now() AND expires_at > $3
            RETURNING id, attempt, phone, local_id, created_at, expires_at, reply_to,
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -107,108 +119,128 @@ pub(super) async fn claim(
                     ORDER BY a.attempt), '[]')
                 FROM sms_attempts a WHERE a.message_id = m.id)
                AS "history!: Json<Vec<HistoryRow>>""#,
-        id,
+        ids,
         lease.as_secs_f64(),
         now,
     )
-    .fetch_optional(pool)
+    .fetch_all(connection)
     .await?;
-    row.map(|row| {
-        Ok(Claim {
-            id: row.id,
-            attempt: row.attempt,
-            phone: stored_phone(&row.phone)?,
-            local_id: row.local_id,
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            reply_to: row.reply_to,
-            history: row.history.0.into_iter().map(PastAttempt::from).collect(),
+    rows.into_iter()
+        .map(|row| {
+            let claim = Claim {
+                id: row.id,
+                attempt: row.attempt,
+                phone: stored_phone(&row.phone)?,
+                local_id: row.local_id,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                reply_to: row.reply_to,
+                history: row.history.0.into_iter().map(PastAttempt::from).collect(),
+            };
+            Ok((row.id, claim))
         })
-    })
-    .transpose()
+        .collect()
 }
 
 impl From<HistoryRow> for PastAttempt {
     fn from(row: HistoryRow) -> Self {
         Self {
             provider: row.provider,
-            action: if row.action == "lookup" { Action::Lookup } else { Action::Send },
-            result: match row.outcome.as_deref() {
-                Some("accepted") => AttemptResult::Accepted,
-                Some("rejected_recipient") => AttemptResult::RejectedRecipient,
-                Some("rejected_request") => AttemptResult::RejectedRequest,
-                Some("rejected_account") => AttemptResult::RejectedAccount,
-                Some("retry_later") => AttemptResult::RetryLater,
-                Some("found") => AttemptResult::Found,
-                Some("not_found") => AttemptResult::NotFound,
-                Some("unsupported") => AttemptResult::Unsupported,
-                _ => AttemptResult::Unknown,
+            action: if row.action == Action::Lookup.as_str() {
+                Action::Lookup
+            } else {
+                Action::Send
             },
+            result: AttemptResult::from_word(row.outcome.as_deref()),
         }
     }
 }
 
-pub(super) async fn start_call(
-    pool: &PgPool,
-    id: i64,
-    attempt: i32,
-    provider: &str,
-    action: Action,
-) -> Result<bool, sqlx::Error> {
-    let started = sqlx::query!(
-        "WITH mine AS (
-             UPDATE sms_messages SET call_started_at = now()
-             WHERE id = $1 AND attempt = $2 AND status = 'sending' AND lease_until > now()
-             RETURNING id)
+/// Writes the beginning of calls; the ids of those whose lease still holds.
+pub(super) async fn start_calls(
+    connection: &mut PgConnection,
+    starts: &[Start],
+) -> Result<HashSet<i64>, sqlx::Error> {
+    let ids: Vec<_> = starts.iter().map(|start| start.id).collect();
+    let attempts: Vec<_> = starts.iter().map(|start| start.attempt).collect();
+    let providers: Vec<_> = starts.iter().map(|start| start.provider.clone()).collect();
+    let actions: Vec<_> = starts.iter().map(|start| start.action.as_str().to_owned()).collect();
+    let started = sqlx::query_scalar!(
+        "WITH r AS (
+             SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[])
+                 AS r(id, attempt, provider, action)),
+         mine AS (
+             UPDATE sms_messages m SET call_started_at = now()
+             FROM r
+             WHERE m.id = r.id AND m.attempt = r.attempt AND m.status = 'sending'
+               AND m.lease_until > now()
+             RETURNING m.id)
          INSERT INTO sms_attempts (message_id, attempt, provider, action)
-         SELECT id, $2, $3, $4 FROM mine",
-        id,
-        attempt,
-        provider,
-        action as Action,
+         SELECT r.id, r.attempt, r.provider, r.action FROM r JOIN mine ON mine.id = r.id
+         RETURNING message_id",
+        &ids,
+        &attempts,
+        &providers,
+        &actions,
     )
-    .execute(pool)
+    .fetch_all(connection)
     .await?;
-    Ok(started.rows_affected() == 1)
+    Ok(started.into_iter().collect())
 }
 
-/// One statement: the attempt's row always, the message only if no later attempt has begun.
+/// Writes the end of attempts: each attempt's row always, its message only if no later attempt
+/// has begun. The ids of the messages that were settled.
 pub(super) async fn settle(
-    pool: &PgPool,
-    id: i64,
-    attempt: i32,
-    settlement: &Settlement,
-) -> Result<bool, sqlx::Error> {
-    let (status, pause) = match settlement.next {
-        Next::Done(status) => (status, None),
-        Next::Retry(pause) => (MessageStatus::Queued, Some(pause)),
-        Next::Resolve(pause) => (MessageStatus::Unknown, pause),
+    connection: &mut PgConnection,
+    settlements: &[Settle],
+) -> Result<HashSet<i64>, sqlx::Error> {
+    let each = |text: fn(&Settlement) -> Option<String>| -> Vec<Option<String>> {
+        settlements.iter().map(|settle| text(&settle.settlement)).collect()
     };
-    let settled = sqlx::query!(
-        "WITH attempt AS (
-             UPDATE sms_attempts
-             SET finished_at = now(), outcome = $3, code = $4, provider_message_id = $5
-             WHERE message_id = $1 AND attempt = $2
-             RETURNING provider)
+    let ids: Vec<_> = settlements.iter().map(|settle| settle.id).collect();
+    let attempts: Vec<_> = settlements.iter().map(|settle| settle.attempt).collect();
+    let (states, pauses): (Vec<_>, Vec<_>) = settlements
+        .iter()
+        .map(|settle| match settle.settlement.next {
+            Next::Done(status) => (status, None),
+            Next::Retry(pause) => (MessageStatus::Queued, Some(pause.as_secs_f64())),
+            Next::Resolve(pause) => {
+                (MessageStatus::Unknown, pause.map(|pause| pause.as_secs_f64()))
+            }
+        })
+        .map(|(status, pause)| (status.as_str().to_owned(), pause))
+        .unzip();
+    let settled = sqlx::query_scalar!(
+        "WITH r AS (
+             SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[],
+                     $6::text[], $7::float8[])
+                 AS r(id, attempt, outcome, code, provider_message_id, status, pause)),
+         attempt AS (
+             UPDATE sms_attempts a
+             SET finished_at = now(), outcome = r.outcome, code = r.code,
+                 provider_message_id = r.provider_message_id
+             FROM r WHERE a.message_id = r.id AND a.attempt = r.attempt
+             RETURNING a.message_id, a.provider)
          UPDATE sms_messages m
-         SET status = $6, reason = $4, lease_until = NULL, pushed_until = NULL,
-             next_attempt_at = now() + make_interval(secs => $7),
-             settled_at = CASE WHEN $7::float8 IS NULL THEN now() END,
-             provider = CASE WHEN $6 = 'sent' THEN attempt.provider END,
-             provider_message_id = CASE WHEN $6 = 'sent' THEN $5 END
-         FROM attempt
-         WHERE m.id = $1 AND m.attempt = $2 AND m.status IN ('sending', 'unknown')",
-        id,
-        attempt,
-        settlement.result as AttemptResult,
-        settlement.code.as_deref(),
-        settlement.provider_message_id.as_deref(),
-        status as MessageStatus,
-        pause.map(|pause| pause.as_secs_f64()),
+         SET status = r.status, reason = r.code, lease_until = NULL, pushed_until = NULL,
+             next_attempt_at = now() + make_interval(secs => r.pause),
+             settled_at = CASE WHEN r.pause IS NULL THEN now() END,
+             provider = CASE WHEN r.status = 'sent' THEN attempt.provider END,
+             provider_message_id = CASE WHEN r.status = 'sent' THEN r.provider_message_id END
+         FROM r JOIN attempt ON attempt.message_id = r.id
+         WHERE m.id = r.id AND m.attempt = r.attempt AND m.status IN ('sending', 'unknown')
+         RETURNING m.id",
+        &ids,
+        &attempts,
+        &each(|settlement| Some(settlement.result.as_str().to_owned())) as &[Option<String>],
+        &each(|settlement| settlement.code.clone()) as &[Option<String>],
+        &each(|settlement| settlement.provider_message_id.clone()) as &[Option<String>],
+        &states,
+        &pauses as &[Option<f64>],
     )
-    .execute(pool)
+    .fetch_all(connection)
     .await?;
-    Ok(settled.rows_affected() == 1)
+    Ok(settled.into_iter().collect())
 }
 
 pub(super) async fn abandon(
@@ -231,6 +263,26 @@ pub(super) async fn abandon(
     .execute(pool)
     .await?;
     Ok(ended.rows_affected() == 1)
+}
+
+pub(super) async fn postpone(
+    pool: &PgPool,
+    id: i64,
+    attempt: i32,
+    pause: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sms_messages
+         SET status = 'queued', lease_until = NULL, pushed_until = NULL,
+             next_attempt_at = now() + make_interval(secs => $3)
+         WHERE id = $1 AND attempt = $2 AND status = 'sending' AND call_started_at IS NULL",
+        id,
+        attempt,
+        pause.as_secs_f64(),
+    )
+    .execute(pool)
+    .await
+    .map(drop)
 }
 
 /// Rows that nobody works on and that outlived their use. Bounded; the next sweep goes on.

@@ -76,7 +76,13 @@ async fn killed_after_the_claim_and_before_the_call_the_text_goes_out_once() {
     for _ in 0..2 {
         let lock = peyk.database.hold_up_attempts().await;
         let mobiles = accept(&peyk, 5).await;
-        lock.wait_for_waiters(5).await;
+        // They share transactions: all are claimed, and some statement waits for all of them.
+        wait_for("all claims", async || {
+            let claimed = "SELECT count(*) FROM sms_messages WHERE status = 'sending'";
+            (peyk.database.count(claimed).await == 5).then_some(())
+        })
+        .await;
+        lock.wait_for_waiters(1).await;
         peyk.kill_worker().await;
         let killed = Instant::now();
         lock.end_waiters().await;
@@ -147,7 +153,13 @@ async fn killed_before_the_settle(template: bool) {
         fake.wait_for_calls(calls + 5).await;
         let lock = peyk.database.hold_up_attempts().await;
         answer.send_replace(true);
-        lock.wait_for_waiters(5).await;
+        // They share transactions: all are claimed, and some statement waits for all of them.
+        wait_for("all claims", async || {
+            let claimed = "SELECT count(*) FROM sms_messages WHERE status = 'sending'";
+            (peyk.database.count(claimed).await == 5).then_some(())
+        })
+        .await;
+        lock.wait_for_waiters(1).await;
         peyk.kill_worker().await;
         lock.end_waiters().await;
         lock.release().await;

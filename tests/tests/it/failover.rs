@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use peyk_tests::{
     fake::{Behaviour, FakeKavenegar, http::closed_port_url},
     harness::{Peyk, PeykBuilder, fresh_mobile, wait_for},
@@ -47,25 +46,32 @@ async fn history(peyk: &Peyk, mobile: &str) -> Vec<String> {
 #[tokio::test]
 async fn what_the_first_provider_refuses_or_puts_off_goes_through_the_second_at_once() {
     let (a, b) = tokio::join!(FakeKavenegar::start(), FakeKavenegar::start());
-    let peyk = peyk(&a.url(), &b.url()).start().await;
+    let mut peyk = peyk(&a.url(), &b.url()).workers(0).start().await;
     let cases = [
-        (Behaviour::Error(418), "rejected_account kavenegar.418"),
-        (Behaviour::Error(403), "rejected_account kavenegar.403"),
-        (Behaviour::Error(424), "rejected_account kavenegar.424"),
-        (Behaviour::Error(413), "rejected_request kavenegar.413"),
-        (Behaviour::RateLimited { retry_after_secs: 600 }, "retry_later kavenegar.429"),
+        (Behaviour::Error(418), "rejected_account kavenegar.418", true),
+        (Behaviour::Error(403), "rejected_account kavenegar.403", true),
+        (Behaviour::Error(424), "rejected_account kavenegar.424", true),
+        (Behaviour::Error(413), "rejected_request kavenegar.413", false),
+        (Behaviour::RateLimited { retry_after_secs: 600 }, "retry_later kavenegar.429", false),
     ];
-    let (peyk, a, b) = (&peyk, &a, &b);
-    join_all(cases.into_iter().map(|(behaviour, attempt)| async move {
-        let mobile = fresh_mobile();
-        a.behave_to(&mobile, behaviour);
-        let took = time_through_b(peyk, b, &mobile).await;
+    for (behaviour, attempt, taken_out) in cases {
+        // A worker that has not heard of A's troubles.
+        peyk.start_worker().await;
+        let [first, second] = [(); 2].map(|()| fresh_mobile());
+        a.behave_to(&first, behaviour);
+        let took = time_through_b(&peyk, &b, &first).await;
         assert!(took < AT_ONCE, "{attempt}: {took:?}");
         let expected = [format!("a send {attempt}"), "b send accepted".to_owned()];
-        assert_eq!(history(peyk, &mobile).await, expected);
-        assert_eq!((a.effects_to(&mobile).len(), b.effects_to(&mobile).len()), (0, 1));
-    }))
-    .await;
+        assert_eq!(history(&peyk, &first).await, expected);
+        assert_eq!((a.effects_to(&first).len(), b.effects_to(&first).len()), (0, 1));
+        // Who refuses the account refuses everything: nobody else is kept waiting for it.
+        peyk.send_otp(&second).await;
+        let row = peyk.database.settled_message_to(&second).await;
+        let carrier = if taken_out { "b" } else { "a" };
+        assert_eq!(row.provider.as_deref(), Some(carrier), "after {attempt}");
+        assert_eq!(row.attempt, 1);
+        peyk.kill_worker().await;
+    }
 }
 
 #[tokio::test]

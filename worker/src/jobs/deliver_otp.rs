@@ -3,38 +3,47 @@
 use std::time::Duration;
 
 use shared::{
-    db,
+    batch::WriteError,
     events::{MessageSettled, ReplyTo, reply_channel},
     jobs::{Queue, RowId},
     sms::{
         MessageStatus,
         deliveries::{self, Action, Claim, Next, Settlement},
-        providers::{Lookup, Outcome, OutgoingSms, SmsProvider},
+        providers::{Lookup, Outcome, OutgoingSms},
     },
     telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS},
 };
 
 use crate::{
     Environment,
+    guard::{Guard, Pass},
     outcome::{Plan, Situation},
 };
+
+/// How long a job waits for a provider that takes calls.
+const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest pause before a job looks again whether a provider takes calls.
+const NOBODY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Works on one row, if it is due and nobody else does.
 ///
 /// # Errors
 /// When the database is away: the row's lease or push mark runs out and the sweep brings it back.
-pub async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), sqlx::Error> {
-    let lease = env.config.sms.lease();
-    let Some(claim) = deliveries::claim(&env.pool, id, lease, env.clock.now()).await? else {
+pub async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), WriteError> {
+    if !wait_for_provider(env).await {
+        return Ok(());
+    }
+    let Some(claim) = env.deliveries.claim(id).await? else {
         return Ok(());
     };
     let Some(content) = env.otp.content(claim.local_id).await? else {
         return abandon(env, &claim, MessageStatus::Expired, "otp.superseded").await;
     };
     let sms = OutgoingSms { to: claim.phone.clone(), content, local_id: claim.local_id };
-    let order: Vec<&str> = env.providers.iter().map(|provider| provider.name()).collect();
+    let (order, available) = (env.provider_names(), env.available_providers());
     let situation = Situation {
         order: &order,
+        available: &available,
         history: &claim.history,
         max_attempts: env.config.sms.max_attempts as usize,
         time_left: (claim.expires_at - env.clock.now()).to_std().unwrap_or(Duration::ZERO),
@@ -48,20 +57,41 @@ pub async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), sqlx::Error
     }
 }
 
+/// Waits, a bounded time, until some provider takes calls: a row that nobody can carry need not
+/// be claimed, and those behind it wait in Redis or in their rows. `false`: still none; the sweep
+/// brings the row back.
+async fn wait_for_provider(env: &Environment) -> bool {
+    let deadline = tokio::time::Instant::now() + PROVIDER_PATIENCE;
+    loop {
+        let wait = env.providers.iter().map(Guard::wait).min().unwrap_or_default();
+        if wait.is_zero() {
+            return true;
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(wait.min(NOBODY_PAUSE)).await;
+    }
+}
+
 async fn send<'a>(
     env: &Environment,
     claim: &Claim,
     situation: &Situation<'a>,
     name: &'a str,
     sms: &OutgoingSms,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), WriteError> {
     let Some(provider) = env.provider(name) else {
         return abandon(env, claim, MessageStatus::Failed, "sms.no_provider").await;
     };
-    if !deliveries::start_call(&env.pool, claim, name, Action::Send).await? {
+    let Some(pass) = provider.enter() else {
+        let pause = provider.wait().clamp(Duration::from_millis(100), NOBODY_PAUSE);
+        return deliveries::postpone(&env.pool, claim, pause).await.map_err(WriteError::from);
+    };
+    if !env.deliveries.start_call(claim, name, Action::Send).await? {
         return Ok(());
     }
-    let outcome = call(env, provider.as_ref(), sms).await;
+    let outcome = call(env, pass, sms).await;
     let settlement = situation.after_send(name, &outcome, &mut rand::rng());
     settle(env, claim, &settlement).await
 }
@@ -73,18 +103,19 @@ fn patience(env: &Environment) -> Duration {
 }
 
 /// The call, within the budget whatever the provider does.
-async fn call(env: &Environment, provider: &dyn SmsProvider, sms: &OutgoingSms) -> Outcome {
-    let timer = PROVIDER_SECONDS.with_label_values(&[provider.name()]).start_timer();
-    let outcome = tokio::time::timeout(patience(env), provider.send(sms))
+async fn call(env: &Environment, pass: Pass<'_>, sms: &OutgoingSms) -> Outcome {
+    let provider = pass.provider().to_owned();
+    let timer = PROVIDER_SECONDS.with_label_values(&[&provider]).start_timer();
+    let outcome = tokio::time::timeout(patience(env), pass.send(sms))
         .await
         .unwrap_or_else(|_| Outcome::Unknown { code: "budget".to_owned() });
     timer.observe_duration();
     let (class, code) = describe(&outcome);
-    PROVIDER_CALLS.with_label_values(&[provider.name(), class]).inc();
+    PROVIDER_CALLS.with_label_values(&[provider.as_str(), class]).inc();
     if matches!(outcome, Outcome::Accepted { .. }) {
-        tracing::info!(provider = provider.name(), class, "sms call");
+        tracing::info!(provider, class, "sms call");
     } else {
-        tracing::warn!(provider = provider.name(), class, code, "sms call");
+        tracing::warn!(provider, class, code, "sms call");
     }
     outcome
 }
@@ -104,8 +135,13 @@ async fn ask<'a>(
     situation: &Situation<'a>,
     (name, or_send): (&'a str, Option<&'a str>),
     sms: &OutgoingSms,
-) -> Result<(), sqlx::Error> {
-    let answer = look_up(env, name, sms).await;
+) -> Result<(), WriteError> {
+    let answer = match or_send {
+        Some(other) if other != name && is_out(env, name) => {
+            Lookup::Unavailable { code: "breaker.open".to_owned() }
+        }
+        _ => look_up(env, name, sms).await,
+    };
     match (answer, or_send) {
         (Lookup::Unsupported, Some(other)) => send(env, claim, situation, other, sms).await,
         // Whoever cannot even say what became of it is in trouble: the same code once more
@@ -118,13 +154,17 @@ async fn ask<'a>(
         }
         (answer, _) => {
             // Asking has no effect to protect, so its row is written afterwards.
-            if !deliveries::start_call(&env.pool, claim, name, Action::Lookup).await? {
+            if !env.deliveries.start_call(claim, name, Action::Lookup).await? {
                 return Ok(());
             }
             let settlement = situation.after_lookup(&answer, &mut rand::rng());
             settle(env, claim, &settlement).await
         }
     }
+}
+
+fn is_out(env: &Environment, name: &str) -> bool {
+    env.provider(name).is_some_and(|provider| !provider.wait().is_zero())
 }
 
 async fn look_up(env: &Environment, name: &str, sms: &OutgoingSms) -> Lookup {
@@ -138,7 +178,7 @@ async fn settle(
     env: &Environment,
     claim: &Claim,
     settlement: &Settlement,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), WriteError> {
     let mine = settle_persistently(env, claim, settlement).await?;
     if !mine {
         tracing::warn!(job.id = claim.id, "settled too late: the lease was lost");
@@ -160,11 +200,11 @@ async fn settle_persistently(
     env: &Environment,
     claim: &Claim,
     settlement: &Settlement,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, WriteError> {
     let deadline = tokio::time::Instant::now() + env.config.sms.lease();
     loop {
-        match deliveries::settle(&env.pool, claim, settlement).await {
-            Err(error) if db::is_unavailable(&error) && tokio::time::Instant::now() < deadline => {
+        match env.deliveries.settle(claim, settlement).await {
+            Err(error) if error.is_passing() && tokio::time::Instant::now() < deadline => {
                 tracing::warn!(%error, "settling again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
@@ -178,7 +218,7 @@ async fn abandon(
     claim: &Claim,
     status: MessageStatus,
     reason: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), WriteError> {
     tracing::info!(job.id = claim.id, reason, "sms given up");
     if deliveries::abandon(&env.pool, claim, status, reason).await? {
         announce(env, claim, status).await;

@@ -1,0 +1,284 @@
+//! Accepting a send: the code's row, the request and the message, committed together with the
+//! sends of other callers.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::Rng;
+use sqlx::PgConnection;
+
+use super::{LONGEST_LIFE, Otp, Purpose, caps::Caps, code::Nonce, seconds_until, store};
+use crate::{
+    batch::{BatchWrite, WriteError},
+    clock::SharedClock,
+    config::{Config, Cooldown, Otp as OtpConfig},
+    ids,
+    jobs::RowId,
+    phone::PhoneNumber,
+    sms::{self, MessageStatus, NewOtpMessage},
+};
+
+/// A send to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewSend {
+    /// The recipient.
+    pub phone: PhoneNumber,
+    /// What the code will be good for.
+    pub purpose: Purpose,
+    /// Who asks.
+    pub ip: Option<IpAddr>,
+    /// Who waits for the outcome, if somebody does.
+    pub reply_to: Option<String>,
+}
+
+/// An accepted send.
+#[derive(Debug, Clone)]
+pub struct AcceptedSend {
+    /// The caller's handle.
+    pub request_id: String,
+    /// The message row that carries the code.
+    pub message: RowId,
+    /// Whole seconds the code will live from now.
+    pub expires_in: i64,
+    /// Whole seconds until another send is accepted.
+    pub resend_after: i64,
+}
+
+/// Why a send is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SendCodeError {
+    /// A code is under way or was just sent.
+    #[error("cool-down")]
+    CoolDown {
+        /// Whole seconds to wait.
+        retry_after: i64,
+    },
+    /// The number had its share of texts for today.
+    #[error("daily cap of the number")]
+    DailyCap {
+        /// Whole seconds until the next day (UTC) begins.
+        retry_after: i64,
+    },
+    /// A cap of the day, of all numbers or of the number's country, is reached.
+    #[error("daily cap of the installation")]
+    OverCap {
+        /// Whole seconds until the next day (UTC) begins.
+        retry_after: i64,
+    },
+    /// The database refused or is away.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// The shared commit failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Otp {
+    /// Accepts one send and returns the id to push.
+    ///
+    /// # Errors
+    /// [`SendCodeError`]; nothing is written then, unless the database went away meanwhile.
+    pub async fn accept_send(
+        &self,
+        new: &NewSend,
+        rng: &mut (impl Rng + Send),
+    ) -> Result<AcceptedSend, SendCodeError> {
+        match self.try_accept(new, None, rng).await {
+            // A send that failed starts no cool-down: let it pass if that is what stands there.
+            Err(SendCodeError::CoolDown { .. })
+                if let Some(failed) = self.failed_send(new).await? =>
+            {
+                self.try_accept(new, Some(failed), rng).await
+            }
+            other => other,
+        }
+    }
+
+    /// The idempotency key of the last message of this code, if that message failed for good.
+    async fn failed_send(&self, new: &NewSend) -> Result<Option<i64>, sqlx::Error> {
+        let Some(state) = store::find(&self.pool, &new.phone, new.purpose).await? else {
+            return Ok(None);
+        };
+        let message = sms::find_by_local_id(&self.pool, state.last_local_id).await?;
+        let failed = message.is_some_and(|message| {
+            matches!(message.status, MessageStatus::Failed | MessageStatus::Expired)
+        });
+        Ok(failed.then_some(state.last_local_id))
+    }
+
+    async fn try_accept(
+        &self,
+        new: &NewSend,
+        instead_of: Option<i64>,
+        rng: &mut impl Rng,
+    ) -> Result<AcceptedSend, SendCodeError> {
+        let mut nonce = Nonce::default();
+        rng.fill_bytes(&mut nonce);
+        let request_id = ids::random_handle(rng);
+        let send = PendingSend {
+            request_id: request_id.clone(),
+            local_id: ids::random_local_id(rng),
+            nonce,
+            instead_of,
+            new: new.clone(),
+        };
+        let accepted = match self.sends.write(send).await? {
+            Answer::Accepted(accepted) => accepted,
+            Answer::NotYet => return Err(self.why_refused(new).await?),
+            Answer::OverCap => {
+                let retry_after = seconds_to_tomorrow(self.clock.now());
+                return Err(SendCodeError::OverCap { retry_after });
+            }
+        };
+        let now = accepted.at;
+        let resend_at = cooldown(&self.config).map_or(accepted.expires_at, |pause| now + pause);
+        Ok(AcceptedSend {
+            request_id,
+            message: accepted.message,
+            expires_in: seconds_until(accepted.expires_at, now),
+            resend_after: seconds_until(resend_at, now),
+        })
+    }
+
+    async fn why_refused(&self, new: &NewSend) -> Result<SendCodeError, sqlx::Error> {
+        let state = store::find(&self.pool, &new.phone, new.purpose).await?;
+        let now = self.clock.now();
+        let today = now.date_naive();
+        let daily_sends = i32::try_from(self.config.daily_sends_per_target).unwrap_or(i32::MAX);
+        Ok(match state {
+            Some(state) if state.day == today && state.sends_today >= daily_sends => {
+                SendCodeError::DailyCap { retry_after: seconds_to_tomorrow(now) }
+            }
+            Some(state) => {
+                let until = self.resend_at(state.last_sent_at, state.expires_at);
+                // Another process's send may be later than our `now`: no cool-down is longer than one.
+                let longest = cooldown(&self.config).map_or(i64::MAX, |pause| pause.num_seconds());
+                let retry_after = seconds_until(until, now).clamp(1, longest.max(1));
+                SendCodeError::CoolDown { retry_after }
+            }
+            // Purged between the two statements: the next try will do.
+            None => SendCodeError::CoolDown { retry_after: 1 },
+        })
+    }
+}
+
+/// The shared write of sends.
+pub(super) struct AcceptSends {
+    rules: store::SendRules,
+    caps: Caps,
+    clock: SharedClock,
+}
+
+/// One caller's part of it.
+pub(super) struct PendingSend {
+    pub(super) request_id: String,
+    pub(super) local_id: i64,
+    pub(super) nonce: Nonce,
+    pub(super) instead_of: Option<i64>,
+    pub(super) new: NewSend,
+}
+
+/// What one caller is told.
+pub(super) enum Answer {
+    /// The send is committed.
+    Accepted(Accepted),
+    /// The number is in its cool-down, or had its share of today.
+    NotYet,
+    /// A cap of the day is reached.
+    OverCap,
+}
+
+/// A committed send.
+pub(super) struct Accepted {
+    message: RowId,
+    expires_at: DateTime<Utc>,
+    at: DateTime<Utc>,
+}
+
+impl AcceptSends {
+    pub(super) fn new(config: &Config, key_id: &str, clock: SharedClock) -> Self {
+        let caps = Caps::new(config);
+        let config = &config.otp;
+        let rules = store::SendRules {
+            key_id: key_id.to_owned(),
+            digits: i16::from(config.length),
+            ttl: TimeDelta::seconds(i64::from(config.ttl_seconds)),
+            longest_life: LONGEST_LIFE,
+            cooldown: cooldown(config),
+            daily_sends: i32::try_from(config.daily_sends_per_target).unwrap_or(i32::MAX),
+        };
+        Self { rules, caps, clock }
+    }
+}
+
+/// Until the next UTC day, at least one.
+fn seconds_to_tomorrow(now: DateTime<Utc>) -> i64 {
+    let tomorrow = (now.date_naive() + chrono::Days::new(1)).and_time(chrono::NaiveTime::MIN);
+    seconds_until(tomorrow.and_utc(), now).max(1)
+}
+
+/// `None`: no other send while a code lives.
+pub(super) fn cooldown(config: &OtpConfig) -> Option<TimeDelta> {
+    match config.cooldown {
+        Cooldown::Fixed => Some(TimeDelta::seconds(i64::from(config.resend_after_seconds))),
+        Cooldown::UntilExpiry => None,
+    }
+}
+
+impl BatchWrite for AcceptSends {
+    type Item = PendingSend;
+    type Answer = Answer;
+    type Key = (PhoneNumber, &'static str);
+
+    fn key(&self, send: &PendingSend) -> Self::Key {
+        (send.new.phone.clone(), send.new.purpose.as_str())
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        sends: &[PendingSend],
+    ) -> Result<Vec<Answer>, sqlx::Error> {
+        let at = self.clock.now();
+        let mut room = self.caps.take(connection, at, sends.iter().map(phone)).await?;
+        let (admitted, over_cap): (Vec<_>, Vec<_>) =
+            sends.iter().partition(|send| self.caps.admit(&mut room, phone(send)));
+        let issued = store::issue(connection, &self.rules, at, &admitted).await?;
+        let (accepted, refused): (Vec<_>, Vec<_>) =
+            admitted.into_iter().partition(|send| issued.contains_key(&send.local_id));
+        for send in refused {
+            self.caps.give_back(&mut room, phone(send));
+        }
+        room.settle(connection).await?;
+        let accepted: Vec<_> =
+            accepted.into_iter().map(|send| (send, &issued[&send.local_id])).collect();
+        let messages: Vec<_> = accepted
+            .iter()
+            .map(|(send, issued)| NewOtpMessage {
+                phone: &send.new.phone,
+                local_id: send.local_id,
+                expires_at: issued.expires_at,
+                reply_to: send.new.reply_to.as_deref(),
+            })
+            .collect();
+        let ids = sms::accept_otps(connection, at, &messages).await?;
+        store::insert_requests(connection, &self.rules, at, &accepted).await?;
+        let answer = |send: &PendingSend| {
+            if over_cap.iter().any(|over| over.local_id == send.local_id) {
+                return Answer::OverCap;
+            }
+            match (issued.get(&send.local_id), ids.get(&send.local_id)) {
+                (Some(issued), Some(id)) => {
+                    let (message, expires_at) = (RowId(*id), issued.expires_at);
+                    Answer::Accepted(Accepted { message, expires_at, at })
+                }
+                _ => Answer::NotYet,
+            }
+        };
+        Ok(sends.iter().map(answer).collect())
+    }
+}
+
+fn phone(send: &PendingSend) -> &PhoneNumber {
+    &send.new.phone
+}

@@ -1,0 +1,144 @@
+//! What stands between the jobs and a provider: a bulkhead, so that one that hangs holds up a
+//! bounded number of jobs, and a circuit breaker, so that one that fails is not hammered.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use shared::{
+    sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, SmsProvider},
+    telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::breaker::{Admission, Breaker, Health, State};
+
+/// Pause for a job that finds every place taken.
+const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// A provider behind its bulkhead and breaker.
+pub struct Guard {
+    provider: Arc<dyn SmsProvider>,
+    places: Semaphore,
+    breaker: Mutex<Breaker>,
+    /// Whether there is no other provider to turn to.
+    alone: bool,
+}
+
+impl Guard {
+    /// Guards for all providers. With several, none may hold more than half of the `jobs` that
+    /// run at once; an only one may hold them all.
+    pub fn around(providers: Vec<Arc<dyn SmsProvider>>, jobs: usize) -> Vec<Self> {
+        let alone = providers.len() == 1;
+        let places = if alone { jobs } else { jobs.div_ceil(2) };
+        providers.into_iter().map(|provider| Self::new(provider, places, alone)).collect()
+    }
+
+    fn new(provider: Arc<dyn SmsProvider>, places: usize, alone: bool) -> Self {
+        let guard = Self {
+            provider,
+            places: Semaphore::new(places),
+            breaker: Mutex::new(Breaker::default()),
+            alone,
+        };
+        guard.show(State::Closed);
+        guard
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// Time until a call may pass; zero when one may now.
+    pub fn wait(&self) -> Duration {
+        if self.places.available_permits() == 0 {
+            return FULL_PAUSE;
+        }
+        self.breaker().wait(Instant::now())
+    }
+
+    /// Takes a place for one send; `None` when there is none or the breaker is open. Ask before
+    /// anything is written about the attempt.
+    pub fn enter(&self) -> Option<Pass<'_>> {
+        let place = self.places.try_acquire().ok()?;
+        let admission = self.breaker().admit(Instant::now())?;
+        PROVIDER_CALLS_RUNNING.with_label_values(&[self.name()]).inc();
+        Some(Pass { guard: self, admission, health: None, _place: place })
+    }
+
+    /// Asks the provider; look-ups are rare and pass whatever the breaker says.
+    pub async fn lookup(&self, sms: &OutgoingSms) -> Lookup {
+        self.provider.lookup(sms).await
+    }
+
+    fn health_of(&self, outcome: &Outcome) -> Health {
+        match outcome {
+            // With nobody to turn to, the callers had better hear the refusal than wait.
+            Outcome::Rejected { reason: Rejection::Account, .. } if !self.alone => Health::Refused,
+            Outcome::Accepted { .. } | Outcome::Rejected { .. } => Health::Good,
+            Outcome::RetryLater { .. } | Outcome::Unknown { .. } => Health::Bad,
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().expect("no holder of this lock panics")
+    }
+
+    fn record(&self, admission: Admission, health: Health) {
+        let (before, after) = {
+            let mut breaker = self.breaker();
+            let before = breaker.state();
+            breaker.record(admission, health, Instant::now());
+            (before, breaker.state())
+        };
+        if before == State::Closed && after == State::Open {
+            let refused = health == Health::Refused;
+            tracing::error!(provider = self.name(), refused, "provider taken out");
+        } else if before != State::Closed && after == State::Closed {
+            tracing::info!(provider = self.name(), "provider is back");
+        }
+        self.show(after);
+    }
+
+    fn show(&self, state: State) {
+        PROVIDER_BREAKER.with_label_values(&[self.name()]).set(state as i64);
+    }
+}
+
+/// The right to one call. A call that is begun counts as failed unless it ends, so that one that
+/// is dropped half-way is answered for.
+pub struct Pass<'a> {
+    guard: &'a Guard,
+    admission: Admission,
+    /// `None`: the call was not begun.
+    health: Option<Health>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Pass<'_> {
+    /// The provider it is for.
+    pub fn provider(&self) -> &str {
+        self.guard.name()
+    }
+
+    /// Sends, and takes note of how it went.
+    pub async fn send(mut self, sms: &OutgoingSms) -> Outcome {
+        self.health = Some(Health::Bad);
+        let outcome = self.guard.provider.send(sms).await;
+        self.health = Some(self.guard.health_of(&outcome));
+        outcome
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        PROVIDER_CALLS_RUNNING.with_label_values(&[self.provider()]).dec();
+        match (self.admission, self.health) {
+            (Admission::Ordinary, None) => {}
+            // A probe that was not made proves nothing: it is due again.
+            (admission, health) => self.guard.record(admission, health.unwrap_or(Health::Bad)),
+        }
+    }
+}
