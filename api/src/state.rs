@@ -42,6 +42,7 @@ impl State {
     pub(crate) fn build(config: Config) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
+        db::watch("api", &pool);
         let redis = Redis::start(&config.redis)?;
         let otp = Otp::new(pool.clone(), clock.clone(), &config)?;
         let tokens = Tokens::new(&config.auth)?;
@@ -50,7 +51,7 @@ impl State {
             auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(redis.clone(), subject_key(&config)?),
-            pusher: Pusher::start(QueueServer::new(&config.redis)),
+            pusher: Pusher::start(QueueServer::new(&config.redis), config.worker.queue_window),
             waiters: Waiters::start(&config, process)?,
             otp,
             pool,

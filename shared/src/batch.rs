@@ -11,7 +11,10 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::db;
+use crate::{
+    db,
+    telemetry::{BATCH_SECONDS, BATCHED_WRITES},
+};
 
 /// Items of one transaction at most.
 const BATCH: usize = 256;
@@ -26,6 +29,8 @@ const SINGLES: usize = 4;
 
 /// A durable write that can share its transaction with others of its kind.
 pub trait BatchWrite: Send + Sync + 'static {
+    /// What it is called in logs and metrics.
+    const NAME: &'static str;
     /// What one caller wants written.
     type Item: Send + Sync + 'static;
     /// What one caller is told.
@@ -182,20 +187,26 @@ impl<W: BatchWrite> Shared<W> {
         }
         let (items, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.item, waiting.answer)).unzip();
-        match tokio::time::timeout(BATCH_TIME, self.try_batch(connection, &items)).await {
+        let timer = BATCH_SECONDS.with_label_values(&[W::NAME]).start_timer();
+        let written = tokio::time::timeout(BATCH_TIME, self.try_batch(connection, &items)).await;
+        timer.observe_duration();
+        match written {
             Ok(Ok(answers)) => {
+                count::<W>("written", items.len());
                 for (caller, answer) in callers.into_iter().zip(answers) {
                     let _ = caller.send(Ok(answer));
                 }
             }
             Ok(Err(error)) if is_of_an_item(&error) => {
-                tracing::debug!(%error, items = items.len(), "batch split");
+                tracing::debug!(%error, write = W::NAME, items = items.len(), "batch split");
+                count::<W>("singly", items.len());
                 self.write_singly(items.into_iter().zip(callers));
             }
             failed => {
                 *connection = None;
                 let error = failed.map_or_else(|_| "timed out".to_owned(), |e| describe(e.err()));
-                tracing::warn!(error, items = items.len(), "batch failed");
+                tracing::warn!(error, write = W::NAME, items = items.len(), "batch failed");
+                count::<W>("away", items.len());
                 for caller in callers {
                     let _ = caller.send(Err(WriteError::Away));
                 }
@@ -269,6 +280,10 @@ impl<W: BatchWrite> Shared<W> {
         tx.commit().await?;
         answers.pop().ok_or(sqlx::Error::RowNotFound)
     }
+}
+
+fn count<W: BatchWrite>(result: &str, items: usize) {
+    BATCHED_WRITES.with_label_values(&[W::NAME, result]).inc_by(items as u64);
 }
 
 async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {

@@ -9,7 +9,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::config::Database;
+use crate::{
+    config::Database,
+    telemetry::{POOL_CONNECTIONS, POOL_WAIT_SECONDS},
+};
 
 /// The schema, embedded: `api migrate` applies it, `/readyz` compares it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
@@ -29,6 +32,28 @@ pub fn connect(config: &Database) -> anyhow::Result<PgPool> {
         .max_connections(config.max_connections)
         .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
         .connect_lazy_with(options))
+}
+
+/// Looks at a pool once a second, for metrics: its connections, and how long a statement waits
+/// for one. Ends with the pool.
+pub fn watch(name: &'static str, pool: &PgPool) {
+    let pool = pool.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        while !pool.is_closed() {
+            ticks.tick().await;
+            let timer = POOL_WAIT_SECONDS.with_label_values(&[name]).start_timer();
+            // A pool that gives nothing until its time-out has been waited for all the same.
+            drop(pool.acquire().await);
+            timer.observe_duration();
+            let idle = pool.num_idle();
+            let busy = usize::try_from(pool.size()).unwrap_or(usize::MAX).saturating_sub(idle);
+            for (state, count) in [("idle", idle), ("busy", busy)] {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                POOL_CONNECTIONS.with_label_values(&[name, state]).set(count);
+            }
+        }
+    });
 }
 
 fn connect_options(config: &Database) -> anyhow::Result<PgConnectOptions> {

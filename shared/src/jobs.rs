@@ -43,6 +43,24 @@ impl RowId {
     }
 }
 
+/// What a sweep put in order among the rows of one queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// Rows that reached the end of their life undone.
+    pub expired: u64,
+    /// Leases of dead workers that were taken back.
+    pub reclaimed: u64,
+}
+
+/// Work of one queue that is due and not done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Rows; counted up to a bound of the store's.
+    pub due: i64,
+    /// How long the oldest of them has been due.
+    pub oldest: Duration,
+}
+
 /// Pauses between attempts of one delivery, in milliseconds; the last one repeats.
 const PAUSES_MS: [u64; 6] = [1_000, 2_500, 6_000, 15_000, 30_000, 60_000];
 

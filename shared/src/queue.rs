@@ -63,27 +63,59 @@ impl QueueServer {
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
+}
+
+/// Looks at the lengths of queues, over one connection that is kept.
+#[derive(Debug)]
+pub struct QueueDepths {
+    server: QueueServer,
+    connection: tokio::sync::Mutex<Option<MultiplexedConnection>>,
+}
+
+impl QueueDepths {
+    /// Connects with the first look.
+    pub fn new(server: QueueServer) -> Self {
+        Self { server, connection: tokio::sync::Mutex::default() }
+    }
 
     /// How many ids wait in `queue`.
     ///
     /// # Errors
     /// When Redis does not answer within a second.
-    pub async fn depth(&self, queue: Queue) -> redis::RedisResult<u64> {
-        let mut connection = self.connect(Duration::from_secs(1)).await?;
-        redis::cmd("LLEN").arg(self.key(queue)).query_async(&mut connection).await
+    pub async fn of(&self, queue: Queue) -> redis::RedisResult<u64> {
+        let mut kept = self.connection.lock().await;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.server.connect(Duration::from_secs(1)).await?,
+        };
+        let key = self.server.key(queue);
+        let depth = redis::cmd("LLEN").arg(key).query_async(&mut connection).await?;
+        *kept = Some(connection);
+        Ok(depth)
     }
 }
 
-/// Hands ids to Redis in the background. Never blocks, never fails: what does not get through
-/// is found by the sweep.
+/// Appends as many of the ids in ARGV as fit into a list of at most ARGV[1], and says how many.
+const PUSH_SCRIPT: &str = r"
+local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[1])
+local count = math.min(room, #ARGV - 1)
+if count <= 0 then return 0 end
+redis.call('RPUSH', KEYS[1], unpack(ARGV, 2, count + 1))
+return count";
+/// Ids of one push; the script's `unpack` bears some thousands.
+const PUSH_BATCH: usize = 500;
+
+/// Hands ids to Redis in the background. Never blocks, never fails: what does not get through,
+/// or has no room in the queue's window, is found by the sweep.
 #[derive(Debug, Clone)]
 pub struct Pusher(mpsc::Sender<(Queue, RowId)>);
 
 impl Pusher {
-    /// Starts the background task; it ends when every clone of the pusher is dropped.
-    pub fn start(server: QueueServer) -> Self {
+    /// Starts the background task; it ends when every clone of the pusher is dropped. No queue
+    /// grows beyond `window` ids.
+    pub fn start(server: QueueServer, window: u32) -> Self {
         let (sender, receiver) = mpsc::channel(10_000);
-        tokio::spawn(push_all(server, receiver));
+        tokio::spawn(push_all(server, window, receiver));
         Self(sender)
     }
 
@@ -95,19 +127,26 @@ impl Pusher {
     }
 }
 
-async fn push_all(server: QueueServer, mut ids: mpsc::Receiver<(Queue, RowId)>) {
+async fn push_all(server: QueueServer, window: u32, mut ids: mpsc::Receiver<(Queue, RowId)>) {
     let mut connection = None;
     let mut batch = Vec::new();
     // While one command is on its way the next batch gathers; an idle pusher adds no delay.
-    while ids.recv_many(&mut batch, 500).await > 0 {
+    while ids.recv_many(&mut batch, PUSH_BATCH).await > 0 {
         let mut by_queue: HashMap<Queue, Vec<String>> = HashMap::new();
         for (queue, id) in batch.drain(..) {
             by_queue.entry(queue).or_default().push(id.encode());
         }
         for (queue, ids) in by_queue {
-            if let Err(error) = push_batch(&server, &mut connection, queue, &ids).await {
-                connection = None;
-                tracing::warn!(queue = queue.name(), ids = ids.len(), %error, "push failed");
+            match push_batch(&server, &mut connection, queue, window, &ids).await {
+                Ok(pushed) if pushed == ids.len() => {}
+                Ok(pushed) => {
+                    let left = ids.len() - pushed;
+                    tracing::debug!(queue = queue.name(), left, "window full, left to the sweep");
+                }
+                Err(error) => {
+                    connection = None;
+                    tracing::warn!(queue = queue.name(), ids = ids.len(), %error, "push failed");
+                }
             }
         }
     }
@@ -117,13 +156,21 @@ async fn push_batch(
     server: &QueueServer,
     connection: &mut Option<MultiplexedConnection>,
     queue: Queue,
+    window: u32,
     ids: &[String],
-) -> redis::RedisResult<()> {
+) -> redis::RedisResult<usize> {
     if connection.is_none() {
         *connection = Some(server.connect(Duration::from_secs(1)).await?);
     }
     let connection = connection.as_mut().expect("connected above");
-    redis::cmd("RPUSH").arg(server.key(queue)).arg(ids).query_async(connection).await
+    redis::cmd("EVAL")
+        .arg(PUSH_SCRIPT)
+        .arg(1)
+        .arg(server.key(queue))
+        .arg(window)
+        .arg(ids)
+        .query_async(connection)
+        .await
 }
 
 /// The apalis backend over one queue: a blocking pop on a connection of its own, so there is
@@ -136,23 +183,24 @@ pub struct Consumer {
     handing_back: TaskTracker,
 }
 
-/// When a consumer last heard from Redis, in milliseconds of the process's life; for health
-/// checks.
+/// When a consumer last heard from Redis; for health checks.
 #[derive(Debug, Clone, Default)]
 pub struct LastFetch(Arc<AtomicI64>);
 
 impl LastFetch {
     fn mark(&self) {
-        self.0.store(uptime_ms(), Ordering::Relaxed);
+        self.0.store(uptime_ms().max(1), Ordering::Relaxed);
     }
 
-    /// Time since the last answer of Redis, be it empty.
-    pub fn age(&self) -> Duration {
-        let age = uptime_ms() - self.0.load(Ordering::Relaxed);
-        Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    /// Time since the last answer of Redis, be it empty; `None` before the first.
+    pub fn age(&self) -> Option<Duration> {
+        let at = self.0.load(Ordering::Relaxed);
+        let age = u64::try_from(uptime_ms() - at).unwrap_or(0);
+        (at > 0).then(|| Duration::from_millis(age))
     }
 }
 
+/// Milliseconds of the process's life.
 fn uptime_ms() -> i64 {
     static START: std::sync::LazyLock<std::time::Instant> =
         std::sync::LazyLock::new(std::time::Instant::now);
@@ -170,7 +218,6 @@ impl Consumer {
         handing_back: TaskTracker,
     ) -> Self {
         let (sender, ids) = mpsc::channel(PREFETCH);
-        last_fetch.mark();
         tokio::spawn(fetch_all(server.clone(), queue, sender, last_fetch, shutdown));
         Self { ids, server, queue, handing_back }
     }
@@ -192,7 +239,7 @@ impl Drop for Consumer {
         self.handing_back.spawn(async move {
             // Best effort, spares the next worker the wait for the sweep.
             let mut connection = None;
-            let _ = push_batch(&server, &mut connection, queue, &ids).await;
+            let _ = push_batch(&server, &mut connection, queue, u32::MAX, &ids).await;
         });
     }
 }
@@ -226,6 +273,8 @@ async fn fetch_until_error(
         Ok(connection) => connection,
         Err(error) => return error,
     };
+    // Connecting takes an answer, too: an idle queue is silent for two seconds.
+    last_fetch.mark();
     loop {
         // Never pop what cannot be buffered.
         if ids.reserve().await.is_err() {

@@ -3,7 +3,8 @@
 use std::{io::IsTerminal, sync::LazyLock};
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    TextEncoder,
 };
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -92,6 +93,27 @@ pub static OTP_SENDS: LazyLock<IntCounterVec> =
 /// Checked codes by result: accepted, refused, limited.
 pub static OTP_CHECKS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_otp_checks_total", "Checked codes by result.", &["result"]));
+/// Time to accept a send, daily caps and shared commit included, in seconds.
+pub static OTP_ACCEPT_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    let options = HistogramOpts::new("peyk_otp_accept_seconds", "Time to accept a send.");
+    let histogram = Histogram::with_opts(options.buckets(LATENCY.to_vec())).expect("it is valid");
+    register(histogram.clone());
+    histogram
+});
+/// Time of a shared commit, from its first statement on, in seconds; its count is that of commits.
+pub static BATCH_SECONDS: LazyLock<HistogramVec> =
+    LazyLock::new(|| histogram("peyk_batch_seconds", "Time of a shared commit.", &["write"]));
+/// Writes that shared commits, by what became of them: written, singly, away.
+pub static BATCHED_WRITES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_batched_writes_total", "Writes that shared commits.", &["write", "result"])
+});
+/// Connections of the pools, by what they do: busy or idle.
+pub static POOL_CONNECTIONS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_pool_connections", "Connections to PostgreSQL.", &["pool", "state"])
+});
+/// Time a statement would wait for a connection, measured once a second, in seconds.
+pub static POOL_WAIT_SECONDS: LazyLock<HistogramVec> =
+    LazyLock::new(|| histogram("peyk_pool_wait_seconds", "Time to get a connection.", &["pool"]));
 /// Calls to providers by outcome class.
 pub static PROVIDER_CALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_provider_calls_total", "Calls to providers.", &["provider", "outcome"])
@@ -120,6 +142,29 @@ pub static QUEUE_DUE: LazyLock<IntGaugeVec> =
 pub static QUEUE_OLDEST_MS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_queue_oldest_due_milliseconds", "Age of the oldest due row.", &["queue"])
 });
+/// Jobs running now.
+pub static JOBS_RUNNING: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_jobs_running", "Jobs running now.", &["queue"]));
+/// Time of a job, in seconds.
+pub static JOB_SECONDS: LazyLock<HistogramVec> =
+    LazyLock::new(|| histogram("peyk_job_seconds", "Time of a job.", &["queue"]));
+/// Time since a queue was last heard of; -1 before the first time.
+pub static LAST_FETCH_MS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_last_fetch_milliseconds", "Since the queue was last heard of.", &["queue"])
+});
+/// How long no thread of the jobs has been free.
+pub static THREADS_BLOCKED_MS: LazyLock<IntGauge> = LazyLock::new(|| {
+    let about = "How long no thread of the jobs has been free.";
+    let gauge = IntGauge::new("peyk_job_threads_blocked_milliseconds", about).expect("it is valid");
+    register(gauge.clone());
+    gauge
+});
+/// Whether this process leads a duty (1) or not (0).
+pub static LEADER: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_leader", "Whether this process leads.", &["duty"]));
+/// Time of a sweep of one queue's rows, in seconds.
+pub static SWEEP_SECONDS: LazyLock<HistogramVec> =
+    LazyLock::new(|| histogram("peyk_sweep_seconds", "Time of a sweep.", &["queue"]));
 /// Rows the sweep found, by what they were.
 pub static SWEPT_ROWS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_swept_rows_total", "Rows found by the sweep.", &["found"]));

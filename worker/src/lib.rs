@@ -1,20 +1,22 @@
 //! Peyk's worker: consumes the queues, sweeps, and runs the cron jobs.
 
+use std::sync::Arc;
+
 use shared::{
-    batch::WriteError,
-    clock::SharedClock,
+    clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
-    jobs::{Queue, RowId},
+    db,
     otp::Otp,
-    queue::Pusher,
+    queue::{Pusher, QueueServer},
     redis::Redis,
-    sms::deliveries::Deliveries,
+    sms::{deliveries::Deliveries, providers},
 };
 use sqlx::PgPool;
 
-use crate::{cron::CronJob, guard::Guard};
+use crate::{cron::CronJob, guard::Guard, jobs::Job};
 
 pub mod breaker;
+pub mod consumers;
 pub mod cron;
 pub mod guard;
 pub mod jobs;
@@ -46,6 +48,31 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Builds everything from a validated configuration; connects in the background, on the
+    /// runtime that is entered. Connections belong to the runtime that made them: what must not be
+    /// held up by jobs has an environment of its own.
+    ///
+    /// # Errors
+    /// When a key or an address in the configuration cannot be used.
+    pub fn build(config: Config, process: String) -> anyhow::Result<Self> {
+        let concurrency = JOBS.iter().map(|job| (job.concurrency)(&config)).sum();
+        let providers = Guard::around(providers::build(&config, &mut Vec::new()), concurrency);
+        let clock: SharedClock = Arc::new(SystemClock);
+        let pool = db::connect(&config.database)?;
+        let queues = QueueServer::new(&config.redis);
+        Ok(Self {
+            deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
+            otp: Otp::new(pool.clone(), clock.clone(), &config)?,
+            redis: Redis::start(&config.redis)?,
+            pusher: Pusher::start(queues, config.worker.queue_window),
+            process,
+            providers,
+            pool,
+            clock,
+            config,
+        })
+    }
+
     /// The configured provider of this name.
     pub fn provider(&self, name: &str) -> Option<&Guard> {
         self.providers.iter().find(|provider| provider.name() == name)
@@ -60,19 +87,12 @@ impl Environment {
     pub fn available_providers(&self) -> Vec<&str> {
         self.providers.iter().filter(|guard| guard.wait().is_zero()).map(Guard::name).collect()
     }
-
-    /// How many jobs of a queue run at once.
-    pub fn concurrency(&self, queue: Queue) -> usize {
-        match queue {
-            Queue::Otp => self.config.worker.otp_concurrency,
-        }
-    }
 }
 
 /// Checks what only the worker knows: the names of cron jobs, the providers. Schedules have been
 /// checked as part of the configuration.
 pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
-    shared::sms::providers::build(config, errors);
+    providers::build(config, errors);
     for name in config.cron.keys() {
         if CronJob::find(name).is_none() {
             errors.push(ConfigError::new(format!("cron.{name}"), "is no cron job"));
@@ -80,15 +100,8 @@ pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
     }
 }
 
-/// The one list of jobs: what is done with a row of each queue.
-///
-/// # Errors
-/// When the database is away; the sweep brings the row back.
-pub async fn run_job(queue: Queue, id: RowId, env: &Environment) -> Result<(), WriteError> {
-    match queue {
-        Queue::Otp => jobs::deliver_otp::deliver_otp(id, env).await,
-    }
-}
+/// The one list of jobs.
+pub const JOBS: &[Job] = &[jobs::deliver_otp::JOB];
 
 /// The one list of cron jobs.
 pub const CRON_JOBS: &[CronJob] = &[cron::purge_expired_otps::JOB, cron::purge_sms_messages::JOB];

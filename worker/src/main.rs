@@ -1,27 +1,20 @@
 //! The `worker` binary.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use shared::{
-    clock::{SharedClock, SystemClock},
-    config::Config,
-    db, ids,
-    jobs::Queue,
-    otp::Otp,
-    queue::{LastFetch, Pusher, QueueServer},
-    redis::Redis,
-    sms::{deliveries::Deliveries, providers},
-    telemetry,
-};
+use shared::{config::Config, db, ids, telemetry};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use worker::{
-    CRON_JOBS, Environment,
+    CRON_JOBS, Environment, JOBS,
+    consumers::Consumers,
     cron::{self, CronJob, Mode},
-    guard::Guard,
-    supervisor, sweep,
+    sweep,
 };
+
+/// Connections to PostgreSQL of all that is no job: sweep, cron and health checks.
+const CONTROL_CONNECTIONS: u32 = 4;
 
 #[derive(Parser)]
 #[command(name = "worker", version, about = "Peyk's worker: delivers, retries, sweeps, cleans up")]
@@ -79,56 +72,40 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn environment(config: Config) -> anyhow::Result<Environment> {
-    let providers =
-        Guard::around(providers::build(&config, &mut Vec::new()), config.worker.otp_concurrency);
-    let clock: SharedClock = Arc::new(SystemClock);
-    let pool = db::connect(&config.database)?;
-    Ok(Environment {
-        deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
-        process: ids::process_name("worker", &mut rand::rng()),
-        otp: Otp::new(pool.clone(), clock.clone(), &config)?,
-        redis: Redis::start(&config.redis)?,
-        pusher: Pusher::start(QueueServer::new(&config.redis)),
-        providers,
-        pool,
-        clock,
-        config,
-    })
+    Environment::build(config, ids::process_name("worker", &mut rand::rng()))
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::init(&config)?;
     telemetry::log_panics();
-    let env = Arc::new(environment(config)?);
+    let shutdown = CancellationToken::new();
+    let mut control = config.clone();
+    control.database.max_connections = CONTROL_CONNECTIONS.min(config.database.max_connections);
+    let env = Arc::new(environment(control)?);
     let address = env.config.worker.operations_listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("worker.operations_listen: cannot listen on {address}"))?;
     env.redis.check_eviction();
+    db::watch("control", &env.pool);
     let operations = listener.local_addr()?;
-    let shutdown = CancellationToken::new();
+    let process = env.process.clone();
+    let consumers = Consumers::start(JOBS, || Environment::build(config, process), &shutdown)?;
     let tasks = TaskTracker::new();
-    let last_fetch = LastFetch::default();
-    for queue in Queue::ALL {
-        tasks.spawn(supervisor::supervise(
-            env.clone(),
-            queue,
-            last_fetch.clone(),
-            shutdown.clone(),
-        ));
-    }
     tasks.spawn(sweep::run(env.clone(), shutdown.clone()));
     tasks.spawn(cron::run(env.clone(), shutdown.clone()));
-    tokio::spawn(worker::operations::serve(listener, env.clone(), last_fetch, shutdown.clone()));
+    let health = consumers.health();
+    tokio::spawn(worker::operations::serve(listener, env.clone(), health, shutdown.clone()));
     tracing::info!(process = env.process, %operations, "worker started");
     shared::wait_for_stop_signal().await?;
     tracing::info!("draining");
     shutdown.cancel();
     tasks.close();
-    let drain = Duration::from_millis(env.config.worker.drain_ms);
-    if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+    let drained = async { tokio::join!(tasks.wait(), consumers.wait()) };
+    if tokio::time::timeout(env.config.worker.drain(), drained).await.is_err() {
         tracing::warn!("drain deadline passed, the sweep of another worker takes over");
     }
+    consumers.end();
     tracing::info!("worker stopped");
     Ok(())
 }

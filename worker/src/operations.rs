@@ -9,18 +9,20 @@ use poem::{
     web::{Data, Json},
 };
 use serde_json::json;
-use shared::{db, queue::LastFetch, telemetry};
+use shared::{db, telemetry};
 use tokio_util::sync::CancellationToken;
 
-use crate::Environment;
+use crate::{Environment, consumers::Health};
 
-/// A consumer that has not heard from Redis for longer is not ready.
+/// A queue that has not been heard of for longer makes the process not ready.
 const FETCH_LIMIT: Duration = Duration::from_secs(15);
+/// Threads of jobs that have done nothing else for longer make the process not alive.
+const BLOCKED_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 struct State {
     env: Arc<Environment>,
-    last_fetch: LastFetch,
+    health: Arc<Health>,
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `shutdown`.
@@ -30,14 +32,14 @@ struct State {
 pub async fn serve(
     listener: tokio::net::TcpListener,
     env: Arc<Environment>,
-    last_fetch: LastFetch,
+    health: Arc<Health>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let app = Route::new()
         .at("/livez", get(livez))
         .at("/readyz", get(readyz))
         .at("/metrics", get(metrics))
-        .data(State { env, last_fetch });
+        .data(State { env, health });
     let acceptor = TcpAcceptor::from_tokio(listener)?;
     Server::new_with_acceptor(acceptor)
         .idle_timeout(Duration::from_secs(30))
@@ -45,27 +47,45 @@ pub async fn serve(
         .await
 }
 
+/// Fails when only a restart helps.
 #[handler]
-fn livez() -> &'static str {
-    "ok"
+fn livez(Data(state): Data<&State>) -> Response {
+    if state.health.threads_blocked_for() > BLOCKED_LIMIT {
+        return "all threads of jobs are blocked"
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .into_response();
+    }
+    "ok".into_response()
 }
 
 #[handler]
 async fn readyz(Data(state): Data<&State>) -> Response {
     let database = db::schema_is_current(&state.env.pool).await;
-    let fetched = state.last_fetch.age();
-    let ready = matches!(database, Ok(true)) && fetched < FETCH_LIMIT;
+    let blocked = state.health.threads_blocked_for();
+    let fetched = state.health.last_fetch_ages();
+    let fetching = fetched.iter().all(|(_, age)| age.is_some_and(|age| age < FETCH_LIMIT));
+    let ready = matches!(database, Ok(true)) && fetching && blocked < FETCH_LIMIT;
+    let ages: serde_json::Map<_, _> = fetched
+        .into_iter()
+        .map(|(queue, age)| (queue.name().to_owned(), json!(age.map(milliseconds))))
+        .collect();
     let body = json!({
         "ready": ready,
         "database": database.is_ok(),
         "schema": database.unwrap_or(false),
-        "last_fetch_ms": u64::try_from(fetched.as_millis()).unwrap_or(u64::MAX),
+        "last_fetch_ms": ages,
+        "threads_blocked_ms": milliseconds(blocked),
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Json(body).with_status(status).into_response()
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[handler]
-fn metrics() -> Response {
+fn metrics(Data(state): Data<&State>) -> Response {
+    state.health.show();
     telemetry::metrics_text().with_content_type("text/plain; version=0.0.4").into_response()
 }

@@ -9,22 +9,23 @@ use apalis::{
 use futures_util::future::BoxFuture;
 use shared::{
     ids,
-    jobs::{Queue, RowId},
+    jobs::RowId,
     queue::{Consumer, LastFetch, QueueServer},
+    telemetry::{JOB_SECONDS, JOBS_RUNNING},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use crate::{Environment, run_job};
+use crate::{Environment, jobs::Job};
 
 /// Pauses between restarts of a dead worker, in milliseconds; the last one repeats.
 const RESTART_PAUSES_MS: [u64; 4] = [200, 1_000, 2_000, 5_000];
 
-/// Consumes `queue` until `shutdown`, whatever happens to the worker inside; then waits for the
-/// running jobs.
+/// Consumes the queue of `job` until `shutdown`, whatever happens to the worker inside; then waits
+/// for the running jobs.
 pub async fn supervise(
     env: Arc<Environment>,
-    queue: Queue,
+    job: Job,
     last_fetch: LastFetch,
     shutdown: CancellationToken,
 ) {
@@ -33,13 +34,13 @@ pub async fn supervise(
     let mut pause = 0;
     while !shutdown.is_cancelled() {
         let ended =
-            consume(env.clone(), queue, last_fetch.clone(), running.clone(), shutdown.clone())
-                .await;
+            consume(env.clone(), job, last_fetch.clone(), running.clone(), shutdown.clone()).await;
         if shutdown.is_cancelled() {
             break;
         }
         pause = pauses.next().unwrap_or(pause.max(RESTART_PAUSES_MS[3]));
-        tracing::error!(queue = queue.name(), error = ?ended.err(), pause, "worker died, restarting");
+        let queue = job.queue.name();
+        tracing::error!(queue, error = ?ended.err(), pause, "worker died, restarting");
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(Duration::from_millis(pause)) => {}
@@ -53,21 +54,22 @@ pub async fn supervise(
 /// prove the future general enough to be spawned.
 fn consume(
     env: Arc<Environment>,
-    queue: Queue,
+    job: Job,
     last_fetch: LastFetch,
     running: TaskTracker,
     shutdown: CancellationToken,
 ) -> BoxFuture<'static, Result<(), WorkerError>> {
     // A name per start: the library treats a reused one as still alive.
-    let name = ids::process_name(queue.name(), &mut rand::rng());
+    let name = ids::process_name(job.queue.name(), &mut rand::rng());
     let server = QueueServer::new(&env.config.redis);
-    let consumer = Consumer::start(server, queue, last_fetch, shutdown.clone(), running.clone());
-    let concurrency = env.concurrency(queue);
+    let consumer =
+        Consumer::start(server, job.queue, last_fetch, shutdown.clone(), running.clone());
+    let concurrency = (job.concurrency)(&env.config);
     let worker = WorkerBuilder::new(name).backend(consumer).concurrency(concurrency).build(
         move |id: RowId| {
             let (env, running) = (env.clone(), running.clone());
             async move {
-                guard(env, running, queue, id).await;
+                guard(env, running, job, id).await;
                 Ok::<(), BoxDynError>(())
             }
         },
@@ -80,17 +82,35 @@ fn consume(
 
 /// Runs a job on a task of its own, so that neither its panic nor the end of its worker touches
 /// anything else, and within a time after which its lease is lost anyway.
-async fn guard(env: Arc<Environment>, running: TaskTracker, queue: Queue, id: RowId) {
-    let span = tracing::info_span!("job", queue = queue.name(), job.id = id.0);
-    let limit = env.config.sms.lease() * 2;
-    let job = async move {
-        match tokio::time::timeout(limit, run_job(queue, id, &env)).await {
+async fn guard(env: Arc<Environment>, running: TaskTracker, job: Job, id: RowId) {
+    let queue = job.queue.name();
+    let span = tracing::info_span!("job", queue, job.id = id.0);
+    let timed = async move {
+        let _count = Running::new(queue);
+        let _timer = JOB_SECONDS.with_label_values(&[queue]).start_timer();
+        match tokio::time::timeout((job.limit)(&env.config), (job.run)(id, &env)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "job left to the sweep"),
             Err(_) => tracing::error!("job hung and was dropped"),
         }
     };
-    if running.spawn(job.instrument(span)).await.is_err() {
-        tracing::error!(queue = queue.name(), job.id = id.0, "job panicked");
+    if running.spawn(timed.instrument(span)).await.is_err() {
+        tracing::error!(queue, job.id = id.0, "job panicked");
+    }
+}
+
+/// Counts a running job until it ends, however it does.
+struct Running(&'static str);
+
+impl Running {
+    fn new(queue: &'static str) -> Self {
+        JOBS_RUNNING.with_label_values(&[queue]).inc();
+        Self(queue)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        JOBS_RUNNING.with_label_values(&[self.0]).dec();
     }
 }

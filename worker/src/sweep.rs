@@ -1,92 +1,149 @@
-//! The one-second sweep: what makes Redis a doorbell and not a store.
+//! The sweep: what makes Redis a doorbell and not a store.
 //!
-//! Under a leader lease it expires rows past their life, takes back the leases of dead workers
-//! and pushes due rows, never more than a window's worth, so that no backlog floods Redis.
+//! Once a second, under a leader lease, it expires rows past their life, takes back the leases of
+//! dead workers and pushes due rows, never more than a window's worth, so that no backlog floods
+//! Redis. While a backlog lasts it fills the window again as soon as it has room.
 
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    jobs::Queue,
     leases,
-    queue::QueueServer,
-    sms::deliveries,
-    telemetry::{QUEUE_DEPTH, QUEUE_DUE, QUEUE_OLDEST_MS, SWEPT_ROWS},
+    queue::{QueueDepths, QueueServer},
+    telemetry::{LEADER, QUEUE_DEPTH, QUEUE_DUE, QUEUE_OLDEST_MS, SWEEP_SECONDS, SWEPT_ROWS},
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Environment;
+use crate::{Environment, JOBS, jobs::Job};
 
 /// The duty's name in `leases`.
 const LEASE: &str = "sweep";
+/// Pause between two looks at a window that a backlog fills.
+const REFILL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Sweeps until `shutdown`, whenever this process leads.
 pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
-    let period = Duration::from_millis(env.config.worker.sweep_ms);
-    let queues = QueueServer::new(&env.config.redis);
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = sweep_if_leader(&env, &queues, period).await {
+    let sweep = Sweep::new(&env);
+    while !shutdown.is_cancelled() {
+        let begun = Instant::now();
+        let backlog = sweep.all().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "sweep failed");
+            false
+        });
+        let next = begun + sweep.period;
+        let waiting = async {
+            if backlog {
+                sweep.refill_until(next).await;
+            }
+            tokio::time::sleep_until(next).await;
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = waiting => {}
         }
     }
+    LEADER.with_label_values(&[LEASE]).set(0);
     if let Err(error) = leases::release(&env.pool, LEASE, &env.process).await {
         tracing::debug!(%error, "lease left to run out");
     }
 }
 
-async fn sweep_if_leader(
-    env: &Environment,
-    queues: &QueueServer,
+struct Sweep<'a> {
+    env: &'a Environment,
+    depths: QueueDepths,
     period: Duration,
-) -> Result<(), sqlx::Error> {
-    // Long enough to survive a slow sweep, short enough for a quick successor. Two sweeps at once
-    // would do no harm: rows are taken with their locks.
-    let ttl = (period * 5).max(Duration::from_secs(1));
-    if leases::acquire(&env.pool, LEASE, &env.process, ttl).await?.is_none() {
-        return Ok(());
-    }
-    for queue in Queue::ALL {
-        sweep(env, queues, queue).await?;
-    }
-    Ok(())
+    window: u64,
 }
 
-async fn sweep(env: &Environment, queues: &QueueServer, queue: Queue) -> Result<(), sqlx::Error> {
-    let window = u64::from(env.config.worker.queue_window);
-    // Without Redis nothing is pushed: the rows would only be marked for nothing.
-    let room = match queues.depth(queue).await {
-        Ok(depth) => {
-            QUEUE_DEPTH.with_label_values(&[queue.name()]).set(clamp(depth));
-            clamp(window.saturating_sub(depth))
-        }
-        Err(error) => {
-            tracing::warn!(queue = queue.name(), %error, "queue depth unknown, nothing pushed");
-            0
-        }
-    };
-    let swept = deliveries::sweep(&env.pool, queue, room, env.clock.now()).await?;
-    for (found, rows) in [
-        ("due", swept.due.len() as u64),
-        ("expired", swept.expired),
-        ("lost_lease", swept.reclaimed),
-    ] {
-        SWEPT_ROWS.with_label_values(&[found]).inc_by(rows);
+impl<'a> Sweep<'a> {
+    fn new(env: &'a Environment) -> Self {
+        let depths = QueueDepths::new(QueueServer::new(&env.config.redis));
+        let window = u64::from(env.config.worker.queue_window);
+        Self { env, depths, period: env.config.worker.sweep(), window }
     }
-    for id in swept.due {
-        env.pusher.push(queue, id);
+
+    /// One whole sweep, if this process leads; whether a backlog stays behind.
+    async fn all(&self) -> Result<bool, sqlx::Error> {
+        // Long enough to survive a slow sweep, short enough for a quick successor. Two sweeps at
+        // once would do no harm: rows are taken with their locks.
+        let ttl = (self.period * 5).max(Duration::from_secs(1));
+        let (pool, process) = (&self.env.pool, &self.env.process);
+        let leads = leases::acquire(pool, LEASE, process, ttl).await?.is_some();
+        LEADER.with_label_values(&[LEASE]).set(i64::from(leads));
+        let mut backlog = false;
+        for job in JOBS {
+            if leads {
+                let _timer = SWEEP_SECONDS.with_label_values(&[job.queue.name()]).start_timer();
+                self.tidy(job).await?;
+                backlog |= self.fill(job).await?;
+            }
+            // Every process shows the same: an alarm need not know who leads.
+            self.measure(job).await?;
+        }
+        Ok(backlog)
     }
-    let (due, oldest_seconds) = deliveries::backlog(&env.pool, queue).await?;
-    QUEUE_DUE.with_label_values(&[queue.name()]).set(due);
-    let oldest = Duration::try_from_secs_f64(oldest_seconds).unwrap_or_default();
-    QUEUE_OLDEST_MS
-        .with_label_values(&[queue.name()])
-        .set(i64::try_from(oldest.as_millis()).unwrap_or(i64::MAX));
-    Ok(())
+
+    async fn refill_until(&self, end: Instant) {
+        while Instant::now() + REFILL_PAUSE < end {
+            tokio::time::sleep(REFILL_PAUSE).await;
+            for job in JOBS {
+                if let Err(error) = self.fill(job).await {
+                    tracing::warn!(queue = job.queue.name(), %error, "refill failed");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn tidy(&self, job: &Job) -> Result<(), sqlx::Error> {
+        let tidied = (job.tidy)(self.env).await?;
+        for (found, rows) in [("expired", tidied.expired), ("lost_lease", tidied.reclaimed)] {
+            SWEPT_ROWS.with_label_values(&[found]).inc_by(rows);
+        }
+        Ok(())
+    }
+
+    /// Pushes as many due rows as the window has room for; whether more may be due.
+    async fn fill(&self, job: &Job) -> Result<bool, sqlx::Error> {
+        // Without Redis nothing is pushed: the rows would only be marked for nothing.
+        let Some(depth) = self.depth(job).await else { return Ok(false) };
+        let room = self.window.saturating_sub(depth);
+        // Half a window is work for a while; small helpings would cost more than they bring.
+        if room < self.window.div_ceil(2) {
+            return Ok(true);
+        }
+        let due = (job.take_due)(self.env, clamp(room)).await?;
+        SWEPT_ROWS.with_label_values(&["due"]).inc_by(due.len() as u64);
+        let more = due.len() as u64 == room;
+        for id in due {
+            self.env.pusher.push(job.queue, id);
+        }
+        Ok(more)
+    }
+
+    async fn depth(&self, job: &Job) -> Option<u64> {
+        let name = job.queue.name();
+        match self.depths.of(job.queue).await {
+            Ok(depth) => {
+                QUEUE_DEPTH.with_label_values(&[name]).set(clamp(depth));
+                Some(depth)
+            }
+            Err(error) => {
+                tracing::warn!(queue = name, %error, "queue depth unknown, nothing pushed");
+                None
+            }
+        }
+    }
+
+    async fn measure(&self, job: &Job) -> Result<(), sqlx::Error> {
+        self.depth(job).await;
+        let backlog = (job.backlog)(self.env).await?;
+        let name = job.queue.name();
+        QUEUE_DUE.with_label_values(&[name]).set(backlog.due);
+        let oldest = i64::try_from(backlog.oldest.as_millis()).unwrap_or(i64::MAX);
+        QUEUE_OLDEST_MS.with_label_values(&[name]).set(oldest);
+        Ok(())
+    }
 }
 
 fn clamp(number: u64) -> i64 {

@@ -16,6 +16,7 @@ use crate::{
     jobs::RowId,
     phone::PhoneNumber,
     sms::{self, MessageStatus, NewOtpMessage},
+    telemetry::OTP_ACCEPT_SECONDS,
 };
 
 /// A send to be accepted.
@@ -83,6 +84,7 @@ impl Otp {
         new: &NewSend,
         rng: &mut (impl Rng + Send),
     ) -> Result<AcceptedSend, SendCodeError> {
+        let _timer = OTP_ACCEPT_SECONDS.start_timer();
         match self.try_accept(new, None, rng).await {
             // A send that failed starts no cool-down: let it pass if that is what stands there.
             Err(SendCodeError::CoolDown { .. })
@@ -226,6 +228,8 @@ pub(super) fn cooldown(config: &OtpConfig) -> Option<TimeDelta> {
 }
 
 impl BatchWrite for AcceptSends {
+    const NAME: &'static str = "accept_sends";
+
     type Item = PendingSend;
     type Answer = Answer;
     type Key = (PhoneNumber, &'static str);

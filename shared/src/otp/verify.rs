@@ -84,6 +84,8 @@ impl ReserveAttempts {
 }
 
 impl BatchWrite for ReserveAttempts {
+    const NAME: &'static str = "reserve_attempts";
+
     type Item = Check;
     type Answer = Option<store::CodeRow>;
     type Key = (String, String);

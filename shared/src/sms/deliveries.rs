@@ -12,7 +12,7 @@ use super::{MessageStatus, providers::Outcome, routing::Past, store};
 use crate::{
     batch::{BatchWrite, Batcher, WriteError},
     clock::SharedClock,
-    jobs::{Queue, RowId},
+    jobs::{Backlog, RowId, Tidied},
     phone::PhoneNumber,
 };
 
@@ -162,17 +162,6 @@ pub struct Settlement {
     pub next: Next,
 }
 
-/// What a sweep found and did.
-#[derive(Debug, Clone, Default)]
-pub struct Swept {
-    /// Rows to push now; they are marked as pushed.
-    pub due: Vec<RowId>,
-    /// Rows that reached the end of their life unsent.
-    pub expired: u64,
-    /// Leases of dead workers that were taken back.
-    pub reclaimed: u64,
-}
-
 /// The hot statements of the protocol, their commits shared by all jobs of a process.
 #[derive(Clone)]
 pub struct Deliveries {
@@ -252,6 +241,8 @@ struct Starts;
 struct Settlements;
 
 impl BatchWrite for Claims {
+    const NAME: &'static str = "claim";
+
     type Item = i64;
     type Answer = Option<Claim>;
     type Key = i64;
@@ -271,6 +262,8 @@ impl BatchWrite for Claims {
 }
 
 impl BatchWrite for Starts {
+    const NAME: &'static str = "start_call";
+
     type Item = Start;
     type Answer = bool;
     type Key = i64;
@@ -290,6 +283,8 @@ impl BatchWrite for Starts {
 }
 
 impl BatchWrite for Settlements {
+    const NAME: &'static str = "settle";
+
     type Item = Settle;
     type Answer = bool;
     type Key = i64;
@@ -329,29 +324,34 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
     store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
-/// Expires dead rows, takes back lost leases and marks up to `room` due rows as pushed.
+/// Expires dead rows and takes back lost leases. Bounded; the next sweep goes on.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn sweep(
-    pool: &PgPool,
-    queue: Queue,
-    room: i64,
-    now: DateTime<Utc>,
-) -> Result<Swept, sqlx::Error> {
-    let Queue::Otp = queue;
+pub async fn tidy(pool: &PgPool, now: DateTime<Utc>) -> Result<Tidied, sqlx::Error> {
     let expired = store::expire(pool, now).await?;
     let reclaimed = store::reclaim(pool).await?;
-    let due = store::take_due(pool, "otp", room, now).await?;
-    Ok(Swept { due: due.into_iter().map(RowId).collect(), expired, reclaimed })
+    Ok(Tidied { expired, reclaimed })
 }
 
-/// How many rows of the queue are due, and for how many seconds the oldest has been; for metrics.
+/// Marks up to `room` due texts with codes as pushed and returns them.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn backlog(pool: &PgPool, queue: Queue) -> Result<(i64, f64), sqlx::Error> {
-    let Queue::Otp = queue;
+pub async fn take_due_otps(
+    pool: &PgPool,
+    room: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<RowId>, sqlx::Error> {
+    let due = store::take_due(pool, "otp", room, now).await?;
+    Ok(due.into_iter().map(RowId).collect())
+}
+
+/// The texts with codes that are due.
+///
+/// # Errors
+/// When the database is away.
+pub async fn backlog_of_otps(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
     store::backlog(pool, "otp").await
 }
 

@@ -13,7 +13,7 @@ use super::{
     MessageStatus, MessageView, NewOtpMessage,
     deliveries::{Action, AttemptResult, Claim, Next, PastAttempt, Settle, Settlement, Start},
 };
-use crate::phone::PhoneNumber;
+use crate::{jobs::Backlog, phone::PhoneNumber};
 
 /// Seconds for which a pushed id is trusted to be in the queue or with a worker.
 const PUSH_TRUST_SECONDS: f64 = 10.0;
@@ -343,17 +343,24 @@ pub(super) async fn take_due(
     .await
 }
 
-pub(super) async fn backlog(pool: &PgPool, kind: &str) -> Result<(i64, f64), sqlx::Error> {
+/// Most rows a backlog is counted to.
+const BACKLOG_BOUND: i64 = 100_000;
+
+pub(super) async fn backlog(pool: &PgPool, kind: &str) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(next_attempt_at))::float8, 0) AS "age!"
-           FROM sms_messages
-           WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()"#,
+           FROM (
+               SELECT next_attempt_at FROM sms_messages
+               WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()
+               ORDER BY next_attempt_at LIMIT $2) AS due"#,
         kind,
+        BACKLOG_BOUND,
     )
     .fetch_one(pool)
     .await?;
-    Ok((row.count, row.age))
+    let oldest = Duration::try_from_secs_f64(row.age).unwrap_or_default();
+    Ok(Backlog { due: row.count, oldest })
 }
 
 pub(super) async fn purge(

@@ -20,3 +20,4 @@ mod provider_kavenegar;
 mod provider_suite;
 mod queue;
 mod secrets;
+mod supervision;

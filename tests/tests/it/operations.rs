@@ -33,6 +33,21 @@ async fn the_worker_says_whether_it_can_work() {
 }
 
 #[tokio::test]
+async fn a_worker_that_never_heard_from_redis_is_not_ready() {
+    let mut peyk = Peyk::builder().apis(0).workers(0).start().await;
+    peyk.redis.kill();
+    peyk.start_worker().await;
+    let ready = ask(&peyk, "/readyz").await;
+    assert_eq!((ready.status, &ready.json["ready"]), (503, &false.into()), "{ready:?}");
+    assert_eq!(ready.json["last_fetch_ms"]["otp"], serde_json::Value::Null);
+    assert_eq!(ask(&peyk, "/livez").await.status, 200);
+    peyk.redis.restart().await;
+    is_ready(&peyk).await;
+    let ready = ask(&peyk, "/readyz").await;
+    assert!(ready.json["last_fetch_ms"]["otp"].is_number(), "{ready:?}");
+}
+
+#[tokio::test]
 async fn the_worker_is_not_ready_before_the_schema_is_there() {
     let peyk = Peyk::builder().apis(0).start().await;
     peyk.database.execute("DROP TABLE _sqlx_migrations").await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use shared::{
     batch::WriteError,
     events::{MessageSettled, ReplyTo, reply_channel},
@@ -14,22 +15,34 @@ use shared::{
     telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS},
 };
 
+use super::Job;
 use crate::{
     Environment,
     guard::{Guard, Pass},
     outcome::{Plan, Situation},
 };
 
+/// Fewest tries to write down what a provider answered.
+const SETTLE_TRIES: u32 = 3;
 /// How long a job waits for a provider that takes calls.
 const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest pause before a job looks again whether a provider takes calls.
 const NOBODY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Works on one row, if it is due and nobody else does.
-///
-/// # Errors
-/// When the database is away: the row's lease or push mark runs out and the sweep brings it back.
-pub async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), WriteError> {
+/// Texts with one-time codes.
+pub const JOB: Job = Job {
+    queue: Queue::Otp,
+    concurrency: |config| config.worker.otp_concurrency,
+    limit: |config| config.sms.lease() * 2,
+    run: |id, env| deliver_otp(id, env).boxed(),
+    tidy: |env| deliveries::tidy(&env.pool, env.clock.now()).boxed(),
+    take_due: |env, room| deliveries::take_due_otps(&env.pool, room, env.clock.now()).boxed(),
+    backlog: |env| deliveries::backlog_of_otps(&env.pool).boxed(),
+};
+
+/// Works on one row, if it is due and nobody else does. When the database is away, the row's
+/// lease or push mark runs out and the sweep brings it back.
+async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), WriteError> {
     if !wait_for_provider(env).await {
         return Ok(());
     }
@@ -202,9 +215,13 @@ async fn settle_persistently(
     settlement: &Settlement,
 ) -> Result<bool, WriteError> {
     let deadline = tokio::time::Instant::now() + env.config.sms.lease();
+    let mut tries = 0;
     loop {
+        tries += 1;
+        // A process that was frozen meanwhile finds its time used up and has tried nothing yet.
+        let again = tries < SETTLE_TRIES || tokio::time::Instant::now() < deadline;
         match env.deliveries.settle(claim, settlement).await {
-            Err(error) if error.is_passing() && tokio::time::Instant::now() < deadline => {
+            Err(error) if error.is_passing() && again => {
                 tracing::warn!(%error, "settling again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }

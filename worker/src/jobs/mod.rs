@@ -1,4 +1,37 @@
-//! Jobs: one file each, named for what they do. A job never fails towards the library: its row
-//! says what comes next.
+//! Jobs: one file each. A job is an id on a queue; the row it names says what is to be done and
+//! whether it still is, and carries the job's state.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use shared::{
+    batch::WriteError,
+    config::Config,
+    jobs::{Backlog, Queue, RowId, Tidied},
+};
+
+use crate::Environment;
 
 pub mod deliver_otp;
+
+/// What a job or the sweep of its rows comes to.
+pub type Work<'a, T, E> = BoxFuture<'a, Result<T, E>>;
+
+/// A kind of job: what is done with the rows of one queue, and what the sweep needs of them.
+#[derive(Clone, Copy)]
+pub struct Job {
+    /// Where the ids come from.
+    pub queue: Queue,
+    /// How many run at once: the queue's share of the process.
+    pub concurrency: fn(&Config) -> usize,
+    /// How long one may run; it has lost its lease long before.
+    pub limit: fn(&Config) -> Duration,
+    /// Works on one row: claim, call, settle. An error leaves the row to the sweep.
+    pub run: for<'a> fn(RowId, &'a Environment) -> Work<'a, (), WriteError>,
+    /// Expires rows past their life and takes back the leases of dead workers.
+    pub tidy: for<'a> fn(&'a Environment) -> Work<'a, Tidied, sqlx::Error>,
+    /// Marks up to so many due rows as pushed and returns them.
+    pub take_due: for<'a> fn(&'a Environment, i64) -> Work<'a, Vec<RowId>, sqlx::Error>,
+    /// What is due, for metrics.
+    pub backlog: for<'a> fn(&'a Environment) -> Work<'a, Backlog, sqlx::Error>,
+}
