@@ -26,11 +26,12 @@ use crate::{
 /// Longest wait for a process to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// Limits and caps stay on, set beyond what the load reaches.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("MODE", "production"),
     ("LOG__FORMAT", "json"),
     ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
     ("LIMITS__OTP_SEND_PER_TARGET", "10/1h"),
+    ("LIMITS__DAILY_SENDS", "1000000000"),
     ("SMS__PROVIDERS__KAVENEGAR__API_KEY", "0123456789ABCDEF"),
     ("HTTP__PUBLIC_URL", "http://127.0.0.1:8080"),
     ("REDIS__PREFIX", "peyk"),

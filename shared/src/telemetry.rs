@@ -181,3 +181,30 @@ pub fn metrics_text() -> String {
     }
     String::from_utf8(text).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Names of series in a text, as they are registered.
+    fn names(text: &str) -> BTreeSet<String> {
+        let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let series = text.split(word).filter(|word| word.starts_with("peyk_"));
+        series
+            .map(|name| {
+                let suffix = ["_bucket", "_count", "_sum"];
+                let base = suffix.iter().find_map(|suffix| name.strip_suffix(suffix));
+                base.unwrap_or(name).to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_dashboard_and_the_page_about_metrics_show_exactly_what_is_measured() {
+        let source = include_str!("telemetry.rs");
+        let measured = names(source.split("mod tests").next().unwrap());
+        assert!(measured.len() > 20, "{measured:?}");
+        assert_eq!(names(include_str!("../../deploy/grafana-dashboard.json")), measured);
+        assert_eq!(names(include_str!("../../docs/metrics.md")), measured);
+    }
+}
