@@ -9,8 +9,10 @@ pub mod http;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
+mod provider;
 #[cfg(test)]
 mod tests;
 
 pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
+pub use provider::{Answer, FakeProvider, Protocol};

@@ -9,8 +9,8 @@ use shared::sms::providers::kavenegar::{Config, Kavenegar};
 use shared::sms::providers::{Lookup, Outcome, Rejection, SmsProvider};
 
 use crate::provider_suite::{
-    HASTY, IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages, provider_suite, retry_later, template_to,
-    text_to, unknown,
+    HASTY, IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages, provider_suite, retry_later, setup,
+    template_to, text_to, unknown,
 };
 
 struct KavenegarRig(FakeKavenegar);
@@ -43,7 +43,7 @@ provider_suite!(KavenegarRig);
 
 fn kavenegar(config: &serde_json::Value, timeouts: Timeouts) -> Kavenegar {
     let config: Config = serde_json::from_value(config.clone()).expect("a whole config");
-    Kavenegar::new("kavenegar", &config, timeouts).expect("a valid config")
+    Kavenegar::new("kavenegar", &config, &setup(timeouts)).expect("a valid config")
 }
 
 /// A fake and a patient provider that talks to it.

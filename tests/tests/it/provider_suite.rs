@@ -6,10 +6,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use peyk_tests::fake::{Behaviour, http};
+use shared::clock::{Clock, SystemClock};
 use shared::phone::PhoneNumber;
 use shared::sms::providers::http_client::Timeouts;
-use shared::sms::providers::{Content, Outcome, OutgoingSms, SmsProvider};
+use shared::sms::providers::{Content, Outcome, OutgoingSms, Setup, SmsProvider};
 
 /// For calls that must be answered, however busy the machine is.
 pub(crate) const PATIENT: Timeouts =
@@ -43,13 +45,23 @@ pub(crate) trait Rig: Sized + Send + Sync {
 
 pub(crate) fn text_to(number: &str, text: &str, local_id: i64) -> OutgoingSms {
     let to = PhoneNumber::from_e164(number).expect("a number in E.164");
-    OutgoingSms { to, content: Content::Text(text.to_owned()), local_id }
+    outgoing(to, Content::Text(text.to_owned()), local_id)
 }
 
 pub(crate) fn template_to(number: &str, name: &str, tokens: &[(&str, &str)]) -> OutgoingSms {
     let to = PhoneNumber::from_e164(number).expect("a number in E.164");
     let tokens = tokens.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    OutgoingSms { to, content: Content::Template { name: name.to_owned(), tokens }, local_id: 1 }
+    outgoing(to, Content::Template { name: name.to_owned(), tokens }, 1)
+}
+
+fn outgoing(to: PhoneNumber, content: Content, local_id: i64) -> OutgoingSms {
+    let accepted_at = SystemClock.now();
+    let expires_at = accepted_at + TimeDelta::minutes(4);
+    OutgoingSms { to, content, local_id, accepted_at, expires_at }
+}
+
+pub(crate) fn setup(timeouts: Timeouts) -> Setup {
+    Setup { timeouts, webhook_url: None }
 }
 
 /// One of each content; every rule below holds for both.

@@ -52,7 +52,13 @@ async fn deliver_otp(id: RowId, env: &Environment) -> Result<(), WriteError> {
     let Some(content) = env.otp.content(claim.local_id).await? else {
         return abandon(env, &claim, MessageStatus::Expired, "otp.superseded").await;
     };
-    let sms = OutgoingSms { to: claim.phone.clone(), content, local_id: claim.local_id };
+    let sms = OutgoingSms {
+        to: claim.phone.clone(),
+        content,
+        local_id: claim.local_id,
+        accepted_at: claim.created_at,
+        expires_at: claim.expires_at,
+    };
     let (order, available) = (env.provider_names(), env.available_providers());
     let situation = Situation {
         order: &order,

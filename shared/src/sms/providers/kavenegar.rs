@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::http_client::{HttpClient, Reply, Timeouts};
-use super::{Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, SmsProvider};
+use super::http_client::{HttpClient, Reply};
+use super::{Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
 
 /// `return.status` of a call that was carried out.
 const OK: i64 = 200;
@@ -63,14 +63,14 @@ impl Kavenegar {
     ///
     /// # Errors
     /// Every setting that cannot work.
-    pub fn new(name: &str, config: &Config, timeouts: Timeouts) -> Result<Self, Vec<Problem>> {
+    pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let base = base_url(&config.base_url).map_err(|p| problems.push(p)).ok();
         if !is_key(config.api_key.expose_secret()) {
             let message = "must be ASCII letters, digits, '-' or '_', and not empty";
             problems.push(Problem::new("api_key", message));
         }
-        let http = HttpClient::new(timeouts)
+        let http = HttpClient::new(setup.timeouts)
             .map_err(|error| problems.push(Problem::new("base_url", &format!("no TLS: {error}"))))
             .ok();
         let (Some(base), Some(http), true) = (base, http, problems.is_empty()) else {
@@ -301,17 +301,22 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use chrono::DateTime;
+
+    use super::super::http_client::Timeouts;
     use super::*;
     use crate::phone::PhoneNumber;
 
     const KEY: &str = "5A6B7C8D9E0F";
-    const TIMEOUTS: Timeouts =
-        Timeouts { connect: Duration::from_secs(1), budget: Duration::from_secs(2) };
+    fn setup() -> Setup {
+        let timeouts = Timeouts { connect: Duration::from_secs(1), budget: Duration::from_secs(2) };
+        Setup { timeouts, webhook_url: None }
+    }
 
     fn account(base_url: &str, key: &str) -> Result<Kavenegar, Vec<&'static str>> {
         let (base_url, api_key) = (base_url.to_owned(), SecretString::from(key));
         let config = Config { base_url, api_key, sender: None };
-        Kavenegar::new("main", &config, TIMEOUTS)
+        Kavenegar::new("main", &config, &setup())
             .map_err(|problems| problems.into_iter().map(|problem| problem.key).collect())
     }
 
@@ -343,7 +348,7 @@ mod tests {
         let config: Config =
             serde_json::from_value(serde_json::json!({"api_key": KEY, "sender": "1000"})).unwrap();
         assert_eq!(config.base_url, "https://api.kavenegar.com");
-        let account = Kavenegar::new("main", &config, TIMEOUTS).unwrap();
+        let account = Kavenegar::new("main", &config, &setup()).unwrap();
         assert!(!format!("{config:?} {account:?} {:?}", account.http).contains(KEY));
     }
 
@@ -387,6 +392,8 @@ mod tests {
             to: PhoneNumber::from_e164("+989123456789").unwrap(),
             content: Content::Text("code 482913".to_owned()),
             local_id: 7,
+            accepted_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::UNIX_EPOCH,
         };
         let cut_off = account(&echo_server(), KEY).unwrap().send(&sms).await;
         assert_eq!(cut_off, Outcome::Unknown { code: "http.body".to_owned() });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
@@ -16,6 +17,9 @@ use http_client::Timeouts;
 pub mod http_client;
 pub mod kavenegar;
 pub mod sandbox;
+pub mod webhook;
+
+pub use webhook::{WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// What a provider is asked to carry, for one recipient.
 #[derive(Debug, Clone)]
@@ -27,6 +31,11 @@ pub struct OutgoingSms {
     /// Random positive 63-bit number stored when the message was accepted; the provider's
     /// idempotency key where it has one. The same for every attempt of one message.
     pub local_id: i64,
+    /// When the message was accepted: a provider that is asked for earlier sends need not look
+    /// further back.
+    pub accepted_at: DateTime<Utc>,
+    /// After this it is of no use.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// The body of an [`OutgoingSms`].
@@ -114,6 +123,87 @@ pub enum Lookup {
     },
 }
 
+/// Where a message that a provider took is on its way to the handset, as far as the provider
+/// says. Ordered: a message never goes back to an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryStatus {
+    /// The provider has it.
+    Accepted,
+    /// The carrier has it.
+    Carried,
+    /// It will not arrive: refused, blocked, failed or given up.
+    Undelivered,
+    /// The handset has it.
+    Delivered,
+}
+
+impl DeliveryStatus {
+    /// Whether nothing will change any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Undelivered | Self::Delivered)
+    }
+}
+
+/// What a provider says of one message it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// See [`Outcome::Accepted`].
+    pub provider_message_id: String,
+    /// `None`: the provider does not know the message (any more), or says nothing we can read.
+    pub status: Option<DeliveryStatus>,
+    /// The provider's own word or number for it, bounded: `kavenegar.10`.
+    pub code: String,
+}
+
+/// A text somebody sent to one of our lines.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InboundSms {
+    /// The provider's id of it, if it has one: the same text may be told of twice.
+    pub provider_message_id: Option<String>,
+    /// Who sent it, as the provider wrote it.
+    pub from: String,
+    /// Our line.
+    pub to: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Never prints the number or the text.
+impl std::fmt::Debug for InboundSms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InboundSms").field("id", &self.provider_message_id).finish_non_exhaustive()
+    }
+}
+
+/// What is left on an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balance {
+    /// Money, in hundredths of `currency` (ISO 4217), e.g. 12050 of `RUB`; rials are whole.
+    Money {
+        /// Hundredths; of rials: rials.
+        amount: i64,
+        /// `IRR`, `RUB`, `USD` …
+        currency: String,
+    },
+    /// So many texts.
+    Texts(i64),
+}
+
+/// Why a question to a provider has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It cannot be asked this.
+    Unsupported,
+    /// Not now; the code is as in [`Outcome::Rejected`].
+    Unavailable(String),
+}
+
+impl From<http_client::Failure> for Unanswered {
+    fn from(failure: http_client::Failure) -> Self {
+        Self::Unavailable(failure.code().to_owned())
+    }
+}
+
 /// One account at one SMS provider.
 #[async_trait]
 pub trait SmsProvider: Send + Sync {
@@ -128,6 +218,36 @@ pub trait SmsProvider: Send + Sync {
     /// Asks what became of an earlier [`SmsProvider::send`] of the same message whose outcome
     /// is unknown.
     async fn lookup(&self, sms: &OutgoingSms) -> Lookup;
+
+    /// How many messages [`SmsProvider::statuses`] can be asked about at once; 0 if it cannot.
+    fn statuses_at_once(&self) -> usize {
+        0
+    }
+
+    /// Asks what became of messages the provider took, by its own ids. May leave out some.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    async fn statuses(&self, _provider_message_ids: &[String]) -> Result<Vec<Report>, Unanswered> {
+        Err(Unanswered::Unsupported)
+    }
+
+    /// Asks what is left on the account.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    async fn balance(&self) -> Result<Balance, Unanswered> {
+        Err(Unanswered::Unsupported)
+    }
+
+    /// Reads what came to the account's webhook address. The secret in the path has been checked;
+    /// signatures are the provider's own to check.
+    ///
+    /// # Errors
+    /// [`WebhookRefused`].
+    fn read_webhook(&self, _request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {
+        Err(WebhookRefused::Unreadable)
+    }
 }
 
 /// Every provider a configured account can be of.
@@ -163,11 +283,22 @@ impl Problem {
     }
 }
 
+/// What every provider is built with besides its own table.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// How long one exchange may take.
+    pub timeouts: Timeouts,
+    /// Where the provider can report deliveries and inbound texts: holds a secret. `None` when
+    /// webhooks are off.
+    pub webhook_url: Option<reqwest::Url>,
+}
+
 /// The accounts to send through, first choice first, as [`Config::sms_order`] says. What is wrong
 /// with any account, used or not, is added to `errors`; `sms.order` itself is checked with the
 /// rest of the configuration.
 pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
     let timeouts = Timeouts { connect: config.sms.connect_timeout(), budget: config.sms.budget() };
+    let setup = Setup { timeouts, webhook_url: None };
     let order = config.sms_order();
     let mut tables = config.sms.providers.clone();
     if order.iter().any(|name| name == SANDBOX) {
@@ -176,7 +307,7 @@ pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsP
     }
     let built: Vec<_> = tables
         .iter()
-        .filter_map(|(name, table)| build_one(name, config.sms.kind(name), table, timeouts, errors))
+        .filter_map(|(name, table)| build_one(name, config.sms.kind(name), table, &setup, errors))
         .collect();
     let named = |name: &String| built.iter().find(|provider| provider.name() == name);
     order.iter().filter_map(named).cloned().collect()
@@ -186,21 +317,21 @@ fn build_one(
     name: &str,
     kind: &str,
     table: &toml::Table,
-    timeouts: Timeouts,
+    setup: &Setup,
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn SmsProvider>> {
     let path = format!("sms.providers.{name}");
     match Kind::parse(kind) {
         Some(Kind::Kavenegar) => {
             let settings = parse_table::<kavenegar::Config>(table, &path, errors)?;
-            kavenegar::Kavenegar::new(name, &settings, timeouts)
+            kavenegar::Kavenegar::new(name, &settings, setup)
                 .map_err(|problems| report(&path, problems, errors))
                 .ok()
                 .map(|provider| Arc::new(provider) as _)
         }
         Some(Kind::Sandbox) => {
             parse_table::<sandbox::Config>(table, &path, errors)?;
-            Some(Arc::new(sandbox::Sandbox::new(name, timeouts.budget)))
+            Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
         }
         None => {
             let message = "is no known kind of provider: kavenegar, sandbox";

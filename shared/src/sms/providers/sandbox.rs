@@ -102,6 +102,8 @@ mod tests {
             to: PhoneNumber::from_e164(to).unwrap(),
             content: Content::Text("hello".to_owned()),
             local_id: 7,
+            accepted_at: chrono::DateTime::UNIX_EPOCH,
+            expires_at: chrono::DateTime::UNIX_EPOCH,
         }
     }
 
