@@ -4,12 +4,16 @@
 mod compat;
 mod crash;
 mod cron;
+mod daily_caps;
 mod delivery;
 mod documents;
 mod evidence;
 mod failover;
+mod limit_steps;
+mod limits_without_redis;
 mod login;
 mod login_attempts;
+mod login_failures;
 mod login_limits;
 mod login_refusals;
 mod login_sends;
