@@ -257,11 +257,10 @@ async fn send(
     let waiter = if wait { state.waiters.join() } else { None };
     let accepted = accept(state, phone, ip, waiter.as_ref()).await?;
     state.pusher.push(Queue::Otp, accepted.message);
-    if pays_later {
-        // It is sent: whether it was the last of its share is for the next one to hear.
-        let _ = measured.ask(state, &[Ask::spend(policy, number)]).await;
-    }
-    let status = outcome(state, &accepted, waiter).await;
+    // It is sent: whether it was the last of its share is for the next one to hear.
+    let payment = pays_later.then(|| Ask::spend(policy, number));
+    let paid = measured.ask(state, payment.as_slice());
+    let (_, status) = tokio::join!(paid, outcome(state, &accepted, waiter));
     answer(state, accepted, status)
 }
 

@@ -1,6 +1,6 @@
 //! Short-window rate limits, shared by all api processes through Redis.
 //!
-//! The rule is GCRA (a leaky bucket kept as one moment, see [`bucket`]): a key may spend `count` at
+//! The rule is GCRA (a leaky bucket kept as one moment, see `bucket.rs`): a key may spend `count` at
 //! once and earns them back evenly over the window. One script in Redis measures and spends
 //! everything one request is measured by. Every process also remembers the highest mark it has
 //! seen of each key and tells it to Redis with the next question; the higher one counts.
@@ -138,6 +138,9 @@ impl Limiter {
     /// Measures all of `asks` in their order, one standing each. From the first refusal on nothing
     /// is spent any more.
     pub async fn ask(&self, asks: &[Ask]) -> Vec<Standing> {
+        if asks.is_empty() {
+            return Vec::new();
+        }
         let keys: Vec<_> = asks.iter().map(|ask| self.key_of(ask)).collect();
         let told: Vec<_> = {
             let (memory, now) = (self.memory(), Instant::now());
