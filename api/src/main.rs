@@ -5,6 +5,7 @@ mod error;
 mod input;
 mod language;
 mod legacy;
+mod limits;
 mod middleware;
 mod router;
 mod routes;

@@ -1,6 +1,6 @@
 //! What handlers work with.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use secrecy::SecretSlice;
 use shared::{
@@ -50,7 +50,11 @@ impl State {
         Ok(Self {
             auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
-            limiter: Limiter::new(redis.clone(), subject_key(&config)?),
+            limiter: Limiter::new(
+                redis.clone(),
+                subject_key(&config)?,
+                config.limits.api_processes,
+            ),
             pusher: Pusher::start(QueueServer::new(&config.redis), config.worker.queue_window),
             waiters: Waiters::start(&config, process)?,
             otp,
@@ -66,15 +70,4 @@ impl State {
 fn subject_key(config: &Config) -> anyhow::Result<SecretSlice<u8>> {
     let keys = shared::otp::code::CodeKeys::new(&config.otp)?;
     Ok(keys.subkey("limits"))
-}
-
-/// The subject of per-address limits: IPv6 by its /64, which one household owns whole.
-pub(crate) fn address_subject(ip: IpAddr) -> String {
-    match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
 }

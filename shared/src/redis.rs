@@ -83,19 +83,19 @@ impl Redis {
         Ok(())
     }
 
-    /// Runs a script with one key (prefixed here) and integer arguments; returns integers.
+    /// Runs a script with keys (prefixed here) and integer arguments; returns integers.
     ///
     /// # Errors
     /// When Redis is away or the script fails.
     pub async fn eval(
         &self,
         script: &'static str,
-        key: &str,
+        keys: Vec<String>,
         args: Vec<i64>,
     ) -> Result<Vec<i64>, RedisError> {
         self.ensure_connected()?;
-        let key = format!("{}:{key}", self.prefix);
-        Ok(self.client.eval(script, vec![key], args).await?)
+        let keys: Vec<_> = keys.iter().map(|key| format!("{}:{key}", self.prefix)).collect();
+        Ok(self.client.eval(script, keys, args).await?)
     }
 
     /// Whether Redis answers now.

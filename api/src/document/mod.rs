@@ -2,6 +2,7 @@
 //! the operations, with the paths clients really use.
 
 mod examples;
+mod headers;
 
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Map, Value, json};
@@ -11,7 +12,10 @@ use crate::routes;
 const DESCRIPTION: &str = "Self-hosted backend for apps built around a phone number: log in by \
 one-time code, send SMS, take payments, chat in real time.\n\n\
 Every path is also served without its trailing slash and below every configured prefix. \
-Every error is a `Problem` (RFC 9457, `application/problem+json`).";
+Every error is a `Problem` (RFC 9457, `application/problem+json`).\n\n\
+Operations that can answer 429 say in every answer how the caller stands: `RateLimit-Policy` lists \
+the limits the request was measured by (`q` units in `w` seconds), `RateLimit` what is left of each \
+(`r` now, one more in `t` seconds). Units come back one by one, evenly over the window.";
 
 /// The document. Needs neither configuration nor database.
 pub(crate) fn document() -> Value {
@@ -63,6 +67,7 @@ fn finish(mut document: Value) -> Value {
     document["paths"] = Value::Object(with_slash.collect::<Map<_, _>>());
     tidy(&mut document);
     describe_answers(&mut document);
+    headers::add(&mut document);
     examples::spread(&mut document);
     document
 }

@@ -126,11 +126,26 @@ codes! {
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
         ["Unsupported media type", "نوع دادهٔ پشتیبانی‌نشده"]
         ["Unsupported media type \"{}\" in request.", "نوع دادهٔ «{}» پشتیبانی نمی‌شود."];
-    /// Too many requests. Argument: the seconds to wait.
+    /// Too many requests in a short time; `RateLimit` says of what. Argument: the seconds to wait.
     RateLimited "rate_limited" TOO_MANY_REQUESTS
         ["Too many requests", "درخواست بیش از حد"]
         ["Request was throttled. Expected available in {} seconds.",
          "تعداد درخواست‌ها بیش از حد است. لطفاً {} ثانیه صبر کنید."];
+    /// The number had its share of codes for today. Argument: the seconds to wait.
+    DailyNumberLimit "daily_number_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the number", "سقف روزانهٔ شماره"]
+        ["This number has received all the codes a number can get in one day. Expected available in {} seconds.",
+         "این شماره همهٔ کدهای سهم امروز خود را گرفته است. لطفاً {} ثانیه صبر کنید."];
+    /// All numbers of the country had their share for today. Argument: the seconds to wait.
+    DailyCountryLimit "daily_country_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the country", "سقف روزانهٔ کشور"]
+        ["No more codes are sent to numbers of this country today. Expected available in {} seconds.",
+         "امروز کد دیگری به شماره‌های این کشور ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
+    /// All numbers together had their share for today. Argument: the seconds to wait.
+    DailyLimit "daily_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the service", "سقف روزانهٔ سرویس"]
+        ["No more codes are sent today. Expected available in {} seconds.",
+         "امروز کد دیگری ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
     /// A fault of ours. The cause is in the log, under the request id.
     Internal "internal" INTERNAL_SERVER_ERROR
         ["Internal error", "خطای داخلی"]

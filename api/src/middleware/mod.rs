@@ -3,6 +3,7 @@
 mod allowed;
 mod body;
 mod client_ip;
+mod limits;
 mod problem;
 mod request_id;
 mod slash;
@@ -17,7 +18,7 @@ use poem::{
 
 pub(crate) use self::{allowed::AllowedMethods, client_ip::ClientIp, request_id::RequestId};
 use self::{
-    body::BoundRequests, client_ip::FindClientIp, problem::RenderProblems,
+    body::BoundRequests, client_ip::FindClientIp, limits::TellLimits, problem::RenderProblems,
     request_id::NameRequests, slash::TrimSlash,
 };
 
@@ -37,7 +38,7 @@ pub(crate) struct EdgeConfig {
 }
 
 /// Wraps the routes into everything all of them share. Outermost first: slashes, the request id
-/// with its span, the client's address, headers of every answer, problems, bounds.
+/// with its span, the client's address, headers of every answer, limits, problems, bounds.
 pub(crate) fn with_edge(
     app: impl Endpoint + 'static,
     config: EdgeConfig,
@@ -53,6 +54,7 @@ pub(crate) fn with_edge(
     };
     app.with(bounds)
         .with(problems)
+        .with(TellLimits)
         .after(common_headers)
         .with(FindClientIp { trusted_proxies: config.trusted_proxies })
         .with(NameRequests { allowed })

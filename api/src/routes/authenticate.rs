@@ -14,16 +14,13 @@ use shared::{
     users::{Origin, User},
 };
 
-use super::{
-    Tag,
-    otp::{example_handle, whole_seconds},
-    parse_phone,
-};
+use super::{Tag, otp::example_handle, parse_phone};
 use crate::{
     error::{Code, Problem, problems},
     input::{Fields, FromFields, Input, Text},
+    limits::{self, Measured},
     middleware::ClientIp,
-    state::{SharedState, State, address_subject},
+    state::{SharedState, State},
 };
 
 /// A number with the code that was sent to it.
@@ -168,6 +165,7 @@ impl AuthenticateApi {
         &self,
         state: Data<&SharedState>,
         ip: ClientIp,
+        measured: Measured,
         request: &Request,
         input: Input<Authenticate>,
     ) -> Result<Json<AuthenticateResult>, AuthenticateProblem> {
@@ -187,13 +185,16 @@ impl AuthenticateApi {
         match state.auth.login_by_code(&login, &mut rng).await {
             Ok(LoggedIn { user, tokens }) => {
                 OTP_CHECKS.with_label_values(&["accepted"]).inc();
+                // Told, never asked: no failure of others is in the way of a right code.
+                let failures = limits::verify_failure_ip(&state.config.limits, ip.0);
+                measured.recall(&state, &failures);
                 Ok(Json(AuthenticateResult {
                     access: tokens.access,
                     refresh: tokens.refresh,
                     user: user.into(),
                 }))
             }
-            Err(error) => Err(refuse(state.0, error, ip, started).await.into()),
+            Err(error) => Err(refuse(state.0, error, ip, &measured, started).await.into()),
         }
     }
 }
@@ -227,6 +228,7 @@ async fn refuse(
     state: &State,
     error: LoginError,
     ip: ClientIp,
+    measured: &Measured,
     started: tokio::time::Instant,
 ) -> Problem {
     let code = match error {
@@ -235,16 +237,13 @@ async fn refuse(
         LoginError::Database(error) => return error.into(),
         LoginError::Write(error) => return error.into(),
     };
-    let rate = state.config.limits.verify_failures_per_ip;
-    let limited = state.limiter.take("verify_failure_ip", &address_subject(ip.0), rate).await;
+    let failures = limits::verify_failure_ip(&state.config.limits, ip.0);
+    let limited = measured.ask(state, &failures).await;
     let floor = Duration::from_millis(state.config.auth.failure_floor_ms);
     tokio::time::sleep_until(started + floor).await;
     let (label, problem) = match limited {
         Ok(()) => ("refused", Problem::new(code)),
-        Err(limited) => {
-            let wait = whole_seconds(limited.retry_after);
-            ("limited", Problem::new(Code::RateLimited).with_retry_after(wait))
-        }
+        Err(limited) => ("limited", limited.into()),
     };
     OTP_CHECKS.with_label_values(&[label]).inc();
     problem

@@ -1,5 +1,7 @@
 //! `otp/send/` and `otp/{request_id}/`.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta};
 use poem::web::Data;
 use poem_openapi::{
@@ -11,7 +13,8 @@ use poem_openapi::{
 use shared::{
     ids,
     jobs::Queue,
-    otp::{AcceptedSend, NewSend, Purpose, SendCodeError},
+    limits::Ask,
+    otp::{AcceptedSend, DailyCap, NewSend, Purpose, SendCodeError},
     phone::PhoneNumber,
     sms::MessageStatus,
     telemetry::OTP_SENDS,
@@ -21,8 +24,9 @@ use super::{Tag, parse_phone};
 use crate::{
     error::{Code, Problem, problems},
     input::{Fields, FromFields, Input, Text},
+    limits::{self, Measured},
     middleware::ClientIp,
-    state::{SharedState, State, address_subject},
+    state::{SharedState, State},
     timestamp::Timestamp,
     waiters::Waiter,
 };
@@ -188,6 +192,7 @@ impl OtpApi {
         &self,
         state: Data<&SharedState>,
         ip: ClientIp,
+        measured: Measured,
         /// `respond-async`: answer 202 at once.
         #[oai(name = "Prefer", example = "example_preference")]
         prefer: Header<Option<String>>,
@@ -195,7 +200,7 @@ impl OtpApi {
     ) -> Result<SendOtpResponse, SendOtpProblem> {
         let phone = parse_phone(&state.phones, "mobile_number", &input.0.mobile_number)?;
         let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
-        let result = send(state.0, &phone, ip, !respond_async).await;
+        let result = send(state.0, &phone, ip, &measured, !respond_async).await;
         OTP_SENDS.with_label_values(&[label(&result)]).inc();
         Ok(result?)
     }
@@ -233,39 +238,36 @@ async fn send(
     state: &State,
     phone: &PhoneNumber,
     ip: ClientIp,
+    measured: &Measured,
     wait: bool,
 ) -> Result<SendOtpResponse, Problem> {
     let limits = &state.config.limits;
-    limit(state, "otp_send_ip", &address_subject(ip.0), limits.otp_send_per_ip).await?;
-    limit(state, "otp_send_target", phone.as_e164(), limits.otp_send_per_target).await?;
-    let waiter = if wait { state.waiters.join() } else { None };
-    let accepted = match accept(state, phone, ip, waiter.as_ref()).await {
-        Ok(accepted) => accepted,
-        Err(problem) => {
-            let rate = limits.otp_send_per_target;
-            state.limiter.give_back("otp_send_target", phone.as_e164(), rate).await;
-            return Err(problem);
+    let (policy, number) = limits::otp_send_target(limits, phone);
+    let mut asks = limits::otp_send_ip(limits, ip.0);
+    // Only accepted sends count for the number, so they are paid for afterwards: the cool-down
+    // keeps a second one from getting between. Without a cool-down nothing does.
+    let pays_later = state.config.otp.resend_after() > Duration::ZERO;
+    asks.push(if pays_later { Ask::look(policy, &*number) } else { Ask::spend(policy, &*number) });
+    match measured.ask(state, &asks).await {
+        Err(limited) if limited.policy == policy => {
+            return Err(cooling_down(state, phone).await?.unwrap_or(limited.into()));
         }
-    };
+        measured => measured?,
+    }
+    let waiter = if wait { state.waiters.join() } else { None };
+    let accepted = accept(state, phone, ip, waiter.as_ref()).await?;
     state.pusher.push(Queue::Otp, accepted.message);
-    let status = outcome(state, &accepted, waiter).await;
+    // It is sent: whether it was the last of its share is for the next one to hear.
+    let payment = pays_later.then(|| Ask::spend(policy, number));
+    let paid = measured.ask(state, payment.as_slice());
+    let (_, status) = tokio::join!(paid, outcome(state, &accepted, waiter));
     answer(state, accepted, status)
 }
 
-async fn limit(
-    state: &State,
-    name: &str,
-    subject: &str,
-    rate: shared::config::Rate,
-) -> Result<(), Problem> {
-    state.limiter.take(name, subject, rate).await.map_err(|limited| {
-        Problem::new(Code::RateLimited).with_retry_after(whole_seconds(limited.retry_after))
-    })
-}
-
-/// Rounded up: a client that waits as told is not told again.
-pub(crate) fn whole_seconds(wait: std::time::Duration) -> u32 {
-    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+/// Somebody whose code is on its way is told that, whichever send was the last of its share.
+async fn cooling_down(state: &State, phone: &PhoneNumber) -> Result<Option<Problem>, Problem> {
+    let left = state.otp.cooling_down(phone, Purpose::Login).await?;
+    Ok(left.map(|left| Problem::new(Code::OtpCooldown).with_retry_after(seconds(left))))
 }
 
 async fn accept(
@@ -285,12 +287,20 @@ async fn accept(
         SendCodeError::CoolDown { retry_after } => {
             Problem::new(Code::OtpCooldown).with_retry_after(seconds(retry_after))
         }
-        SendCodeError::DailyCap { retry_after } | SendCodeError::OverCap { retry_after } => {
-            Problem::new(Code::RateLimited).with_retry_after(seconds(retry_after))
+        SendCodeError::OverCap { cap, retry_after } => {
+            Problem::new(cap_code(cap)).with_retry_after(seconds(retry_after))
         }
         SendCodeError::Database(error) => error.into(),
         SendCodeError::Write(error) => error.into(),
     })
+}
+
+fn cap_code(cap: DailyCap) -> Code {
+    match cap {
+        DailyCap::Number => Code::DailyNumberLimit,
+        DailyCap::Country => Code::DailyCountryLimit,
+        DailyCap::All => Code::DailyLimit,
+    }
 }
 
 fn seconds(seconds: i64) -> u32 {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::rate::Rate;
 
@@ -88,16 +88,19 @@ pub enum Cooldown {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Codes asked for per IP address. Default `60/1m`.
+    /// Codes asked for per IP address (IPv6: per /64). Default `60/1m`.
     pub otp_send_per_ip: Rate,
-    /// Codes asked for per phone number. Default `10/1h`.
+    /// Codes sent per phone number. Default `10/1h`.
     pub otp_send_per_target: Rate,
-    /// Wrong codes per IP address; right ones are not counted. Default `60/1m`.
+    /// Wrong codes per IP address (IPv6: per /64); right ones are not counted. Default `60/1m`.
     pub verify_failures_per_ip: Rate,
+    /// How many times the share of one address all /64 of an IPv6 /48 have together. Default 16.
+    pub ipv6_site_factor: u32,
     /// Texts with codes per UTC day, all numbers together. Default 100000.
     pub daily_sends: u32,
     /// The same per country (ISO 3166 alpha-2, upper case); a country that is not named has only
     /// the cap of all. Default: none.
+    #[serde(deserialize_with = "upper_case_keys")]
     pub daily_sends_per_country: BTreeMap<String, u32>,
     /// Rials that texts with codes may cost per UTC day, at `sms.price_rials` each; 0 is no cap.
     /// Default 0.
@@ -119,12 +122,21 @@ impl Limits {
     }
 }
 
+/// Names of settings from the environment arrive in lower case; they win, so they come last.
+fn upper_case_keys<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, u32>, D::Error> {
+    let written = BTreeMap::<String, u32>::deserialize(deserializer)?;
+    Ok(written.into_iter().map(|(name, cap)| (name.to_ascii_uppercase(), cap)).collect())
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             otp_send_per_ip: Rate { count: 60, seconds: 60 },
             otp_send_per_target: Rate { count: 10, seconds: 3_600 },
             verify_failures_per_ip: Rate { count: 60, seconds: 60 },
+            ipv6_site_factor: 16,
             daily_sends: 100_000,
             daily_sends_per_country: BTreeMap::new(),
             daily_spend_rials: 0,

@@ -12,6 +12,17 @@ use crate::{config::Config, phone::PhoneNumber};
 /// The scope of every send.
 const ALL: &str = "all";
 
+/// Which cap of the day is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DailyCap {
+    /// The number's own.
+    Number,
+    /// That of all numbers of its country.
+    Country,
+    /// That of all sends, or of what they may cost.
+    All,
+}
+
 /// The configured caps.
 #[derive(Debug)]
 pub(super) struct Caps {
@@ -80,15 +91,17 @@ impl Caps {
         i64::try_from(cap).unwrap_or(i64::MAX)
     }
 
-    /// Uses up room for one send; `false` when a cap is reached.
-    pub(super) fn admit(&self, room: &mut Room, phone: &PhoneNumber) -> bool {
-        let scopes = self.scopes(phone);
+    /// Uses up room for one send.
+    ///
+    /// # Errors
+    /// The cap that is reached, the widest if there are several; nothing is used up then.
+    pub(super) fn admit(&self, room: &mut Room, phone: &PhoneNumber) -> Result<(), DailyCap> {
         let fits = |scope: &String| room.scopes.get(scope).is_some_and(|t| t.used < t.fits);
-        let admitted = scopes.iter().all(fits);
-        if admitted {
-            self.change(room, phone, 1);
+        if let Some(full) = self.scopes(phone).iter().find(|scope| !fits(scope)) {
+            return Err(if full == ALL { DailyCap::All } else { DailyCap::Country });
         }
-        admitted
+        self.change(room, phone, 1);
+        Ok(())
     }
 
     /// Gives back what [`Caps::admit`] used, for a send that was refused after all.
@@ -141,9 +154,16 @@ mod tests {
         let caps = Caps { all: 10, per_country: BTreeMap::from([("IR".to_owned(), 5)]) };
         let mut room = room(&[("all", 3, 3), ("country:IR", 3, 2)]);
         let admitted: Vec<_> = (0..3).map(|_| caps.admit(&mut room, &phone())).collect();
-        assert_eq!(admitted, [true, true, false]);
+        assert_eq!(admitted, [Ok(()), Ok(()), Err(DailyCap::Country)]);
         caps.give_back(&mut room, &phone());
-        assert!(caps.admit(&mut room, &phone()), "what is given back can be used again");
+        assert_eq!(caps.admit(&mut room, &phone()), Ok(()), "what is given back can be used again");
+    }
+
+    #[test]
+    fn the_widest_cap_that_is_reached_is_named() {
+        let caps = Caps { all: 10, per_country: BTreeMap::from([("IR".to_owned(), 5)]) };
+        let mut full = room(&[("all", 1, 0), ("country:IR", 1, 0)]);
+        assert_eq!(caps.admit(&mut full, &phone()), Err(DailyCap::All));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod send;
 mod store;
 mod verify;
 
+pub use caps::DailyCap;
 pub use send::{AcceptedSend, NewSend, SendCodeError};
 pub use verify::{CheckedCode, VerifyCodeError};
 

@@ -1,13 +1,18 @@
 //! Accepting a send: the code's row, the request and the message, committed together with the
 //! sends of other callers.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 use sqlx::PgConnection;
 
-use super::{LONGEST_LIFE, Otp, Purpose, caps::Caps, code::Nonce, seconds_until, store};
+use super::{
+    LONGEST_LIFE, Otp, Purpose,
+    caps::{Caps, DailyCap},
+    code::Nonce,
+    seconds_until, store,
+};
 use crate::{
     batch::{BatchWrite, WriteError},
     clock::SharedClock,
@@ -54,15 +59,11 @@ pub enum SendCodeError {
         /// Whole seconds to wait.
         retry_after: i64,
     },
-    /// The number had its share of texts for today.
-    #[error("daily cap of the number")]
-    DailyCap {
-        /// Whole seconds until the next day (UTC) begins.
-        retry_after: i64,
-    },
-    /// A cap of the day, of all numbers or of the number's country, is reached.
-    #[error("daily cap of the installation")]
+    /// A cap of the day is reached.
+    #[error("daily cap")]
     OverCap {
+        /// Which one.
+        cap: DailyCap,
         /// Whole seconds until the next day (UTC) begins.
         retry_after: i64,
     },
@@ -101,11 +102,15 @@ impl Otp {
         let Some(state) = store::find(&self.pool, &new.phone, new.purpose).await? else {
             return Ok(None);
         };
-        let message = sms::find_by_local_id(&self.pool, state.last_local_id).await?;
-        let failed = message.is_some_and(|message| {
-            matches!(message.status, MessageStatus::Failed | MessageStatus::Expired)
-        });
+        let failed = self.has_failed(state.last_local_id).await?;
         Ok(failed.then_some(state.last_local_id))
+    }
+
+    async fn has_failed(&self, local_id: i64) -> Result<bool, sqlx::Error> {
+        let message = sms::find_by_local_id(&self.pool, local_id).await?;
+        Ok(message.is_some_and(|message| {
+            matches!(message.status, MessageStatus::Failed | MessageStatus::Expired)
+        }))
     }
 
     async fn try_accept(
@@ -126,10 +131,9 @@ impl Otp {
         };
         let accepted = match self.sends.write(send).await? {
             Answer::Accepted(accepted) => accepted,
-            Answer::NotYet => return Err(self.why_refused(new).await?),
-            Answer::OverCap => {
-                let retry_after = seconds_to_tomorrow(self.clock.now());
-                return Err(SendCodeError::OverCap { retry_after });
+            Answer::NotYet => return Err(self.why_refused(new, instead_of, None).await?),
+            Answer::OverCap(cap) => {
+                return Err(self.why_refused(new, instead_of, Some(cap)).await?);
             }
         };
         let now = accepted.at;
@@ -142,25 +146,56 @@ impl Otp {
         })
     }
 
-    async fn why_refused(&self, new: &NewSend) -> Result<SendCodeError, sqlx::Error> {
+    /// Whole seconds until another send to this number is accepted, if a code is under way or was
+    /// just sent; a send that failed starts no cool-down.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn cooling_down(
+        &self,
+        phone: &PhoneNumber,
+        purpose: Purpose,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let Some(state) = store::find(&self.pool, phone, purpose).await? else { return Ok(None) };
+        match self.cooldown_left(&state) {
+            Some(_) if self.has_failed(state.last_local_id).await? => Ok(None),
+            left => Ok(left),
+        }
+    }
+
+    /// The cool-down comes first: whoever asks twice at once has a code on its way, also when that
+    /// one took the last of a cap.
+    async fn why_refused(
+        &self,
+        new: &NewSend,
+        instead_of: Option<i64>,
+        cap: Option<DailyCap>,
+    ) -> Result<SendCodeError, sqlx::Error> {
         let state = store::find(&self.pool, &new.phone, new.purpose).await?;
+        let cooling = state.as_ref().filter(|state| instead_of != Some(state.last_local_id));
+        if let Some(retry_after) = cooling.and_then(|state| self.cooldown_left(state)) {
+            return Ok(SendCodeError::CoolDown { retry_after });
+        }
         let now = self.clock.now();
-        let today = now.date_naive();
         let daily_sends = i32::try_from(self.config.daily_sends_per_target).unwrap_or(i32::MAX);
-        Ok(match state {
-            Some(state) if state.day == today && state.sends_today >= daily_sends => {
-                SendCodeError::DailyCap { retry_after: seconds_to_tomorrow(now) }
-            }
-            Some(state) => {
-                let until = self.resend_at(state.last_sent_at, state.expires_at);
-                // Another process's send may be later than our `now`: no cool-down is longer than one.
-                let longest = cooldown(&self.config).map_or(i64::MAX, |pause| pause.num_seconds());
-                let retry_after = seconds_until(until, now).clamp(1, longest.max(1));
-                SendCodeError::CoolDown { retry_after }
-            }
-            // Purged between the two statements: the next try will do.
+        let of_number = |state: &store::SendState| {
+            state.day == now.date_naive() && state.sends_today >= daily_sends
+        };
+        let of_number = state.is_some_and(|state| of_number(&state)).then_some(DailyCap::Number);
+        Ok(match cap.or(of_number) {
+            Some(cap) => SendCodeError::OverCap { cap, retry_after: seconds_to_tomorrow(now) },
+            // Over, purged or another process's between the two statements: the next try will do.
             None => SendCodeError::CoolDown { retry_after: 1 },
         })
+    }
+
+    /// Whole seconds of the cool-down that are left, if any are.
+    fn cooldown_left(&self, state: &store::SendState) -> Option<i64> {
+        let until = self.resend_at(state.last_sent_at, state.expires_at);
+        let left = seconds_until(until, self.clock.now());
+        // Another process's send may be later than our `now`: no cool-down is longer than one.
+        let longest = cooldown(&self.config).map_or(i64::MAX, |pause| pause.num_seconds());
+        (state.consumed_at.is_none() && left > 0 && longest > 0).then_some(left.min(longest))
     }
 }
 
@@ -187,7 +222,7 @@ pub(super) enum Answer {
     /// The number is in its cool-down, or had its share of today.
     NotYet,
     /// A cap of the day is reached.
-    OverCap,
+    OverCap(DailyCap),
 }
 
 /// A committed send.
@@ -245,8 +280,12 @@ impl BatchWrite for AcceptSends {
     ) -> Result<Vec<Answer>, sqlx::Error> {
         let at = self.clock.now();
         let mut room = self.caps.take(connection, at, sends.iter().map(phone)).await?;
-        let (admitted, over_cap): (Vec<_>, Vec<_>) =
-            sends.iter().partition(|send| self.caps.admit(&mut room, phone(send)));
+        let mut over_cap = HashMap::new();
+        let (admitted, _): (Vec<_>, Vec<_>) = sends.iter().partition(|send| {
+            let refused = self.caps.admit(&mut room, phone(send)).err();
+            over_cap.extend(refused.map(|cap| (send.local_id, cap)));
+            refused.is_none()
+        });
         let issued = store::issue(connection, &self.rules, at, &admitted).await?;
         let (accepted, refused): (Vec<_>, Vec<_>) =
             admitted.into_iter().partition(|send| issued.contains_key(&send.local_id));
@@ -268,8 +307,8 @@ impl BatchWrite for AcceptSends {
         let ids = sms::accept_otps(connection, at, &messages).await?;
         store::insert_requests(connection, &self.rules, at, &accepted).await?;
         let answer = |send: &PendingSend| {
-            if over_cap.iter().any(|over| over.local_id == send.local_id) {
-                return Answer::OverCap;
+            if let Some(cap) = over_cap.get(&send.local_id) {
+                return Answer::OverCap(*cap);
             }
             match (issued.get(&send.local_id), ids.get(&send.local_id)) {
                 (Some(issued), Some(id)) => {

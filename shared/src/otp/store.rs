@@ -192,6 +192,7 @@ pub(super) struct SendState {
     pub(super) expires_at: DateTime<Utc>,
     pub(super) last_sent_at: DateTime<Utc>,
     pub(super) last_local_id: i64,
+    pub(super) consumed_at: Option<DateTime<Utc>>,
     pub(super) day: NaiveDate,
     pub(super) sends_today: i32,
 }
@@ -203,7 +204,7 @@ pub(super) async fn find(
 ) -> Result<Option<SendState>, sqlx::Error> {
     sqlx::query_as!(
         SendState,
-        "SELECT expires_at, last_sent_at, last_local_id, day, sends_today
+        "SELECT expires_at, last_sent_at, last_local_id, consumed_at, day, sends_today
          FROM otp_codes WHERE phone = $1 AND purpose = $2",
         phone.as_e164(),
         purpose.as_str(),

@@ -133,20 +133,20 @@ async fn serve_connection(mut stream: TcpStream, shared: &Shared) -> io::Result<
             return stream.set_zero_linger();
         }
         let Some(request) = Request::read(&mut stream).await? else { return Ok(()) };
-        let (behaviour, response) = carry_out(shared, request);
+        let (behaviour, response) = carry_out(shared, &request);
         if !respond(&mut stream, &behaviour, response).await? {
             return Ok(());
         }
     }
 }
 
-fn carry_out(shared: &Shared, request: Request) -> (Behaviour, Response) {
+fn carry_out(shared: &Shared, request: &Request) -> (Behaviour, Response) {
     let mut state = shared.state();
     let behaviour = state.queued.pop_front().unwrap_or(Behaviour::Ok);
     state.calls.push(request.clone());
     let number = state.calls.len() as u64;
     drop(state);
-    let answer = (shared.protocol)(&request, number);
+    let answer = (shared.protocol)(request, number);
     if behaviour.has_effect() {
         shared.state().effects.extend(answer.delivered);
     }

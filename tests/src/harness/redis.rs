@@ -64,6 +64,16 @@ impl TestRedis {
         assert!(self.comes_up().await, "the port is still free");
     }
 
+    /// FLUSHALL: it goes on and has forgotten everything.
+    ///
+    /// # Panics
+    /// When Redis is away.
+    pub async fn flush(&self) {
+        let mut connection = self.connection().await;
+        let flushed = redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await;
+        flushed.expect("Redis empties itself");
+    }
+
     /// Sends it a signal, e.g. `STOP` to freeze it.
     pub async fn signal(&self, name: &str) {
         super::process::signal(&self.child.id().to_string(), name).await;

@@ -1,38 +1,15 @@
-//! Rate limits: shared by all api processes, weaker without Redis, and never in the way of who
-//! has the right code.
+//! Rate limits of sends: shared by all api processes, and told to every caller.
 
 use peyk_tests::{
     aging::pass_seconds,
-    harness::{Answer, Peyk, PeykBuilder, fresh_mobile, wait_for},
+    harness::{Answer, fresh_mobile},
 };
 use serde_json::json;
 
-use crate::login_steps::{count, header, patient, send, text, wrong};
-
-const PER_IP: &str = "LIMITS__OTP_SEND_PER_IP";
-const PER_TARGET: &str = "LIMITS__OTP_SEND_PER_TARGET";
-
-/// Two api processes and no worker: sends are only accepted. No cool-down is in the way.
-fn two_apis() -> PeykBuilder {
-    patient().set("OTP__RESEND_AFTER_SECONDS", "0").apis(2).workers(0)
-}
-
-/// A send to one of the api processes, perhaps with an `X-Forwarded-For`.
-async fn ask(peyk: &Peyk, api: usize, mobile: &str, forwarded_for: Option<&str>) -> Answer {
-    let url = format!("{}/api/otp/send/", peyk.urls[api]);
-    let mut request = peyk.client().post(url).header("Prefer", "respond-async");
-    if let Some(forwarded_for) = forwarded_for {
-        request = request.header("X-Forwarded-For", forwarded_for);
-    }
-    peyk.send(request.json(&json!({"mobile_number": mobile}))).await
-}
-
-fn assert_limited(answer: &Answer, longest_wait: u32) {
-    assert_eq!((answer.status, text(answer, "code")), (429, "rate_limited".to_owned()));
-    let wait: u32 = header(answer, "retry-after").unwrap().parse().unwrap();
-    assert!((1..=longest_wait).contains(&wait), "{wait}");
-    assert_eq!(answer.json["retry_after"], wait);
-}
+use crate::{
+    limit_steps::{PER_IP, PER_TARGET, ask, assert_limited, two_apis, with_status},
+    login_steps::{count, header, patient, send, text},
+};
 
 #[tokio::test]
 async fn a_numbers_share_is_one_for_all_processes() {
@@ -53,17 +30,12 @@ async fn a_numbers_share_holds_against_parallel_sends() {
     let mobile = fresh_mobile();
     let sends = (0..40).map(|at| ask(&peyk, at % 2, &mobile, None));
     let answers = futures_util::future::join_all(sends).await;
-    let accepted = answers.iter().filter(|answer| answer.status == 202).count();
-    let limited = answers.iter().filter(|answer| answer.status == 429).count();
-    assert_eq!(accepted + limited + conflicts(&answers), 40);
+    let accepted = with_status(&answers, 202);
+    // Sends whose clock is a moment behind the one before them are in its cool-down.
+    assert_eq!(accepted + with_status(&answers, 429) + with_status(&answers, 409), 40);
     assert!((1..=5).contains(&accepted), "{accepted}");
     let messages = count(&peyk, "SELECT count(*) FROM sms_messages").await;
     assert_eq!(usize::try_from(messages).unwrap(), accepted);
-}
-
-/// Sends whose clock is a moment behind the one before them are in its cool-down.
-fn conflicts(answers: &[Answer]) -> usize {
-    answers.iter().filter(|answer| answer.status == 409).count()
 }
 
 #[tokio::test]
@@ -109,6 +81,93 @@ async fn behind_a_trusted_proxy_each_client_has_a_share_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_networks_of_one_ipv6_site_do_not_multiply_its_share() {
+    let builder = two_apis().set("HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
+    let peyk = builder.set(PER_IP, "2/1h").set("LIMITS__IPV6_SITE_FACTOR", "3").start().await;
+    let sends = (0..40).map(|at| {
+        let (peyk, from) = (&peyk, format!("2001:db8:1:{at:x}::1"));
+        async move { ask(peyk, at % 2, &fresh_mobile(), Some(&from)).await }
+    });
+    let answers = futures_util::future::join_all(sends).await;
+    assert_eq!((with_status(&answers, 202), with_status(&answers, 429)), (6, 34));
+    let limited = answers.iter().find(|answer| answer.status == 429).unwrap();
+    assert_limited(limited, 600);
+    let state = header(limited, "ratelimit").unwrap();
+    assert!(state.contains("\"otp-send-ip-site\";r=0;t=600"), "{state}");
+    let elsewhere = ask(&peyk, 0, &fresh_mobile(), Some("2001:db8:2::1")).await;
+    assert_eq!(elsewhere.status, 202, "another site is free");
+}
+
+#[tokio::test]
+async fn of_thirty_parallel_sends_one_is_accepted_and_all_others_are_told_to_wait() {
+    // The default share of a number, and one that the accepted send is the last of.
+    for share in ["10/1h", "1/1h"] {
+        let peyk = patient().set(PER_TARGET, share).apis(2).workers(0).start().await;
+        let mobile = fresh_mobile();
+        let sends = (0..30).map(|at| ask(&peyk, at % 2, &mobile, None));
+        let answers = futures_util::future::join_all(sends).await;
+        let statuses = (with_status(&answers, 202), with_status(&answers, 409));
+        assert_eq!(statuses, (1, 29), "{share}: {answers:?}");
+        for conflict in answers.iter().filter(|answer| answer.status == 409) {
+            assert_eq!(text(conflict, "code"), "otp_cooldown");
+            let wait: u32 = header(conflict, "retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+        }
+        assert_eq!(count(&peyk, "SELECT count(*) FROM sms_messages").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_says_how_its_caller_stands() {
+    let peyk = patient()
+        .set(PER_IP, "60/1h")
+        .set(PER_TARGET, "2/1h")
+        .set("LIMITS__VERIFY_FAILURES_PER_IP", "2/1h")
+        .start()
+        .await;
+    let mobile = fresh_mobile();
+    let policies = "\"otp-send-ip\";q=60;w=3600, \"otp-send-target\";q=2;w=3600";
+    let stands = |answer: &Answer, status: u16, state: &str| {
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(header(answer, "ratelimit-policy"), Some(policies));
+        assert_eq!(times_cut(header(answer, "ratelimit").unwrap()), state);
+    };
+    let sent = peyk.send_otp(&mobile).await;
+    stands(&sent, 200, "\"otp-send-ip\";r=59, \"otp-send-target\";r=1");
+    let state = header(&sent, "ratelimit").unwrap();
+    assert_eq!(state, "\"otp-send-ip\";r=59;t=60, \"otp-send-target\";r=1;t=1800");
+    let conflict = peyk.send_otp(&mobile).await;
+    stands(&conflict, 409, "\"otp-send-ip\";r=58, \"otp-send-target\";r=1");
+    pass_seconds(&peyk.database.pool, &mobile, 60).await;
+    stands(&peyk.send_otp(&mobile).await, 200, "\"otp-send-ip\";r=57, \"otp-send-target\";r=0");
+    pass_seconds(&peyk.database.pool, &mobile, 60).await;
+    let limited = peyk.send_otp(&mobile).await;
+    stands(&limited, 429, "\"otp-send-ip\";r=56, \"otp-send-target\";r=0");
+    let wait = format!(";t={}", header(&limited, "retry-after").unwrap());
+    assert!(header(&limited, "ratelimit").unwrap().ends_with(&wait), "{limited:?}");
+
+    let code = peyk.sandbox_code(&mobile).await;
+    let failures = |answer: &Answer, status: u16, left: u32| {
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(header(answer, "ratelimit-policy"), Some("\"verify-failure-ip\";q=2;w=3600"));
+        let state = times_cut(header(answer, "ratelimit").unwrap());
+        assert_eq!(state, format!("\"verify-failure-ip\";r={left}"));
+    };
+    for (status, left) in [(401, 1), (401, 0), (429, 0)] {
+        failures(&peyk.authenticate(&fresh_mobile(), "12345678", None).await, status, left);
+    }
+    failures(&peyk.authenticate(&mobile, &code, None).await, 200, 0);
+    let unmeasured = peyk.send_otp("nobody").await;
+    assert_eq!((unmeasured.status, header(&unmeasured, "ratelimit")), (400, None));
+}
+
+/// A `RateLimit` without its times, which depend on how busy the machine is.
+fn times_cut(state: &str) -> String {
+    let items = state.split(", ").map(|item| item.rsplit_once(";t=").unwrap().0);
+    items.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
 async fn a_session_shows_the_clients_address_and_not_the_proxys() {
     let peyk = patient().set("HTTP__TRUSTED_PROXIES", "127.0.0.0/8").start().await;
     let mobile = fresh_mobile();
@@ -131,56 +190,7 @@ async fn a_send_that_is_refused_for_the_cool_down_costs_nothing() {
     }
     pass_seconds(&peyk.database.pool, &mobile, 60).await;
     send(&peyk, &mobile).await;
+    assert_eq!(peyk.send_otp(&mobile).await.status, 409, "a code is on its way: that comes first");
+    pass_seconds(&peyk.database.pool, &mobile, 60).await;
     assert_limited(&peyk.send_otp(&mobile).await, 1800);
-}
-
-#[tokio::test]
-async fn without_redis_each_process_still_limits_on_its_own() {
-    let mut peyk = two_apis().set(PER_TARGET, "2/1h").set(PER_IP, "8/1h").start().await;
-    let mobile = fresh_mobile();
-    peyk.redis.kill();
-    for url in &peyk.urls {
-        wait_for("the api to notice", || async {
-            let ready = peyk.send(peyk.client().get(format!("{url}/readyz"))).await;
-            (ready.json["redis"] == false).then_some(())
-        })
-        .await;
-    }
-    for api in [0, 1] {
-        for _ in 0..2 {
-            assert_eq!(ask(&peyk, api, &mobile, None).await.status, 202);
-        }
-        assert_limited(&ask(&peyk, api, &mobile, None).await, 1800);
-        // The address has spent three of its share here; refused sends cost their address too.
-        for _ in 0..5 {
-            assert_eq!(ask(&peyk, api, &fresh_mobile(), None).await.status, 202);
-        }
-        assert_limited(&ask(&peyk, api, &fresh_mobile(), None).await, 450);
-    }
-}
-
-#[tokio::test]
-async fn wrong_codes_are_limited_by_address_and_right_ones_are_not() {
-    let peyk = patient().set("LIMITS__VERIFY_FAILURES_PER_IP", "3/1h").apis(2).start().await;
-    let numbers = [(); 3].map(|()| fresh_mobile());
-    let mut codes = Vec::new();
-    for mobile in &numbers {
-        codes.push(send(&peyk, mobile).await);
-    }
-    let guess = |api: usize, mobile: &str, code: &str| {
-        let request = peyk.client().post(format!("{}/api/authenticate/", peyk.urls[api]));
-        peyk.send(request.json(&json!({"mobile_number": mobile, "code": code})))
-    };
-    for api in [0, 1, 0] {
-        assert_eq!(guess(api, &numbers[0], &wrong(&codes[0].1)).await.status, 401);
-    }
-    for api in [0, 1] {
-        assert_limited(&guess(api, &numbers[1], &wrong(&codes[1].1)).await, 1200);
-        assert_limited(&guess(api, &fresh_mobile(), "12345678").await, 1200);
-    }
-    // The same address, other numbers and the very number that was guessed at.
-    for (at, mobile) in numbers.iter().enumerate() {
-        assert_eq!(guess(at % 2, mobile, &codes[at].1).await.status, 200);
-    }
-    assert_limited(&guess(0, &numbers[0], &codes[0].1).await, 1200);
 }

@@ -229,8 +229,8 @@ async fn no_secret_leaves_the_process_but_to_whom_it_belongs() {
 
     // The search would find what is there.
     for (place, needle) in [
-        ("Redis' commands", "peyk:limit:otp_send_target:"),
-        ("Redis' contents", "peyk:limit:otp_send_target:"),
+        ("Redis' commands", "peyk:limit:otp-send-target:"),
+        ("Redis' contents", "peyk:limit:otp-send-target:"),
         ("the api's metrics", "peyk_otp_checks_total"),
         ("the worker's metrics", "peyk_provider_calls_total"),
         ("the processes' output", "violates check constraint"),

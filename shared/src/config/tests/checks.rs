@@ -43,6 +43,13 @@ fn values_without_meaning_are_refused() {
         ("worker.sweep_ms", "0"),
         ("log.filter", "\"shared=loud\""),
         ("limits.otp_send_per_target", "\"0/1h\""),
+        ("limits.api_processes", "0"),
+        ("limits.api_processes", "1001"),
+        ("limits.ipv6_site_factor", "0"),
+        ("limits.daily_sends", "0"),
+        ("limits.daily_sends_per_country", "{ IR = 5, QQ = 5 }"),
+        ("limits.daily_sends_per_country", "{ Iran = 5 }"),
+        ("limits.daily_spend_rials", "1000"),
     ] {
         let (section, key) = path.split_once('.').unwrap();
         let file = format!("[{section}]\n{key} = {bad}");
@@ -73,6 +80,25 @@ fn a_signing_key_has_exactly_the_secret_of_its_algorithm() {
     let both = format!("algorithm = \"HS256\"\nsecret = \"{DJANGO}\"\nprivate_key = \"x\"");
     assert_eq!(key(&both), ["auth.keys.new.private_key"]);
     assert_eq!(paths("", &[("PEYK__AUTH__SIGNING_KEY", "new")]), ["auth.signing_key"]);
+}
+
+#[test]
+fn a_spend_buys_at_least_one_text() {
+    let file =
+        |spend: u32| format!("[limits]\ndaily_spend_rials = {spend}\n[sms]\nprice_rials = 1000");
+    assert_eq!(paths(&file(999), &[]), ["limits.daily_spend_rials"]);
+    let config = load(&file(2999), &[]).unwrap();
+    assert_eq!(config.limits.daily_sends_at(config.sms.price_rials), 2);
+    let without = errors("[limits]\ndaily_spend_rials = 5", &[]);
+    assert!(without[0].contains("needs sms.price_rials"), "{without:?}");
+}
+
+#[test]
+fn caps_of_countries_are_named_in_any_case_and_the_environment_wins() {
+    let file = "[limits]\ndaily_sends_per_country = { IR = 5, ae = 6 }";
+    let config = load(file, &[("PEYK__LIMITS__DAILY_SENDS_PER_COUNTRY__IR", "7")]).unwrap();
+    let caps = config.limits.daily_sends_per_country;
+    assert_eq!(caps.into_iter().collect::<Vec<_>>(), [("AE".to_owned(), 6), ("IR".to_owned(), 7)]);
 }
 
 #[test]

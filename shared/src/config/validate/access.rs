@@ -131,7 +131,7 @@ fn phone(checks: &mut Checks<'_>, phone: &Phone) {
     );
 }
 
-fn is_country(code: &str) -> bool {
+pub(super) fn is_country(code: &str) -> bool {
     let upper = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
     upper && country::Id::from_str(code).is_ok()
 }

@@ -17,7 +17,6 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
         config.sms.connect_timeout_ms <= config.sms.budget_ms,
         "must not be more than sms.budget_ms",
     );
-    checks.range("limits.api_processes", config.limits.api_processes, 1..=1_000);
     checks.range("sms.max_attempts", config.sms.max_attempts, 1..=1_000);
     order(checks, config);
     for (name, table) in &config.sms.providers {

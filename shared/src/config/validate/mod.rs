@@ -2,6 +2,7 @@
 
 mod access;
 mod delivery;
+mod limits;
 mod service;
 
 use std::ops::RangeInclusive;
@@ -15,6 +16,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     service::check(&mut checks, config);
     access::check(&mut checks, config);
     delivery::check(&mut checks, config);
+    limits::check(&mut checks, config);
 }
 
 /// Collects what is wrong.

@@ -1,0 +1,185 @@
+//! Which short-window limits a request is measured by, and how its caller hears of them.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use poem::{
+    FromRequest, Request, RequestBody, Result,
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
+use shared::{
+    config::{Limits, Rate},
+    limits::{Ask, Policy, Standing},
+    phone::PhoneNumber,
+};
+
+use crate::{
+    error::{Code, Problem},
+    state::State,
+};
+
+/// The limits of this request: `"name";q=count;w=seconds`, a list.
+pub(crate) const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// How they stand: `"name";r=remaining;t=seconds`, a list.
+pub(crate) const STATE_HEADER: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What one request was measured by so far. The edge tells it to the caller with whatever answer
+/// the request gets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Measured(Arc<Mutex<Vec<Standing>>>);
+
+/// A limit has nothing left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limited {
+    /// Which one.
+    pub(crate) policy: Policy,
+    /// Whole seconds until it has.
+    pub(crate) retry_after: u32,
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        Self::new(Code::RateLimited).with_retry_after(limited.retry_after)
+    }
+}
+
+impl<'a> FromRequest<'a> for Measured {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(request.data().cloned().unwrap_or_default())
+    }
+}
+
+impl Measured {
+    /// Measures by these limits.
+    ///
+    /// # Errors
+    /// The first of them that has nothing left, with the longest wait of all.
+    pub(crate) async fn ask(&self, state: &State, asks: &[Ask]) -> Result<(), Limited> {
+        let standings = state.limiter.ask(asks).await;
+        self.note(&standings);
+        let refused = || standings.iter().filter(|standing| standing.refused);
+        let Some(first) = refused().next() else { return Ok(()) };
+        let wait = refused().map(|standing| standing.more_after).max().unwrap_or_default();
+        Err(Limited { policy: first.policy, retry_after: whole_seconds(wait).max(1) })
+    }
+
+    /// Tells how limits stand that this request does not spend of, as far as this process knows.
+    pub(crate) fn recall(&self, state: &State, asks: &[Ask]) {
+        self.note(&state.limiter.recall(asks));
+    }
+
+    /// The later word on a limit replaces the earlier one.
+    fn note(&self, standings: &[Standing]) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for standing in standings {
+            noted.retain(|earlier| earlier.policy.name != standing.policy.name);
+            noted.push(*standing);
+        }
+    }
+
+    /// Adds the headers of draft-ietf-httpapi-ratelimit-headers, if anything was measured.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, item) in
+            [(POLICY_HEADER, policy as fn(&Standing) -> String), (STATE_HEADER, state)]
+        {
+            let list = noted.iter().map(item).collect::<Vec<_>>().join(", ");
+            if let Some(value) = HeaderValue::from_str(&list).ok().filter(|_| !list.is_empty()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+fn policy(standing: &Standing) -> String {
+    let Policy { name, rate } = standing.policy;
+    format!("\"{name}\";q={};w={}", rate.count, rate.seconds)
+}
+
+fn state(standing: &Standing) -> String {
+    let (name, remaining) = (standing.policy.name, standing.remaining);
+    format!("\"{name}\";r={remaining};t={}", whole_seconds(standing.more_after))
+}
+
+/// Rounded up: a client that waits as told is not told again.
+fn whole_seconds(wait: std::time::Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+/// Asking for codes, by the address that asks.
+pub(crate) fn otp_send_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
+    by_address(["otp-send-ip", "otp-send-ip-site"], limits.otp_send_per_ip, limits, ip)
+}
+
+/// Wrong codes, by the address they come from.
+pub(crate) fn verify_failure_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
+    let names = ["verify-failure-ip", "verify-failure-ip-site"];
+    by_address(names, limits.verify_failures_per_ip, limits, ip)
+}
+
+/// Codes sent to a number.
+pub(crate) fn otp_send_target(limits: &Limits, phone: &PhoneNumber) -> (Policy, String) {
+    let policy = Policy { name: "otp-send-target", rate: limits.otp_send_per_target };
+    (policy, phone.as_e164().to_owned())
+}
+
+/// IPv6 by its /64, which one household owns whole, and, with a wider share, by its /48: a site may
+/// own all 65,536 networks in it.
+fn by_address(names: [&'static str; 2], rate: Rate, limits: &Limits, ip: IpAddr) -> Vec<Ask> {
+    let [name, site_name] = names;
+    let policy = Policy { name, rate };
+    let IpAddr::V6(v6) = ip.to_canonical() else {
+        return vec![Ask::spend(policy, ip.to_canonical().to_string())];
+    };
+    let count = rate.count.saturating_mul(limits.ipv6_site_factor);
+    let site = Policy { name: site_name, rate: Rate { count, ..rate } };
+    let [a, b, c, d, ..] = v6.segments();
+    vec![
+        Ask::spend(policy, format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")),
+        Ask::spend(site, format!("{a:x}:{b:x}:{c:x}::/48")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn asked(ip: &str) -> Vec<String> {
+        let asks = otp_send_ip(&Limits::default(), ip.parse().unwrap());
+        asks.iter().map(|ask| format!("{} {}", ask.policy().rate, ask.subject())).collect()
+    }
+
+    #[test]
+    fn addresses_are_measured_alone_and_ipv6_by_household_and_site() {
+        assert_eq!(asked("203.0.113.7"), ["60/1m 203.0.113.7"]);
+        assert_eq!(asked("::ffff:203.0.113.7"), asked("203.0.113.7"));
+        let both = ["60/1m 2001:db8:1:2::/64", "960/1m 2001:db8:1::/48"];
+        assert_eq!(asked("2001:db8:1:2:3:4:5:6"), both);
+        assert_eq!(asked("2001:db8:1:3::1")[1], both[1]);
+        assert_ne!(asked("2001:db8:2:2::1")[1], both[1]);
+    }
+
+    #[test]
+    fn the_headers_are_lists_of_the_last_word_on_each_limit() {
+        let rate = Rate { count: 60, seconds: 60 };
+        let standing = |name, remaining, millis, refused| Standing {
+            policy: Policy { name, rate },
+            remaining,
+            more_after: Duration::from_millis(millis),
+            refused,
+        };
+        let measured = Measured::default();
+        let mut headers = HeaderMap::new();
+        measured.tell(&mut headers);
+        assert!(headers.is_empty(), "nothing was measured");
+        measured.note(&[standing("a", 59, 1, false), standing("b", 1, 999, false)]);
+        measured.note(&[standing("b", 0, 59_001, true)]);
+        measured.tell(&mut headers);
+        assert_eq!(headers["ratelimit-policy"], "\"a\";q=60;w=60, \"b\";q=60;w=60");
+        assert_eq!(headers["ratelimit"], "\"a\";r=59;t=1, \"b\";r=0;t=60");
+    }
+}
