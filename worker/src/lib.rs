@@ -91,4 +91,10 @@ pub async fn run_job(queue: Queue, id: RowId, env: &Environment) -> Result<(), W
 }
 
 /// The one list of cron jobs.
-pub const CRON_JOBS: &[CronJob] = &[cron::purge_expired_otps::JOB, cron::purge_sms_messages::JOB];
+pub const CRON_JOBS: &[CronJob] = &[
+    cron::purge_expired_otps::JOB,
+    cron::purge_sms_messages::JOB,
+    cron::purge_ended_sessions::JOB,
+    cron::purge_send_counters::JOB,
+    cron::purge_cron_runs::JOB,
+];

@@ -4,6 +4,8 @@
 mod compat;
 mod crash;
 mod cron;
+mod cron_purges;
+mod cron_runs;
 mod delivery;
 mod documents;
 mod evidence;
