@@ -186,7 +186,7 @@ const VERY_MANY: &str = "
 /// A code is answered within this while a purge runs; alone it takes some ten milliseconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// Long enough for a machine that is busy with other tests.
-const PURGED_WITHIN: Duration = Duration::from_secs(120);
+const PURGED_WITHIN: Duration = Duration::from_mins(2);
 
 #[tokio::test]
 async fn codes_are_sent_in_time_while_very_many_rows_are_purged() {
@@ -197,9 +197,9 @@ async fn codes_are_sent_in_time_while_very_many_rows_are_purged() {
     let (mut during, mut slowest) = (0, Duration::ZERO);
     let purged = "SELECT coalesce(max(rows), 0) FROM cron_runs WHERE outcome = 'ok'
         AND fire_at > now() - interval '1 day'";
-    let begun = "SELECT count(*) FROM cron_runs WHERE rows > 0 AND finished_at IS NULL";
+    let under_way = "SELECT count(*) FROM cron_runs WHERE rows > 0 AND finished_at IS NULL";
     while peyk.database.count(purged).await < 200_000 {
-        let is_during = peyk.database.count(begun).await == 1;
+        let is_during = peyk.database.count(under_way).await == 1;
         let sent = Instant::now();
         let answer = peyk.send_otp(&fresh_mobile()).await;
         assert!([200, 202].contains(&answer.status), "{answer:?}");

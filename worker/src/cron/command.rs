@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CronJob,
-    scheduler::{self, ByHand},
+    perform::{self, ByHand},
+    scheduler,
     store::{self, LastRun},
 };
 use crate::{CRON_JOBS, Environment};
@@ -73,7 +74,7 @@ async fn count(env: &Environment, job: &CronJob) -> anyhow::Result<Vec<String>> 
 async fn run(env: &Environment, job: &'static CronJob) -> anyhow::Result<Vec<String>> {
     let stop = CancellationToken::new();
     let _stop_on_signal = tokio::spawn(cancel_on_signal(stop.clone()));
-    match scheduler::run_by_hand(env, job, stop).await? {
+    match perform::run_by_hand(env, job, stop).await? {
         ByHand::Done { rows } => Ok(vec![format!("{}: deleted {rows} rows", job.name)]),
         ByHand::UnderWay => bail!("a run of {} is under way", job.name),
         ByHand::Stopped { rows } => bail!("{} was stopped; it deleted {rows} rows", job.name),

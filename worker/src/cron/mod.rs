@@ -11,6 +11,7 @@ use shared::config::{Config, Missed};
 use crate::Environment;
 
 pub mod command;
+mod perform;
 pub mod purge_cron_runs;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
