@@ -16,6 +16,7 @@ pub mod leases;
 pub mod limits;
 pub mod otp;
 pub mod phone;
+pub mod purge;
 pub mod queue;
 pub mod redis;
 pub mod sms;

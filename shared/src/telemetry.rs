@@ -168,9 +168,17 @@ pub static SWEEP_SECONDS: LazyLock<HistogramVec> =
 /// Rows the sweep found, by what they were.
 pub static SWEPT_ROWS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_swept_rows_total", "Rows found by the sweep.", &["found"]));
-/// Cron firings by result.
+/// Cron firings by result: ok, error, skipped, stopped, died.
 pub static CRON_RUNS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_cron_runs_total", "Cron firings.", &["job", "result"]));
+/// How long the latest run of a cron job took in this process.
+pub static CRON_LAST_MS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_cron_last_run_milliseconds", "How long the latest run took.", &["job"])
+});
+/// Age of a cron job's latest success, in the process that leads the cron jobs.
+pub static CRON_SUCCESS_AGE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_cron_seconds_since_success", "Age of the latest success.", &["job"])
+});
 
 /// Everything measured so far, in the Prometheus text format.
 pub fn metrics_text() -> String {

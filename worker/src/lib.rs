@@ -104,4 +104,10 @@ pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
 pub const JOBS: &[Job] = &[jobs::deliver_otp::JOB];
 
 /// The one list of cron jobs.
-pub const CRON_JOBS: &[CronJob] = &[cron::purge_expired_otps::JOB, cron::purge_sms_messages::JOB];
+pub const CRON_JOBS: &[CronJob] = &[
+    cron::purge_expired_otps::JOB,
+    cron::purge_sms_messages::JOB,
+    cron::purge_ended_sessions::JOB,
+    cron::purge_send_counters::JOB,
+    cron::purge_cron_runs::JOB,
+];

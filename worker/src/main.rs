@@ -7,9 +7,9 @@ use clap::{Parser, Subcommand};
 use shared::{config::Config, db, ids, telemetry};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use worker::{
-    CRON_JOBS, Environment, JOBS,
+    Environment, JOBS,
     consumers::Consumers,
-    cron::{self, CronJob, Mode},
+    cron::{self, command::CronCommand},
     sweep,
 };
 
@@ -30,20 +30,6 @@ enum Command {
     /// Look at cron jobs or run one now
     #[command(subcommand)]
     Cron(CronCommand),
-}
-
-#[derive(Subcommand)]
-enum CronCommand {
-    /// Every job with its schedule, last and next run
-    List,
-    /// Run one job now
-    Run {
-        /// Name of the job, e.g. purge-expired-otps
-        name: String,
-        /// Only count what would be done
-        #[arg(long)]
-        dry_run: bool,
-    },
 }
 
 #[tokio::main]
@@ -67,7 +53,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     shared::install_crypto();
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run(config).await,
-        Command::Cron(command) => cron_command(config, command).await,
+        Command::Cron(command) => cron::command::execute(&environment(config)?, command).await,
     }
 }
 
@@ -108,47 +94,4 @@ async fn run(config: Config) -> anyhow::Result<()> {
     consumers.end();
     tracing::info!("worker stopped");
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
-async fn cron_command(config: Config, command: CronCommand) -> anyhow::Result<()> {
-    let env = environment(config)?;
-    match command {
-        CronCommand::List => {
-            let runs = cron::last_runs(&env.pool).await?;
-            for job in CRON_JOBS {
-                println!("{}", describe(job, &env, &runs));
-            }
-        }
-        CronCommand::Run { name, dry_run } => {
-            let known = || CRON_JOBS.iter().map(|job| job.name).collect::<Vec<_>>().join(", ");
-            let job = CronJob::find(&name).with_context(|| {
-                format!("no cron job is called {name:?}; there are: {}", known())
-            })?;
-            let mode = if dry_run { Mode::DryRun } else { Mode::Real };
-            let rows = cron::run_now(&env, job, mode).await?;
-            let did = if dry_run { "would delete" } else { "deleted" };
-            println!("{}: {did} {rows} rows", job.name);
-        }
-    }
-    Ok(())
-}
-
-fn describe(job: &CronJob, env: &Environment, runs: &[cron::LastRun]) -> String {
-    let last = runs.iter().find(|run| run.job == job.name);
-    let last = last.map_or_else(
-        || "never".to_owned(),
-        |run| {
-            let how = match (&run.error, run.rows) {
-                (Some(error), _) => format!("failed: {error}"),
-                (None, Some(rows)) => format!("{rows} rows"),
-                (None, None) => "unfinished".to_owned(),
-            };
-            format!("{} ({how})", run.fire_at.format("%Y-%m-%d %H:%M:%SZ"))
-        },
-    );
-    let next = job
-        .next_after(&env.config, env.clock.now())
-        .map_or_else(|| "off".to_owned(), |at| at.format("%Y-%m-%d %H:%M:%SZ").to_string());
-    format!("{}\n  {}\n  last run: {last}\n  next run: {next}", job.name, job.about)
 }

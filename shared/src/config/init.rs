@@ -168,6 +168,7 @@ mod tests {
                 "#[cron",
                 "#schedule",
                 "#enabled",
+                "#missed",
                 "#[auth",
                 "#secret",
                 "#algorithm = \"HS256",

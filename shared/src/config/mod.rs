@@ -38,7 +38,7 @@ pub use self::{
     init::{example_toml, init_toml},
     otp::{Cooldown, Limits, Otp, Phone},
     parse::parse_table,
-    process::{CronJob, Log, LogFormat, Worker},
+    process::{CronJob, Log, LogFormat, Missed, Worker},
     rate::{Rate, RateError},
     sms::{SANDBOX, Sms},
     stores::{Database, Redis},

@@ -53,12 +53,25 @@ pub struct CronJob {
     pub schedule: Option<String>,
     /// Whether the job fires by itself. Default true.
     pub enabled: bool,
+    /// What becomes of firings that nobody made in time. Default `once`.
+    pub missed: Missed,
 }
 
 impl Default for CronJob {
     fn default() -> Self {
-        Self { schedule: None, enabled: true }
+        Self { schedule: None, enabled: true, missed: Missed::Once }
     }
+}
+
+/// What becomes of a cron job's firings that nobody made in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missed {
+    /// One run catches up with all of them.
+    #[default]
+    Once,
+    /// A firing that is more than a minute late is recorded as skipped.
+    Skip,
 }
 
 /// Logs, on standard output.

@@ -10,6 +10,7 @@ use crate::{
     batch::Batcher,
     clock::SharedClock,
     config::{Config, Otp as OtpConfig},
+    purge::{Purged, Slice},
     sms::{self, MessageStatus, providers::Content},
 };
 
@@ -170,22 +171,44 @@ impl Otp {
         self.keys.derive(&row.key_id, row.purpose, &row.phone, &row.nonce, digits)
     }
 
-    /// Deletes codes and requests that ended before `before`, one batch of each; with `dry_run`
-    /// only counts them. Returns the rows.
+    /// Deletes codes that ended, one slice.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn purge(
-        &self,
-        before: DateTime<Utc>,
-        batch: i64,
-        dry_run: bool,
-    ) -> Result<u64, sqlx::Error> {
-        if dry_run {
-            return store::count_purgeable(&self.pool, before).await;
-        }
-        let codes = store::purge_codes(&self.pool, before, batch).await?;
-        Ok(codes + store::purge_requests(&self.pool, before, batch).await?)
+    pub async fn purge_codes(&self, slice: Slice) -> Result<Purged, sqlx::Error> {
+        store::purge_codes(&self.pool, slice).await
+    }
+
+    /// Deletes requests that ended, one slice.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn purge_requests(&self, slice: Slice) -> Result<Purged, sqlx::Error> {
+        store::purge_requests(&self.pool, slice).await
+    }
+
+    /// How many codes and requests ended before `before`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn count_purgeable(&self, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+        store::count_purgeable(&self.pool, before).await
+    }
+
+    /// Deletes counters of the days before that of `slice.before`, one slice.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn purge_counters(&self, slice: Slice) -> Result<Purged, sqlx::Error> {
+        store::purge_counters(&self.pool, slice).await
+    }
+
+    /// How many counters are of days before that of `before`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn count_counters(&self, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+        store::count_counters(&self.pool, before).await
     }
 
     /// Marks the code used, inside the caller's transaction. Exactly one caller gets `true`.

@@ -1,4 +1,4 @@
-//! All SQL of the `otp_codes` and `otp_requests` tables.
+//! All SQL of the `otp_codes`, `otp_requests` and `send_counters` tables.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,7 +6,10 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::ipnetwork::IpNetwork};
 
 use super::{CheckedCode, Purpose, code::Nonce, send::PendingSend, verify::Check};
-use crate::phone::PhoneNumber;
+use crate::{
+    phone::PhoneNumber,
+    purge::{Purged, Slice},
+};
 
 /// What holds for every send.
 pub(super) struct SendRules {
@@ -397,50 +400,76 @@ pub(super) async fn consume(
     Ok(consumed.rows_affected() == 1)
 }
 
-pub(super) async fn purge_codes(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-    batch: i64,
-) -> Result<u64, sqlx::Error> {
-    let purged = sqlx::query!(
-        "DELETE FROM otp_codes WHERE (phone, purpose) IN (
-             SELECT phone, purpose FROM otp_codes WHERE expires_at < $1
-             ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        before,
-        batch,
+pub(super) async fn purge_codes(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    sqlx::query_as!(
+        Purged,
+        r#"WITH gone AS (
+               DELETE FROM otp_codes WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM otp_codes WHERE expires_at >= $1 AND expires_at < $2
+                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+               RETURNING expires_at)
+           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
+        slice.from,
+        slice.before,
+        slice.limit,
     )
-    .execute(pool)
-    .await?;
-    Ok(purged.rows_affected())
+    .fetch_one(pool)
+    .await
 }
 
-pub(super) async fn purge_requests(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-    batch: i64,
-) -> Result<u64, sqlx::Error> {
-    let purged = sqlx::query!(
-        "DELETE FROM otp_requests WHERE id IN (
-             SELECT id FROM otp_requests WHERE expires_at < $1
-             ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        before,
-        batch,
+pub(super) async fn purge_requests(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    sqlx::query_as!(
+        Purged,
+        r#"WITH gone AS (
+               DELETE FROM otp_requests WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM otp_requests WHERE expires_at >= $1 AND expires_at < $2
+                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+               RETURNING expires_at)
+           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
+        slice.from,
+        slice.before,
+        slice.limit,
     )
-    .execute(pool)
-    .await?;
-    Ok(purged.rows_affected())
+    .fetch_one(pool)
+    .await
 }
 
 pub(super) async fn count_purgeable(
     pool: &PgPool,
     before: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let count = sqlx::query_scalar!(
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"SELECT (SELECT count(*) FROM otp_codes WHERE expires_at < $1)
                 + (SELECT count(*) FROM otp_requests WHERE expires_at < $1) AS "count!""#,
         before,
     )
     .fetch_one(pool)
-    .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    .await
+}
+
+/// A few rows a day: no need to go on where the last slice ended.
+pub(super) async fn purge_counters(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    sqlx::query_as!(
+        Purged,
+        r#"WITH gone AS (
+               DELETE FROM send_counters WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM send_counters WHERE day < $1
+                   ORDER BY day LIMIT $2 FOR UPDATE SKIP LOCKED))
+               RETURNING day)
+           SELECT count(*) AS "rows!", NULL::timestamptz AS reached FROM gone"#,
+        slice.before.date_naive(),
+        slice.limit,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+pub(super) async fn count_counters(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    let day = before.date_naive();
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM send_counters WHERE day < $1"#, day)
+        .fetch_one(pool)
+        .await
 }

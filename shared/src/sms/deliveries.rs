@@ -14,6 +14,7 @@ use crate::{
     clock::SharedClock,
     jobs::{Backlog, RowId, Tidied},
     phone::PhoneNumber,
+    purge::{Purged, Slice},
 };
 
 /// A message in the hands of one worker, until its lease runs out.
@@ -359,16 +360,16 @@ pub async fn backlog_of_otps(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn count_purgeable(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+pub async fn count_purgeable(pool: &PgPool, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     store::count_purgeable(pool, before).await
 }
 
-/// Deletes settled messages (and their attempts) that ended before `before`, one batch.
+/// Deletes settled messages (and their attempts) that ended, one slice.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn purge(pool: &PgPool, before: DateTime<Utc>, batch: i64) -> Result<u64, sqlx::Error> {
-    store::purge(pool, before, batch).await
+pub async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    store::purge(pool, slice).await
 }
 
 impl From<&Outcome> for AttemptResult {

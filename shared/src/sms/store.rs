@@ -13,7 +13,11 @@ use super::{
     MessageStatus, MessageView, NewOtpMessage,
     deliveries::{Action, AttemptResult, Claim, Next, PastAttempt, Settle, Settlement, Start},
 };
-use crate::{jobs::Backlog, phone::PhoneNumber};
+use crate::{
+    jobs::Backlog,
+    phone::PhoneNumber,
+    purge::{Purged, Slice},
+};
 
 /// Seconds for which a pushed id is trusted to be in the queue or with a worker.
 const PUSH_TRUST_SECONDS: f64 = 10.0;
@@ -363,34 +367,34 @@ pub(super) async fn backlog(pool: &PgPool, kind: &str) -> Result<Backlog, sqlx::
     Ok(Backlog { due: row.count, oldest })
 }
 
-pub(super) async fn purge(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-    batch: i64,
-) -> Result<u64, sqlx::Error> {
-    let purged = sqlx::query!(
-        "DELETE FROM sms_messages WHERE id IN (
-             SELECT id FROM sms_messages
-             WHERE expires_at < $1 AND status <> 'sending' AND next_attempt_at IS NULL
-             ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        before,
-        batch,
+pub(super) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    sqlx::query_as!(
+        Purged,
+        r#"WITH gone AS (
+               DELETE FROM sms_messages WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM sms_messages
+                   WHERE expires_at >= $1 AND expires_at < $2
+                     AND status <> 'sending' AND next_attempt_at IS NULL
+                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+               RETURNING expires_at)
+           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
+        slice.from,
+        slice.before,
+        slice.limit,
     )
-    .execute(pool)
-    .await?;
-    Ok(purged.rows_affected())
+    .fetch_one(pool)
+    .await
 }
 
 pub(super) async fn count_purgeable(
     pool: &PgPool,
     before: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let count = sqlx::query_scalar!(
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM sms_messages
            WHERE expires_at < $1 AND status <> 'sending' AND next_attempt_at IS NULL"#,
         before,
     )
     .fetch_one(pool)
-    .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    .await
 }

@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
-use crate::{device::Device, phone::PhoneNumber};
+use crate::{
+    device::Device,
+    phone::PhoneNumber,
+    purge::{Purged, Slice},
+};
 
 mod store;
 
@@ -81,4 +85,23 @@ pub async fn begin_session(
     refresh_expires_at: DateTime<Utc>,
 ) -> Result<Session, sqlx::Error> {
     store::insert_session(connection, user_id, origin, now, refresh_expires_at).await
+}
+
+/// Deletes sessions that ended (were revoked, or their refresh token expired), one slice.
+///
+/// # Errors
+/// When the database is away.
+pub async fn purge_sessions(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    store::purge_sessions(pool, slice).await
+}
+
+/// How many sessions ended before `before`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_ended_sessions(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    store::count_ended_sessions(pool, before).await
 }

@@ -176,6 +176,19 @@ impl Peyk {
         (status.success(), process.output())
     }
 
+    /// Runs a binary whose answer nobody reads: the other end of the pipe is closed before it
+    /// starts. Gives what it wrote to standard error.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn run_unheard(&self, binary: &str, arguments: &[&str]) -> (bool, String) {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let mut process = Process::start_into(writer.into(), binary, arguments, &self.environment);
+        let status = process.wait().await;
+        (status.success(), process.output())
+    }
+
     /// Everything every process of this Peyk that still is there wrote.
     pub fn output(&self) -> String {
         self.apis.iter().chain(&self.workers).map(Process::output).collect()

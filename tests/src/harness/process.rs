@@ -29,21 +29,32 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub fn start(binary: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        Self::start_into(Stdio::piped(), binary, arguments, environment)
+    }
+
+    /// The same with its standard output going elsewhere; only the other one is kept.
+    pub(super) fn start_into(
+        stdout: Stdio,
+        binary: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
         let mut child = Command::new(binary_path(binary))
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(environment.iter().cloned())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{binary} starts (script/test builds it): {error}"));
         let output = Arc::new(Mutex::new(String::new()));
-        let readers = vec![
-            tokio::spawn(keep(child.stdout.take().expect("it is piped"), output.clone())),
-            tokio::spawn(keep(child.stderr.take().expect("it is piped"), output.clone())),
-        ];
+        let stderr = child.stderr.take().expect("it is piped");
+        let mut readers = vec![tokio::spawn(keep(stderr, output.clone()))];
+        if let Some(stdout) = child.stdout.take() {
+            readers.push(tokio::spawn(keep(stdout, output.clone())));
+        }
         Self { child, output, readers }
     }
 

@@ -15,14 +15,24 @@ pub struct TableLock {
 
 impl TestDatabase {
     /// Locks `sms_attempts`: claims pass, the starts and ends of calls wait.
-    ///
-    /// # Panics
-    /// When the lock cannot be had.
     pub async fn hold_up_attempts(&self) -> TableLock {
+        self.hold_up("sms_attempts", "LOCK TABLE sms_attempts IN EXCLUSIVE MODE").await
+    }
+
+    /// Locks `otp_codes`: reads pass, sends and purges wait.
+    pub async fn hold_up_codes(&self) -> TableLock {
+        self.hold_up("otp_codes", "LOCK TABLE otp_codes IN EXCLUSIVE MODE").await
+    }
+
+    /// Locks `cron_runs`: a leader knows what is due and waits before it fires.
+    pub async fn hold_up_firings(&self) -> TableLock {
+        self.hold_up("cron_runs", "LOCK TABLE cron_runs IN EXCLUSIVE MODE").await
+    }
+
+    async fn hold_up(&self, table: &'static str, lock: &'static str) -> TableLock {
         let mut held = self.pool.begin().await.expect("the database answers");
-        let lock = sqlx::query("LOCK TABLE sms_attempts IN EXCLUSIVE MODE").execute(&mut *held);
-        lock.await.expect("the lock is free soon");
-        TableLock { held, pool: self.pool.clone(), table: "sms_attempts" }
+        sqlx::query(lock).execute(&mut *held).await.expect("the lock is free soon");
+        TableLock { held, pool: self.pool.clone(), table }
     }
 }
 

@@ -5,6 +5,8 @@ mod batch;
 mod compat;
 mod crash;
 mod cron;
+mod cron_purges;
+mod cron_runs;
 mod daily_caps;
 mod delivery;
 mod documents;

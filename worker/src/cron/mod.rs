@@ -1,21 +1,28 @@
-//! Cron jobs: one file each. Any number of workers may run; PostgreSQL decides who leads, and
-//! the key of `cron_runs` that each firing happens once.
+//! Cron jobs: one file each. Any number of workers may run; PostgreSQL decides who leads, the
+//! term of the lease that only the leader fires, the key of `cron_runs` that each firing happens
+//! once, and an index of it that a job has one run at a time.
 
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use shared::config::Config;
+use shared::config::{Config, Missed};
 
 use crate::Environment;
 
+pub mod command;
+mod perform;
+pub mod purge_cron_runs;
+pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
+pub mod purge_send_counters;
 pub mod purge_sms_messages;
+mod run;
 mod scheduler;
 mod store;
 
-pub use scheduler::{run, run_now};
-pub use store::{LastRun, last_runs};
+pub use run::{End, Run};
+pub use scheduler::run;
 
 /// A job that runs by the clock.
 #[derive(Clone, Copy)]
@@ -28,17 +35,10 @@ pub struct CronJob {
     pub schedule: &'static str,
     /// What it does, for `worker cron list`.
     pub about: &'static str,
-    /// The work; returns how many rows it changed (or would change).
-    pub work: for<'a> fn(&'a Environment, Mode) -> BoxFuture<'a, Result<u64, sqlx::Error>>,
-}
-
-/// Whether a cron job changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Do it.
-    Real,
-    /// Only count.
-    DryRun,
+    /// The work. It counts the rows it changed and asks between steps whether it may go on.
+    pub work: for<'a> fn(&'a Environment, &'a Run) -> BoxFuture<'a, Result<End, sqlx::Error>>,
+    /// How many rows the work would change now; for `--dry-run`.
+    pub count: for<'a> fn(&'a Environment) -> BoxFuture<'a, Result<i64, sqlx::Error>>,
 }
 
 impl CronJob {
@@ -47,17 +47,23 @@ impl CronJob {
         crate::CRON_JOBS.iter().find(|job| job.name == name || job.alias == Some(name))
     }
 
+    /// The schedule as it is written; `None` when the job is switched off.
+    pub fn expression(&self, config: &Config) -> Option<String> {
+        let settings = config.cron_job(self.name);
+        settings.enabled.then(|| settings.schedule.unwrap_or_else(|| self.schedule.to_owned()))
+    }
+
     /// The schedule in force; `None` when the job is switched off.
     ///
     /// # Errors
     /// When the configured expression cannot be read.
     pub fn schedule(&self, config: &Config) -> Result<Option<cron::Schedule>, cron::error::Error> {
-        let settings = config.cron_job(self.name);
-        if !settings.enabled {
-            return Ok(None);
-        }
-        let expression = settings.schedule.as_deref().unwrap_or(self.schedule);
-        Ok(Some(cron::Schedule::from_str(expression)?))
+        self.expression(config).map(|text| cron::Schedule::from_str(&text)).transpose()
+    }
+
+    /// What becomes of its missed firings.
+    pub fn missed(&self, config: &Config) -> Missed {
+        config.cron_job(self.name).missed
     }
 
     /// The next firing after `after`, if there is one.

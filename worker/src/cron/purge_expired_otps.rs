@@ -1,14 +1,11 @@
 //! Deletes one-time codes and their requests a day after they ended. The day is kept because the
 //! rows carry the daily caps of their number.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 
-use super::{CronJob, Mode};
+use super::{CronJob, End, Run};
 use crate::Environment;
-
-/// Rows deleted by one statement.
-const BATCH: i64 = 1_000;
 
 /// Every ten minutes. `clear_expired` is its name in django-rest-sms-auth.
 pub const JOB: CronJob = CronJob {
@@ -16,20 +13,18 @@ pub const JOB: CronJob = CronJob {
     alias: Some("clear_expired"),
     schedule: "0 */10 * * * *",
     about: "Deletes one-time codes and requests that ended more than a day ago",
-    work: |env, mode| purge(env, mode).boxed(),
+    work: |env, run| purge(env, run).boxed(),
+    count: |env| env.otp.count_purgeable(before(env)).boxed(),
 };
 
-async fn purge(env: &Environment, mode: Mode) -> Result<u64, sqlx::Error> {
-    let before = env.clock.now() - TimeDelta::days(1);
-    if mode == Mode::DryRun {
-        return env.otp.purge(before, BATCH, true).await;
-    }
-    let mut total = 0;
-    loop {
-        let rows = env.otp.purge(before, BATCH, false).await?;
-        total += rows;
-        if rows == 0 {
-            return Ok(total);
-        }
+fn before(env: &Environment) -> DateTime<Utc> {
+    env.clock.now() - TimeDelta::days(1)
+}
+
+async fn purge(env: &Environment, run: &Run) -> Result<End, sqlx::Error> {
+    let before = before(env);
+    match run.in_batches(before, |slice| env.otp.purge_codes(slice)).await? {
+        End::Done => run.in_batches(before, |slice| env.otp.purge_requests(slice)).await,
+        End::Stopped => Ok(End::Stopped),
     }
 }

@@ -1,14 +1,11 @@
 //! Deletes settled messages and their attempts after thirty days.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use shared::sms::deliveries;
 
-use super::{CronJob, Mode};
+use super::{CronJob, End, Run};
 use crate::Environment;
-
-/// Rows deleted by one statement.
-const BATCH: i64 = 1_000;
 
 /// Once a night.
 pub const JOB: CronJob = CronJob {
@@ -16,20 +13,14 @@ pub const JOB: CronJob = CronJob {
     alias: None,
     schedule: "0 30 1 * * *",
     about: "Deletes text messages and their attempts that ended more than 30 days ago",
-    work: |env, mode| purge(env, mode).boxed(),
+    work: |env, run| purge(env, run).boxed(),
+    count: |env| deliveries::count_purgeable(&env.pool, before(env)).boxed(),
 };
 
-async fn purge(env: &Environment, mode: Mode) -> Result<u64, sqlx::Error> {
-    let before = env.clock.now() - TimeDelta::days(30);
-    if mode == Mode::DryRun {
-        return deliveries::count_purgeable(&env.pool, before).await;
-    }
-    let mut total = 0;
-    loop {
-        let rows = deliveries::purge(&env.pool, before, BATCH).await?;
-        total += rows;
-        if rows == 0 {
-            return Ok(total);
-        }
-    }
+fn before(env: &Environment) -> DateTime<Utc> {
+    env.clock.now() - TimeDelta::days(30)
+}
+
+async fn purge(env: &Environment, run: &Run) -> Result<End, sqlx::Error> {
+    run.in_batches(before(env), |slice| deliveries::purge(&env.pool, slice)).await
 }

@@ -3,21 +3,30 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::{leases, telemetry::CRON_RUNS};
+use shared::{
+    config::Missed,
+    leases,
+    telemetry::{CRON_RUNS, CRON_SUCCESS_AGE},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{CronJob, Mode, store};
+use super::{
+    CronJob,
+    perform::{begun, bury, perform},
+    store::{self, Claim, Firing, LEASE, LastRun},
+};
 use crate::{CRON_JOBS, Environment};
 
-/// The duty's name in `leases`.
-const LEASE: &str = "cron";
 const LEASE_TTL: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_secs(1);
 /// How far back the first look at a job that never ran goes: it begins with its next firing,
 /// and a tick that came late must not miss that one.
 const FIRST_LOOK_BACK: TimeDelta = TimeDelta::seconds(2);
+/// A firing that is later than this was missed. Longer than a change of leaders.
+const MISSED_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// Fires what is due, once a second, until `shutdown`; then waits for what runs.
+/// Fires what is due, once a second, until `shutdown`; then waits for what runs, which stops
+/// after its batch.
 pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
     let running = TaskTracker::new();
     let mut ticks = tokio::time::interval(TICK);
@@ -27,7 +36,7 @@ pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = fire_if_leader(&env, &running).await {
+        if let Err(error) = fire_if_leader(&env, &running, &shutdown).await {
             tracing::warn!(%error, "cron tick failed");
         }
     }
@@ -36,21 +45,62 @@ pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
     let _ = leases::release(&env.pool, LEASE, &env.process).await;
 }
 
-async fn fire_if_leader(env: &Arc<Environment>, running: &TaskTracker) -> Result<(), sqlx::Error> {
-    if leases::acquire(&env.pool, LEASE, &env.process, LEASE_TTL).await?.is_none() {
-        return Ok(());
-    }
+async fn fire_if_leader(
+    env: &Arc<Environment>,
+    running: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(), sqlx::Error> {
+    // From here on this process may be frozen at any point and lead no more when it goes on:
+    // the term decides whether a firing may still begin.
+    let term = leases::acquire(&env.pool, LEASE, &env.process, LEASE_TTL).await;
+    let Ok(Some(term)) = term else {
+        // Only a leader's word counts.
+        CRON_SUCCESS_AGE.reset();
+        return term.map(drop);
+    };
     let now = env.clock.now();
-    let runs = store::last_runs(&env.pool).await?;
+    let runs = store::last_runs(&env.pool, &job_names()).await?;
     for job in CRON_JOBS {
-        let Some(schedule) = job.schedule(&env.config).ok().flatten() else { continue };
-        let last = runs.iter().find(|run| run.job == job.name).map(|run| run.fire_at);
-        let Some(fire_at) = due(&schedule, last, now) else { continue };
-        if store::begin(&env.pool, job.name, fire_at, &env.process).await? {
-            running.spawn(perform(env.clone(), job, fire_at));
+        let last = runs.iter().find(|run| run.job == job.name);
+        let Some(fire_at) = look_at(env, job, last, now) else { continue };
+        let firing = Firing { job: job.name, fire_at, holder: &env.process, term };
+        let missed = is_missed(job.missed(&env.config), fire_at, now);
+        match claim(env, firing, missed).await {
+            Ok(Claim::Mine) if missed => {
+                tracing::info!(job = job.name, %fire_at, "cron run skipped");
+            }
+            Ok(Claim::Mine) => {
+                let run = begun(env, job, fire_at, shutdown.clone());
+                running.spawn(perform(env.clone(), job, run));
+            }
+            Ok(Claim::Taken) => {}
+            Ok(Claim::Fenced) => {
+                tracing::warn!(job = job.name, "cron lease lost before a firing");
+                return Ok(());
+            }
+            Err(error) => tracing::warn!(job = job.name, %error, "cron firing failed"),
         }
     }
     Ok(())
+}
+
+/// Names of all jobs, as the database takes them.
+pub(super) fn job_names() -> Vec<String> {
+    CRON_JOBS.iter().map(|job| job.name.to_owned()).collect()
+}
+
+/// The firing of a job that is due, if it is switched on and one is.
+fn look_at(
+    env: &Environment,
+    job: &CronJob,
+    last: Option<&LastRun>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let schedule = job.schedule(&env.config).ok().flatten()?;
+    if let Some(age) = last.and_then(|run| run.success_age) {
+        CRON_SUCCESS_AGE.with_label_values(&[job.name]).set(age);
+    }
+    due(&schedule, last.map(|run| run.fire_at), now)
 }
 
 /// The latest firing that is due and was not made: several missed ones are caught up by one run.
@@ -66,38 +116,20 @@ fn due(
     (latest > since).then_some(latest)
 }
 
-async fn perform(env: Arc<Environment>, job: &'static CronJob, fire_at: DateTime<Utc>) {
-    if let Err(error) = perform_recorded(&env, job, fire_at).await {
-        tracing::error!(job = job.name, %error, "cron run not recorded");
-    }
+/// Whether a firing is recorded as skipped instead of being made.
+fn is_missed(policy: Missed, fire_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    policy == Missed::Skip && now - fire_at > MISSED_AFTER
 }
 
-async fn perform_recorded(
-    env: &Environment,
-    job: &CronJob,
-    fire_at: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let result = (job.work)(env, Mode::Real).await;
-    let label = if result.is_ok() { "ok" } else { "error" };
-    CRON_RUNS.with_label_values(&[job.name, label]).inc();
-    let rows = result.as_ref().ok().and_then(|rows| i64::try_from(*rows).ok());
-    let error = result.as_ref().err().map(ToString::to_string);
-    tracing::info!(job = job.name, rows, error, "cron run");
-    store::finish(&env.pool, job.name, fire_at, rows, error.as_deref()).await?;
-    result
-}
-
-/// Runs a job now, whoever leads; recorded like any other firing unless it is a dry run.
-///
-/// # Errors
-/// When the work fails or cannot be recorded.
-pub async fn run_now(env: &Environment, job: &CronJob, mode: Mode) -> Result<u64, sqlx::Error> {
-    if mode == Mode::DryRun {
-        return (job.work)(env, mode).await;
+async fn claim(env: &Environment, firing: Firing<'_>, missed: bool) -> Result<Claim, sqlx::Error> {
+    if !missed {
+        bury(env, firing.job).await?;
     }
-    let fire_at = env.clock.now();
-    store::begin(&env.pool, job.name, fire_at, &env.process).await?;
-    perform_recorded(env, job, fire_at).await
+    let claim = store::claim(&env.pool, firing, missed).await?;
+    if missed && claim == Claim::Mine {
+        CRON_RUNS.with_label_values(&[firing.job, "skipped"]).inc();
+    }
+    Ok(claim)
 }
 
 #[cfg(test)]
@@ -161,6 +193,14 @@ mod tests {
         let fired = due_at(TEN_MINUTES, by_hand, "2026-01-05T10:10:00Z");
         assert_eq!(fired, Some(at("2026-01-05T10:10:00Z")));
         assert_eq!(due_at(TEN_MINUTES, Some("2026-01-05T10:10:00Z"), "2026-01-05T10:05:00Z"), None);
+    }
+
+    #[test]
+    fn only_a_firing_more_than_a_minute_late_is_skipped_and_only_if_wanted() {
+        let (fire_at, late) = (at("2026-01-05T10:10:00Z"), at("2026-01-05T10:11:00.1Z"));
+        assert!(is_missed(Missed::Skip, fire_at, late));
+        assert!(!is_missed(Missed::Once, fire_at, late));
+        assert!(!is_missed(Missed::Skip, fire_at, at("2026-01-05T10:11:00Z")));
     }
 
     #[test]
