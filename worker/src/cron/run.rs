@@ -41,7 +41,7 @@ pub struct Run {
 impl Run {
     /// Whether the work may go on. Not after SIGTERM, not when this run was taken for dead, and
     /// not when its leader lost the lease. Ask before each step: the answer also keeps the run
-    /// from being taken for dead, for [`store::RUN_TTL_SECONDS`].
+    /// from being taken for dead, for half a minute.
     ///
     /// # Errors
     /// When the database cannot be asked; the work must not go on then.
