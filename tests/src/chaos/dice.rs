@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 /// A source of random choices. What it is asked decides nothing about when threads run: the same
 /// seed gives the same blows and the same troubles, not the same microseconds.
@@ -41,6 +41,13 @@ impl Dice {
     /// A whole number of milliseconds, both ends included.
     pub fn ms(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(self.rng.random_range(least..=most))
+    }
+
+    /// The same things in another order.
+    #[must_use]
+    pub fn shuffled<T, const N: usize>(&mut self, mut things: [T; N]) -> [T; N] {
+        things.shuffle(&mut self.rng);
+        things
     }
 
     /// A number below `end`.

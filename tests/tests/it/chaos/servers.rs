@@ -116,7 +116,7 @@ async fn servers_break(rounds: usize) {
     let load = Load::start(&peyk, Duration::from_millis(50), dice.fork(), |_, _| {});
     let mut slowest = Duration::ZERO;
     for _ in 0..rounds {
-        for blow in BLOWS {
+        for blow in dice.shuffled(BLOWS) {
             tokio::time::sleep(dice.ms(0, 500)).await;
             blow.strike(&mut peyk, &postgres).await;
             slowest = slowest.max(comes_back(&peyk, blow).await);
@@ -124,7 +124,10 @@ async fn servers_break(rounds: usize) {
     }
     let sent = load.stop().await;
     peyk.database.all_settled(Duration::from_mins(1)).await;
-    let texts = Texts::judge(&sent, peyk.database.stories().await, &[&fake]);
+    let stories = peyk.database.stories().await;
+    let put_off = |mobile: &str| sent.iter().any(|it| it.mobile == mobile && it.status() == 503);
+    let in_vain = stories.iter().filter(|story| put_off(&story.mobile)).count();
+    let texts = Texts::judge(&sent, stories, &[&fake]);
     let with =
         |statuses: &[u16]| sent.iter().filter(|sent| statuses.contains(&sent.status())).count();
     let longest = sent.iter().map(|sent| sent.took).max().unwrap_or_default();
@@ -134,6 +137,7 @@ async fn servers_break(rounds: usize) {
         .count("answered 200", with(&[200]))
         .count("202", with(&[202]))
         .count("503", with(&[503]))
+        .count("committed all the same", in_vain)
         .count("anything else", sent.len() - with(&[200, 202, 503]))
         .count("longest answer ms", longest.as_millis())
         .count("slowest recovery ms", slowest.as_millis())
