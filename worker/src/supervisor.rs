@@ -79,12 +79,19 @@ fn consume(
 }
 
 /// Runs a job on a task of its own, so that neither its panic nor the end of its worker touches
-/// anything else, and within a time after which its lease is lost anyway.
+/// anything else, and within a time after which its lease is lost anyway. A process that was
+/// stopped meanwhile finds that time over with answers in its hands: it gets a lease's time more
+/// to write them down.
 async fn guard(env: Arc<Environment>, running: TaskTracker, queue: Queue, id: RowId) {
     let span = tracing::info_span!("job", queue = queue.name(), job.id = id.0);
     let limit = env.config.sms.lease() * 2;
     let job = async move {
-        match tokio::time::timeout(limit, run_job(queue, id, &env)).await {
+        let mut job = std::pin::pin!(run_job(queue, id, &env));
+        let mut ended = tokio::time::timeout(limit, &mut job).await;
+        if ended.is_err() {
+            ended = tokio::time::timeout(env.config.sms.lease(), &mut job).await;
+        }
+        match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "job left to the sweep"),
             Err(_) => tracing::error!("job hung and was dropped"),
