@@ -32,7 +32,7 @@ impl TestPostgres {
     /// When it cannot be started.
     pub async fn start() -> Self {
         // Named and owned like those of script/test, which removes what dead tests left.
-        let make = r#"mktemp -d /tmp/peyk-test.XXXXXX"#;
+        let make = "mktemp -d /tmp/peyk-test.XXXXXX";
         let data = PathBuf::from(run(make, Path::new("")).await.trim());
         std::fs::write(data.join("owner.pid"), std::process::id().to_string())
             .expect("the folder is ours");

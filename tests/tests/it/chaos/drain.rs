@@ -12,21 +12,22 @@ use sqlx::AssertSqlSafe;
 /// Ids in Redis at most.
 const WINDOW: usize = 300;
 
-/// Rows as the api leaves them, due for a while and not in Redis.
-fn backlog(rows: usize) -> String {
+/// Rows as the api leaves them, due and not in Redis, the `first` to the `last` to `0912` and
+/// 2,000,010 more than their number.
+pub(super) fn backlog(first: usize, last: usize) -> String {
     format!(
         "INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at, expires_at,
              last_sent_at, last_local_id, day)
          SELECT '+98912' || 2000010 + n, 'login', decode(md5(n::text), 'hex'), 'k1', 6, now(),
              now() + interval '59 minutes', now(), n, current_date
-         FROM generate_series(1, {rows}) n;
+         FROM generate_series({first}, {last}) n;
          INSERT INTO otp_requests (id, phone, purpose, generation, local_id, created_at, expires_at)
          SELECT md5(n::text), '+98912' || 2000010 + n, 'login', 1, n, now(),
              now() + interval '59 minutes'
-         FROM generate_series(1, {rows}) n;
+         FROM generate_series({first}, {last}) n;
          INSERT INTO sms_messages (kind, phone, local_id, created_at, expires_at, next_attempt_at)
          SELECT 'otp', '+98912' || 2000010 + n, n, now(), now() + interval '59 minutes', now()
-         FROM generate_series(1, {rows}) n"
+         FROM generate_series({first}, {last}) n"
     )
 }
 
@@ -49,7 +50,7 @@ async fn backlog_drains(rows: usize) {
         .workers(0)
         .start()
         .await;
-    sqlx::raw_sql(AssertSqlSafe(backlog(rows))).execute(&peyk.database.pool).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(backlog(1, rows))).execute(&peyk.database.pool).await.unwrap();
     peyk.start_worker().await;
     let begun = Instant::now();
     let limit = Duration::from_millis(u64::try_from(rows).unwrap() * 12);

@@ -1,14 +1,18 @@
 //! Two workers, one of them frozen past its leases and thawed in mid-stream, by turns.
 
-use std::{sync::Arc, time::Duration};
-
-use peyk_tests::{
-    chaos::{Dice, Load, Tally, soak_size},
-    fake::FakeKavenegar,
-    harness::{Peyk, fresh_mobile, wait_within},
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
-use super::texts::Texts;
+use peyk_tests::{
+    chaos::{Dice, Load, Sent, Tally, soak_size},
+    fake::FakeKavenegar,
+    harness::{Peyk, wait_within},
+};
+use sqlx::AssertSqlSafe;
+
+use super::{drain::backlog, texts::Texts};
 
 /// A lease is the budget and two seconds.
 const BUDGET_MS: u64 = 1_000;
@@ -58,7 +62,7 @@ async fn workers_frozen(rounds: usize) {
     peyk.database.execute(WATCH).await;
     // Slow enough that calls are always under way.
     let mut pauses = dice.fork();
-    let pauses = std::sync::Mutex::new(std::iter::from_fn(move || Some(pauses.ms(50, 500))));
+    let pauses = Mutex::new(std::iter::from_fn(move || Some(pauses.ms(50, 500))));
     fake.on_call(move |_| tokio::time::sleep(pauses.lock().unwrap().next().unwrap_or_default()));
     let load = Load::start(&peyk, Duration::from_millis(40), dice.fork(), |_, _| {});
     let mut slowest = Duration::ZERO;
@@ -66,7 +70,7 @@ async fn workers_frozen(rounds: usize) {
         let worker = &peyk.workers[round % 2];
         tokio::time::sleep(dice.ms(300, 800)).await;
         worker.signal("STOP").await;
-        slowest = slowest.max(the_sweep_goes_on(&peyk, &fake).await);
+        slowest = slowest.max(the_sweep_goes_on(&peyk, &fake, round).await);
         tokio::time::sleep(dice.ms(LEASE_MS, LEASE_MS + 2_000)).await;
         worker.signal("CONT").await;
     }
@@ -93,7 +97,7 @@ async fn workers_frozen(rounds: usize) {
         .count("one text more", texts.repeats())
         .count("slowest sweep ms", slowest.as_millis())
         .show();
-    assert!(sent.iter().all(|sent| sent.is_accepted()), "{sent:?}");
+    assert!(sent.iter().all(Sent::is_accepted), "{sent:?}");
     assert!(late > 0, "no freeze met a call");
     assert_eq!((twice, mismatched), (0, 0));
     assert_eq!(usize::try_from(settled).unwrap(), texts.rows);
@@ -111,17 +115,13 @@ async fn counts(peyk: &Peyk) -> [i64; 3] {
     [all, again, peyk.database.count(MISMATCHED).await]
 }
 
-/// What Redis forgets the other worker's sweep finds, whoever led before. Says how long it took.
-async fn the_sweep_goes_on(peyk: &Peyk, fake: &FakeKavenegar) -> Duration {
-    // Written as the api writes it, and pushed by nobody.
-    let mobile = fresh_mobile();
-    let begun = std::time::Instant::now();
-    let queue = peyk.redis.queue().await;
-    let answer = peyk.send_otp_async(&mobile).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let _ = queue.payloads().await;
-    let mut connection = peyk.redis.connection().await;
-    redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+/// A row that is in no queue is found by the sweep of the worker that is left, whoever led
+/// before. Says how long that took.
+async fn the_sweep_goes_on(peyk: &Peyk, fake: &FakeKavenegar, round: usize) -> Duration {
+    let begun = Instant::now();
+    let row = sqlx::raw_sql(AssertSqlSafe(backlog(round + 1, round + 1)));
+    row.execute(&peyk.database.pool).await.unwrap();
+    let mobile = format!("0912{}", 2_000_011 + round);
     wait_within(Duration::from_secs(15), "a text while one worker is frozen", || async {
         (!fake.effects_to(&mobile).is_empty()).then_some(())
     })

@@ -88,7 +88,7 @@ async fn workers_killed(rounds: usize, template: bool) {
     Tally::new(format!("Worker killed at random ({kind})"), &dice)
         .count("kills", rounds)
         .count("accepted", accepted)
-        .count("texts", texts.texts)
+        .count("texts", texts.arrived)
         .count("lost", texts.lost.len())
         .count("expired", texts.ended_badly.len())
         .count("one text more", texts.repeated.len())
@@ -163,7 +163,7 @@ async fn apis_killed(rounds: usize) {
         .count("sends", sent.len())
         .count("answered", answered)
         .count("committed without an answer", texts.rows - answered)
-        .count("texts", texts.texts)
+        .count("texts", texts.arrived)
         .count("lost", texts.lost.len())
         .count("repeated", texts.repeats())
         .show();
@@ -171,7 +171,7 @@ async fn apis_killed(rounds: usize) {
     assert!(texts.rows > answered, "no kill came between a commit and its answer");
     texts.assert_whole();
     // What is committed is delivered, whether anybody heard of it or not.
-    assert_eq!((texts.texts, texts.repeats()), (texts.rows, 0));
+    assert_eq!((texts.arrived, texts.repeats()), (texts.rows, 0));
 }
 
 async fn committed(peyk: &Peyk) -> i64 {

@@ -141,7 +141,7 @@ async fn servers_break(rounds: usize) {
         .count("anything else", sent.len() - with(&[200, 202, 503]))
         .count("longest answer ms", longest.as_millis())
         .count("slowest recovery ms", slowest.as_millis())
-        .count("texts", texts.texts)
+        .count("texts", texts.arrived)
         .count("lost", texts.lost.len())
         .count("repeated", texts.repeats())
         .show();

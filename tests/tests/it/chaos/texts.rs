@@ -29,7 +29,7 @@ pub(crate) struct Texts {
     /// Rows in all.
     pub(crate) rows: usize,
     /// Texts in all.
-    pub(crate) texts: usize,
+    pub(crate) arrived: usize,
 }
 
 impl Texts {
@@ -40,7 +40,7 @@ impl Texts {
             arrived.entry(effect.destination).or_default().push(effect.content);
         }
         let mut found = Self { rows: stories.len(), ..Self::default() };
-        found.texts = arrived.values().map(Vec::len).sum();
+        found.arrived = arrived.values().map(Vec::len).sum();
         let rows: HashMap<_, _> =
             stories.iter().map(|story| (story.mobile.as_str(), story)).collect();
         for sent in sent.iter().filter(|sent| sent.is_accepted()) {
