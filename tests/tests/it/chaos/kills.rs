@@ -1,6 +1,7 @@
 //! Workers and apis killed at random moments of a stream of sends.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -29,9 +30,10 @@ async fn workers_killed_at_random_in_full() {
     tokio::join!(workers_killed(rounds, true), workers_killed(rounds, false));
 }
 
-/// Troubles of one call in five: refusals, pauses, and answers that are lost after the text was
-/// carried or not. Nothing that ends a message before its time except a refused recipient.
-fn trouble(fake: &FakeKavenegar, mobile: &str, dice: &mut Dice) {
+/// Troubles of one number in five: refusals, pauses, and answers that are lost after the text was
+/// carried or not. Nothing that ends a message before its time except a refused recipient. Says
+/// whether it takes one of the two calls that a text may have without an answer, for nothing.
+fn trouble(fake: &FakeKavenegar, mobile: &str, dice: &mut Dice) -> bool {
     let effect = dice.below(2) == 0;
     let trouble = match dice.below(30) {
         0 => Behaviour::Error(411),
@@ -40,9 +42,12 @@ fn trouble(fake: &FakeKavenegar, mobile: &str, dice: &mut Dice) {
         3 => Behaviour::HangAfterRead { effect },
         4 => Behaviour::TruncatedBody { effect },
         5 => Behaviour::ResetBeforeRead,
-        _ => return,
+        _ => return false,
     };
+    let answered = matches!(trouble, Behaviour::Error(_) | Behaviour::RateLimited { .. });
+    let costs_a_call = !answered && (!effect || trouble == Behaviour::ResetBeforeRead);
     fake.behave_to(mobile, trouble);
+    costs_a_call
 }
 
 /// Most calls take up to 80 ms, one in twenty up to 600.
@@ -67,13 +72,16 @@ async fn workers_killed(rounds: usize, template: bool) {
     }
     let mut peyk = builder.start().await;
     slow_down(&fake, dice.fork());
-    let troubled = Arc::clone(&fake);
+    let cost_a_call = Arc::new(Mutex::new(HashSet::new()));
+    let (troubled, noting) = (Arc::clone(&fake), Arc::clone(&cost_a_call));
     let load = Load::start(
         &peyk,
         Duration::from_millis(40),
         dice.fork(),
         move |mobile, dice: &mut Dice| {
-            trouble(&troubled, mobile, dice);
+            if trouble(&troubled, mobile, dice) {
+                noting.lock().unwrap().insert(mobile.to_owned());
+            }
         },
     );
     for _ in 0..rounds {
@@ -85,6 +93,9 @@ async fn workers_killed(rounds: usize, template: bool) {
     peyk.database.all_settled(SETTLED_WITHIN).await;
     let texts = Texts::judge(&sent, peyk.database.stories().await, &[&fake]);
     let accepted = sent.iter().filter(|sent| sent.is_accepted()).count();
+    let cost_a_call = cost_a_call.lock().unwrap().clone();
+    let by_kills =
+        texts.given_up.iter().filter(|story| !cost_a_call.contains(&story.mobile)).count();
     Tally::new(format!("Worker killed at random ({kind})"), &dice)
         .count("kills", rounds)
         .count("accepted", accepted)
@@ -94,6 +105,7 @@ async fn workers_killed(rounds: usize, template: bool) {
         .count("one text more", texts.repeated.len())
         .count("two more", texts.repeats() - texts.repeated.len())
         .count("never known", texts.given_up.len())
+        .count("of these by kills alone", by_kills)
         .show();
     assert!(accepted >= rounds, "{accepted} accepted");
     // A refused recipient is told to who waits; nothing else goes wrong with the api.
