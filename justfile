@@ -12,6 +12,10 @@ test *args:
 bench *args:
     script/bench {{args}}
 
+# The chaos tests in full, about half an hour (--rounds N, --rows N, --seed N, --publish, a filter)
+soak *args:
+    script/soak {{args}}
+
 # Format check and lints only
 check:
     cargo fmt --all --check && SQLX_OFFLINE=true cargo clippy --workspace --all-targets -- -D warnings

@@ -3,6 +3,7 @@
 mod database;
 mod gate;
 mod peyk;
+mod postgres;
 mod process;
 mod redis;
 mod redis_queue;
@@ -15,10 +16,11 @@ pub use self::{
     database::TestDatabase,
     gate::Gate,
     peyk::{Answer, Peyk, PeykBuilder},
+    postgres::TestPostgres,
     process::Process,
     redis::TestRedis,
     redis_queue::RedisQueue,
-    rows::MessageRow,
+    rows::{MessageRow, Story},
     table_lock::TableLock,
 };
 
@@ -29,11 +31,22 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// After [`PATIENCE`], naming `what` was waited for.
-pub async fn wait_for<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
+pub async fn wait_for<T, F>(what: &str, condition: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    wait_within(PATIENCE, what, condition).await
+}
+
+/// [`wait_for`] with a patience of its own.
+///
+/// # Panics
+/// After `limit`, naming `what` was waited for.
+pub async fn wait_within<T, F>(limit: Duration, what: &str, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         if let Some(found) = condition().await {
             return found;

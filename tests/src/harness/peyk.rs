@@ -14,6 +14,7 @@ pub struct PeykBuilder {
     apis: usize,
     workers: usize,
     gated: bool,
+    database_server: Option<String>,
 }
 
 /// A running Peyk.
@@ -51,7 +52,7 @@ pub struct Answer {
 impl Peyk {
     /// One api and one worker in sandbox mode unless said otherwise.
     pub fn builder() -> PeykBuilder {
-        PeykBuilder { settings: Vec::new(), apis: 1, workers: 1, gated: false }
+        PeykBuilder { apis: 1, workers: 1, ..PeykBuilder::default() }
     }
 
     /// The default: one api and one worker in sandbox mode.
@@ -284,6 +285,13 @@ impl PeykBuilder {
         self
     }
 
+    /// Another PostgreSQL than the one all tests share, by the URL of its database `postgres`.
+    #[must_use]
+    pub fn database_server(mut self, url: &str) -> Self {
+        self.database_server = Some(url.to_owned());
+        self
+    }
+
     /// How many api processes.
     #[must_use]
     pub fn apis(mut self, count: usize) -> Self {
@@ -304,7 +312,13 @@ impl PeykBuilder {
     /// When something does not come up.
     pub async fn start(self) -> Peyk {
         shared::install_crypto();
-        let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::start());
+        let database = async {
+            match self.database_server {
+                Some(url) => TestDatabase::create_on(url).await,
+                None => TestDatabase::create().await,
+            }
+        };
+        let (database, redis) = tokio::join!(database, TestRedis::start());
         let gate = if self.gated { Some(Gate::to(&database.address()).await) } else { None };
         let database_url = gate.as_ref().map_or_else(
             || database.url().to_owned(),

@@ -1,6 +1,8 @@
 //! What the database says of a message, read without Peyk's own code.
 
-use super::{TestDatabase, wait_for};
+use std::time::Duration;
+
+use super::{TestDatabase, wait_for, wait_within};
 
 /// A row of `sms_messages`.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -22,6 +24,31 @@ pub struct MessageRow {
     /// Whether nobody will work on it any more.
     pub settled: bool,
 }
+
+/// A message with all that was tried about it.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Story {
+    /// The recipient, `09…`.
+    pub mobile: String,
+    /// Its state.
+    pub status: String,
+    /// Why it ended.
+    pub reason: Option<String>,
+    /// Its attempts, oldest first, each as `action outcome`; one without an end is `unknown`.
+    pub attempts: Vec<String>,
+}
+
+impl Story {
+    /// Calls that may have carried the text although nobody knows.
+    pub fn unanswered_sends(&self) -> usize {
+        self.attempts.iter().filter(|attempt| *attempt == "send unknown").count()
+    }
+}
+
+const STORIES: &str = "SELECT '0' || substr(phone, 4) AS mobile, status, reason,
+        array(SELECT concat_ws(' ', action, coalesce(outcome, 'unknown')) FROM sms_attempts
+              WHERE message_id = m.id ORDER BY attempt) AS attempts
+    FROM sms_messages m ORDER BY id";
 
 const MESSAGES: &str = "SELECT id, status, reason, attempt, provider, provider_message_id,
         extract(epoch FROM next_attempt_at - now())::float8 AS due_in,
@@ -57,6 +84,24 @@ impl TestDatabase {
     pub async fn history(&self, message: i64) -> Vec<String> {
         let rows = sqlx::query_scalar(HISTORY).bind(message).fetch_all(&self.pool).await;
         rows.expect("the database answers")
+    }
+
+    /// Every message there is, in the order they were accepted.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn stories(&self) -> Vec<Story> {
+        let rows = sqlx::query_as(STORIES).fetch_all(&self.pool).await;
+        rows.expect("the database answers")
+    }
+
+    /// Waits until nobody will work on any message any more.
+    pub async fn all_settled(&self, limit: Duration) {
+        let open = "SELECT count(*) FROM sms_messages WHERE settled_at IS NULL";
+        wait_within(limit, "the end of all messages", || async {
+            (self.count(open).await == 0).then_some(())
+        })
+        .await;
     }
 
     /// The number a query without parameters gives.

@@ -12,7 +12,6 @@ use peyk_tests::{
     fake::{Behaviour, FakeKavenegar},
     harness::{Peyk, PeykBuilder, fresh_mobile, wait_for},
 };
-use rand::RngExt;
 use tokio::sync::{Notify, watch};
 
 /// What a lease is longer than the budget.
@@ -215,45 +214,6 @@ async fn emptying_redis_in_mid_stream_loses_nothing_and_repeats_nothing() {
         redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
     }
     all_arrived(&peyk, &fake, &mobiles, (&["send accepted"], 1)).await;
-}
-
-#[tokio::test]
-async fn workers_killed_again_and_again_lose_nothing_and_stay_within_the_bound() {
-    tokio::join!(killed_again_and_again(true), killed_again_and_again(false));
-}
-
-async fn killed_again_and_again(template: bool) {
-    let fake = FakeKavenegar::start().await;
-    let mut peyk = peyk(&fake, template, 1_000).start().await;
-    fake.on_call(|_| tokio::time::sleep(random_ms(0, 100)));
-    let mut mobiles = Vec::new();
-    for _ in 0..8 {
-        mobiles.extend(accept(&peyk, 5).await);
-        tokio::time::sleep(random_ms(0, 150)).await;
-        peyk.kill_worker().await;
-        peyk.start_worker().await;
-    }
-    for mobile in &mobiles {
-        let row = peyk.database.settled_message_to(mobile).await;
-        let attempts = attempts(&peyk, row.id).await;
-        let texts = fake.effects_to(mobile);
-        let different: BTreeSet<_> = texts.iter().map(|text| &text.content).collect();
-        assert!(different.len() <= 1, "different codes to one number");
-        if !template {
-            // Kavenegar can be asked for a text, so there is no doubt at all.
-            assert_eq!((row.status.as_str(), texts.len()), ("sent", 1), "{attempts:?}");
-        } else if attempts == ["send unknown", "send unknown"] {
-            // Killed in two calls of one message: it may have been carried never, once or twice.
-            assert_eq!((row.status.as_str(), texts.len() <= 2), ("unknown", true));
-        } else {
-            assert_eq!(row.status, "sent", "{attempts:?}");
-            assert!((1..=2).contains(&texts.len()), "{} texts", texts.len());
-        }
-    }
-}
-
-fn random_ms(least: u64, most: u64) -> Duration {
-    Duration::from_millis(rand::rng().random_range(least..=most))
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
 mod batch;
+mod chaos;
 mod compat;
 mod crash;
 mod cron;

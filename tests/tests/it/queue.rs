@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use apalis::prelude::{BoxDynError, TaskSink, WorkerBuilder};
@@ -184,45 +184,4 @@ async fn a_worker_that_starts_while_its_servers_are_away_works_once_they_are_bac
         peyk.kill_worker().await;
     }
     assert_eq!(fake.duplicates(), []);
-}
-
-/// Rows as the api leaves them, due for a while and not in Redis.
-const BACKLOG: &str = "
-    INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at, expires_at,
-        last_sent_at, last_local_id, day)
-    SELECT '+98912' || 2000010 + n, 'login', decode(md5(n::text), 'hex'), 'k1', 6, now(),
-        now() + interval '9 minutes', now(), n, current_date
-    FROM generate_series(1, 10000) n;
-    INSERT INTO otp_requests (id, phone, purpose, generation, local_id, created_at, expires_at)
-    SELECT md5(n::text), '+98912' || 2000010 + n, 'login', 1, n, now(),
-        now() + interval '9 minutes'
-    FROM generate_series(1, 10000) n;
-    INSERT INTO sms_messages (kind, phone, local_id, created_at, expires_at, next_attempt_at)
-    SELECT 'otp', '+98912' || 2000010 + n, n, now(), now() + interval '9 minutes', now()
-    FROM generate_series(1, 10000) n";
-
-#[tokio::test]
-async fn a_backlog_of_10000_rows_drains_through_a_window_and_none_is_pushed_twice() {
-    const WINDOW: usize = 300;
-    let mut peyk = Peyk::builder()
-        .set("WORKER__QUEUE_WINDOW", WINDOW.to_string())
-        .set("WORKER__SWEEP_MS", "50")
-        .apis(0)
-        .workers(0)
-        .start()
-        .await;
-    peyk.database.execute(BACKLOG).await;
-    peyk.start_worker().await;
-    let deadline = Instant::now() + Duration::from_mins(2);
-    let (queue, mut longest) = (peyk.redis.queue().await, 0);
-    let open = "SELECT count(*) FROM sms_messages WHERE status <> 'sent'";
-    while peyk.database.count(open).await > 0 {
-        longest = longest.max(queue.length().await);
-        assert!(Instant::now() < deadline, "the backlog drains");
-    }
-    assert!((1..=WINDOW).contains(&longest), "{longest} ids in Redis at once");
-    let attempts = "SELECT count(*) FROM sms_attempts WHERE outcome = 'accepted'";
-    assert_eq!(peyk.database.count(attempts).await, 10_000);
-    let due = peyk.worker_metric("peyk_swept_rows_total{found=\"due\"}").await;
-    assert_eq!(due.as_deref(), Some("10000"));
 }
