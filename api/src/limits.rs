@@ -119,6 +119,17 @@ pub(crate) fn verify_failure_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
     by_address(names, limits.verify_failures_per_ip, limits, ip)
 }
 
+/// Sends with an API key.
+pub(crate) fn message_key(limits: &Limits, key: i64) -> Vec<Ask> {
+    let policy = Policy { name: "message-key", rate: limits.messages_per_key };
+    vec![Ask::spend(policy, key.to_string())]
+}
+
+/// Sends without a key, where a deployment lets somebody: as asking for codes.
+pub(crate) fn message_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
+    by_address(["message-ip", "message-ip-site"], limits.otp_send_per_ip, limits, ip)
+}
+
 /// Codes sent to a number.
 pub(crate) fn otp_send_target(limits: &Limits, phone: &PhoneNumber) -> (Policy, String) {
     let policy = Policy { name: "otp-send-target", rate: limits.otp_send_per_target };

@@ -1,8 +1,10 @@
 //! The `api` binary: serves HTTP, validates, commits, enqueues.
 
+mod caller;
 mod document;
 mod error;
 mod input;
+mod keys;
 mod language;
 mod legacy;
 mod limits;
@@ -51,6 +53,9 @@ enum Command {
         #[arg(long)]
         sandbox: bool,
     },
+    /// API keys, for programs that send texts
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -90,6 +95,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig => {
             load()?;
             print("The configuration is good.\n");
+            Ok(())
+        }
+        Command::Keys(command) => {
+            print(&keys::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Init { sandbox } => {

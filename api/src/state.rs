@@ -13,6 +13,7 @@ use shared::{
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
+    sms::{messages::Messages, templates::Templates},
 };
 use sqlx::PgPool;
 
@@ -24,6 +25,8 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) redis: Redis,
     pub(crate) otp: Otp,
+    pub(crate) messages: Messages,
+    pub(crate) templates: Templates,
     pub(crate) auth: Auth,
     pub(crate) phones: PhoneRules,
     pub(crate) limiter: Limiter,
@@ -48,6 +51,8 @@ impl State {
         let tokens = Tokens::new(&config.auth)?;
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
+            messages: Messages::new(pool.clone(), clock.clone(), &config),
+            templates: Templates::new(&config.sms),
             auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(

@@ -24,6 +24,13 @@ impl Clock for SystemClock {
     }
 }
 
+/// Whole seconds until the next UTC day begins, at least one: when caps of the day start anew.
+pub fn seconds_to_tomorrow(now: DateTime<Utc>) -> i64 {
+    let tomorrow = (now.date_naive() + chrono::Days::new(1)).and_time(chrono::NaiveTime::MIN);
+    let left = (tomorrow.and_utc() - now).num_milliseconds().max(0);
+    ((left + 999) / 1000).max(1)
+}
+
 /// A clock that stands where it is put; for tests.
 #[derive(Debug)]
 pub struct ManualClock(std::sync::Mutex<DateTime<Utc>>);

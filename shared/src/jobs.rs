@@ -12,16 +12,22 @@ use rand::{Rng, RngExt};
 pub enum Queue {
     /// One-time codes: `sms_messages` rows of kind `otp`.
     Otp,
+    /// Texts to one recipient: kind `text`.
+    Sms,
+    /// Texts to many: kind `bulk`.
+    Bulk,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 1] = [Self::Otp];
+    pub const ALL: [Self; 3] = [Self::Otp, Self::Sms, Self::Bulk];
 
     /// The queue's name: Redis key part, metrics label.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Otp => "otp",
+            Self::Sms => "sms",
+            Self::Bulk => "bulk",
         }
     }
 }

@@ -95,7 +95,7 @@ impl QueueDepths {
     }
 }
 
-/// Appends as many of the ids in ARGV as fit into a list of at most ARGV[1], and says how many.
+/// Appends as many of the ids in `ARGV` as fit into a list of at most `ARGV[1]`, and says how many.
 const PUSH_SCRIPT: &str = r"
 local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[1])
 local count = math.min(room, #ARGV - 1)

@@ -7,6 +7,8 @@ use std::{
 };
 
 use shared::{
+    config::Config,
+    jobs::Queue,
     sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, SmsProvider},
     telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING},
 };
@@ -20,25 +22,27 @@ const FULL_PAUSE: Duration = Duration::from_millis(500);
 /// A provider behind its bulkhead and breaker.
 pub struct Guard {
     provider: Arc<dyn SmsProvider>,
-    places: Semaphore,
+    /// For each queue its own, so that none takes another's.
+    places: [Semaphore; Queue::ALL.len()],
     breaker: Mutex<Breaker>,
     /// Whether there is no other provider to turn to.
     alone: bool,
 }
 
 impl Guard {
-    /// Guards for all providers. With several, none may hold more than half of the `jobs` that
-    /// run at once; an only one may hold them all.
-    pub fn around(providers: Vec<Arc<dyn SmsProvider>>, jobs: usize) -> Vec<Self> {
+    /// Guards for all providers. With several, none may hold more than half of the jobs of a
+    /// queue that run at once; an only one may hold them all.
+    pub fn around(providers: Vec<Arc<dyn SmsProvider>>, config: &Config) -> Vec<Self> {
         let alone = providers.len() == 1;
-        let places = if alone { jobs } else { jobs.div_ceil(2) };
+        let shares = Queue::ALL.map(|queue| config.worker.concurrency(queue));
+        let places = shares.map(|jobs| if alone { jobs } else { jobs.div_ceil(2) });
         providers.into_iter().map(|provider| Self::new(provider, places, alone)).collect()
     }
 
-    fn new(provider: Arc<dyn SmsProvider>, places: usize, alone: bool) -> Self {
+    fn new(provider: Arc<dyn SmsProvider>, places: [usize; Queue::ALL.len()], alone: bool) -> Self {
         let guard = Self {
             provider,
-            places: Semaphore::new(places),
+            places: places.map(Semaphore::new),
             breaker: Mutex::new(Breaker::default()),
             alone,
         };
@@ -51,18 +55,23 @@ impl Guard {
         self.provider.name()
     }
 
-    /// Time until a call may pass; zero when one may now.
-    pub fn wait(&self) -> Duration {
-        if self.places.available_permits() == 0 {
+    /// Time until a call of this queue's may pass; zero when one may now.
+    pub fn wait(&self, queue: Queue) -> Duration {
+        if self.places[queue as usize].available_permits() == 0 {
             return FULL_PAUSE;
         }
+        self.breaker_wait()
+    }
+
+    /// Time until the breaker lets a call pass.
+    pub fn breaker_wait(&self) -> Duration {
         self.breaker().wait(Instant::now())
     }
 
     /// Takes a place for one send; `None` when there is none or the breaker is open. Ask before
     /// anything is written about the attempt.
-    pub fn enter(&self) -> Option<Pass<'_>> {
-        let place = self.places.try_acquire().ok()?;
+    pub fn enter(&self, queue: Queue) -> Option<Pass<'_>> {
+        let place = self.places[queue as usize].try_acquire().ok()?;
         let admission = self.breaker().admit(Instant::now())?;
         PROVIDER_CALLS_RUNNING.with_label_values(&[self.name()]).inc();
         Some(Pass { guard: self, admission, health: None, _place: place })

@@ -6,10 +6,11 @@ use shared::{
     clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
     db,
+    jobs::Queue,
     otp::Otp,
     queue::{Pusher, QueueServer},
     redis::Redis,
-    sms::{deliveries::Deliveries, providers},
+    sms::{deliveries::Deliveries, providers, templates::Templates},
 };
 use sqlx::PgPool;
 
@@ -39,6 +40,8 @@ pub struct Environment {
     pub otp: Otp,
     /// The claim / call / settle protocol of text messages.
     pub deliveries: Deliveries,
+    /// Logical templates.
+    pub templates: Templates,
     /// SMS providers behind their guards, first choice first.
     pub providers: Vec<Guard>,
     /// Publishes outcomes.
@@ -55,8 +58,7 @@ impl Environment {
     /// # Errors
     /// When a key or an address in the configuration cannot be used.
     pub fn build(config: Config, process: String) -> anyhow::Result<Self> {
-        let concurrency = JOBS.iter().map(|job| (job.concurrency)(&config)).sum();
-        let providers = Guard::around(providers::build(&config, &mut Vec::new()), concurrency);
+        let providers = Guard::around(providers::build(&config, &mut Vec::new()), &config);
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
@@ -66,6 +68,7 @@ impl Environment {
             redis: Redis::start(&config.redis)?,
             pusher: Pusher::start(queues, config.worker.queue_window),
             process,
+            templates: Templates::new(&config.sms),
             providers,
             pool,
             clock,
@@ -83,9 +86,10 @@ impl Environment {
         self.providers.iter().map(Guard::name).collect()
     }
 
-    /// The names of those that would take a call now.
-    pub fn available_providers(&self) -> Vec<&str> {
-        self.providers.iter().filter(|guard| guard.wait().is_zero()).map(Guard::name).collect()
+    /// The names of those that would take a call of this queue's now.
+    pub fn available_providers(&self, queue: Queue) -> Vec<&str> {
+        let free = |guard: &&Guard| guard.wait(queue).is_zero();
+        self.providers.iter().filter(free).map(Guard::name).collect()
     }
 }
 
@@ -101,7 +105,7 @@ pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
 }
 
 /// The one list of jobs.
-pub const JOBS: &[Job] = &[jobs::deliver_otp::JOB];
+pub const JOBS: &[Job] = &[jobs::deliver_sms::OTP, jobs::deliver_sms::SMS, jobs::deliver_sms::BULK];
 
 /// The one list of cron jobs.
 pub const CRON_JOBS: &[CronJob] = &[

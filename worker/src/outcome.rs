@@ -28,6 +28,8 @@ pub struct Situation<'a> {
     pub available: &'a [&'a str],
     /// Earlier attempts of this message.
     pub history: &'a [PastAttempt],
+    /// Whether sending it twice does no harm: it says the same, and one is as good as two.
+    pub may_repeat: bool,
     /// How many attempts a message gets.
     pub max_attempts: usize,
     /// Time until the message must not be sent any more.
@@ -55,7 +57,7 @@ impl<'a> Situation<'a> {
     pub fn plan(&self) -> Plan<'a> {
         let next = self.next_provider(None);
         if let Some(unresolved) = self.unresolved() {
-            let harmless = self.unknown_sends() < UNKNOWN_SENDS;
+            let harmless = self.may_repeat && self.unknown_sends() < UNKNOWN_SENDS;
             return Plan::Ask { provider: unresolved, or_send: next.filter(|_| harmless) };
         }
         next.map_or(Plan::GiveUp, Plan::Send)
@@ -196,7 +198,8 @@ mod tests {
 
     fn situation<'a>(order: &'a [&'a str], history: &'a [PastAttempt]) -> Situation<'a> {
         let time_left = Duration::from_secs(200);
-        Situation { order, available: order, history, max_attempts: 10, time_left }
+        let (may_repeat, max_attempts) = (true, 10);
+        Situation { order, available: order, history, may_repeat, max_attempts, time_left }
     }
 
     fn after(situation: Situation<'_>, provider: &'static str, outcome: &Outcome) -> Next {
@@ -302,6 +305,17 @@ mod tests {
         let next =
             situation(&ORDER, &history).after_lookup(&Lookup::Unsupported, &mut rand::rng()).next;
         assert_eq!(next, Next::Resolve(None));
+    }
+
+    #[test]
+    fn another_text_is_never_sent_again_while_nobody_knows() {
+        let history = [sent("a", AttemptResult::Unknown)];
+        let text = Situation { may_repeat: false, ..situation(&ORDER, &history) };
+        assert_eq!(text.plan(), Plan::Ask { provider: "a", or_send: None });
+        // Only the provider's own word that it has nothing allows it.
+        let history = [sent("a", AttemptResult::Unknown), asked("a", AttemptResult::NotFound)];
+        let text = Situation { may_repeat: false, ..situation(&ORDER, &history) };
+        assert_eq!(text.plan(), Plan::Send("b"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod examples;
 mod headers;
+mod security;
 
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Map, Value, json};
@@ -68,6 +69,7 @@ fn finish(mut document: Value) -> Value {
     tidy(&mut document);
     describe_answers(&mut document);
     headers::add(&mut document);
+    security::add(&mut document);
     examples::spread(&mut document);
     document
 }

@@ -83,6 +83,10 @@ codes! {
     OtpNotFound "otp_not_found" UNAUTHORIZED
         ["Code not found", "کد نادرست"]
         ["The code sent to this mobile number was not found.", "کد واردشده برای این شماره معتبر نیست."];
+    /// The API key is unknown, expired or revoked.
+    ApiKeyNotValid "api_key_not_valid" UNAUTHORIZED
+        ["API key not valid", "کلید نامعتبر"]
+        ["The API key is not valid.", "کلید API معتبر نیست."];
     /// The caller may not do this.
     PermissionDenied "permission_denied" FORBIDDEN
         ["Permission denied", "دسترسی ندارید"]
@@ -118,6 +122,10 @@ codes! {
         ["Idempotency key reused", "کلید تکراری"]
         ["This Idempotency-Key was used with another request.",
          "این Idempotency-Key با درخواست دیگری به کار رفته است."];
+    /// The number wants no texts but codes.
+    RecipientBlocked "recipient_blocked" CONFLICT
+        ["Recipient blocked", "گیرندهٔ مسدود"]
+        ["This number receives no messages.", "این شماره پیامک دریافت نمی‌کند."];
     /// The body is over the limit.
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE
         ["Payload too large", "درخواست بیش از حد بزرگ"]
@@ -146,6 +154,16 @@ codes! {
         ["Daily limit of the service", "سقف روزانهٔ سرویس"]
         ["No more codes are sent today. Expected available in {} seconds.",
          "امروز کد دیگری ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
+    /// The API key had its share of texts or money for today. Argument: the seconds to wait.
+    DailyKeyLimit "daily_key_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the API key", "سقف روزانهٔ کلید"]
+        ["This API key has used up its share of today. Expected available in {} seconds.",
+         "این کلید سهم امروز خود را مصرف کرده است. لطفاً {} ثانیه صبر کنید."];
+    /// All texts together had their share for today. Argument: the seconds to wait.
+    DailyMessageLimit "daily_message_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the service", "سقف روزانهٔ سرویس"]
+        ["No more messages are sent today. Expected available in {} seconds.",
+         "امروز پیام دیگری ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
     /// A fault of ours. The cause is in the log, under the request id.
     Internal "internal" INTERNAL_SERVER_ERROR
         ["Internal error", "خطای داخلی"]

@@ -3,6 +3,8 @@
 mod body;
 mod fields;
 
+use std::marker::PhantomData;
+
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -14,12 +16,12 @@ use serde_json::Value;
 pub(crate) use self::fields::{Fields, Text};
 use crate::error::{FieldError, Problem};
 
-/// A request body of the documented type `T`, as a handler's parameter.
+/// A request body as a handler's parameter: read as `T`, documented as `D`.
 ///
 /// JSON, form and multipart bodies are read; unknown fields are ignored; an empty body is an empty
 /// object. Everything wrong with the fields is refused at once with one validation problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Input<T>(pub(crate) T);
+pub(crate) struct Input<T, D = T>(pub(crate) T, PhantomData<D>);
 
 /// A type that is read field by field from a request body.
 pub(crate) trait FromFields: Sized {
@@ -29,7 +31,7 @@ pub(crate) trait FromFields: Sized {
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
 
-impl<T: FromFields> Input<T> {
+impl<T: FromFields, D> Input<T, D> {
     /// Reads a parsed body.
     ///
     /// # Errors
@@ -43,7 +45,7 @@ impl<T: FromFields> Input<T> {
         let value = T::from_fields(&mut fields);
         let mut errors = fields.into_errors();
         match value {
-            Some(value) if errors.is_empty() => Ok(Self(value)),
+            Some(value) if errors.is_empty() => Ok(Self(value, PhantomData)),
             _ => {
                 if errors.is_empty() {
                     errors.push(whole("Invalid data."));
@@ -54,18 +56,18 @@ impl<T: FromFields> Input<T> {
     }
 }
 
-impl<'a, T: FromFields + Type> ApiExtractor<'a> for Input<T> {
+impl<'a, T: FromFields, D: Type> ApiExtractor<'a> for Input<T, D> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        T::register(registry);
+        D::register(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema: MetaSchemaRef = T::schema_ref();
+        let schema: MetaSchemaRef = D::schema_ref();
         let content = vec![MetaMediaType { content_type: "application/json", schema }];
         Some(MetaRequest { description: None, content, required: true })
     }
@@ -131,7 +133,7 @@ mod tests {
         let input =
             Input::<Login>::from_request(&request, &mut body, ExtractParamOptions::default());
         match input.await {
-            Ok(Input(login)) => Ok(login),
+            Ok(Input(login, _)) => Ok(login),
             Err(error) => {
                 let problem = error.downcast::<Problem>().unwrap();
                 let context = RenderContext { legacy_members: true, ..RenderContext::default() };

@@ -1,6 +1,7 @@
 //! Operations: one file per noun. A handler parses, calls one action and answers.
 
 pub(crate) mod authenticate;
+pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
 pub(crate) mod sandbox;
@@ -20,7 +21,7 @@ pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
 
 /// The documented operations: one line per file in `routes/`.
 fn operations() -> impl OpenApi {
-    (otp::OtpApi, authenticate::AuthenticateApi)
+    (otp::OtpApi, authenticate::AuthenticateApi, messages::MessageApi)
 }
 
 /// The operations as a service with its document.
@@ -33,6 +34,8 @@ pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
 pub(crate) enum Tag {
     /// Log in with a phone number and a one-time code.
     Authentication,
+    /// Send text messages and see what became of them; with an API key.
+    Messages,
 }
 
 /// Reads the phone number of a request.

@@ -76,7 +76,7 @@ impl From<MessageStatus> for OtpStatus {
             MessageStatus::Queued => Self::Queued,
             MessageStatus::Sending => Self::Sending,
             MessageStatus::Sent => Self::Sent,
-            MessageStatus::Failed => Self::Failed,
+            MessageStatus::Failed | MessageStatus::Cancelled => Self::Failed,
             MessageStatus::Expired => Self::Expired,
             MessageStatus::Unknown => Self::Unknown,
         }
@@ -169,7 +169,7 @@ pub(crate) fn example_handle() -> String {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
-fn example_preference() -> Option<String> {
+pub(crate) fn example_preference() -> Option<String> {
     Some("respond-async".to_owned())
 }
 
@@ -230,7 +230,7 @@ impl OtpApi {
 }
 
 /// RFC 7240: a list of preferences, each perhaps with parameters.
-fn asks_for_async(prefer: &str) -> bool {
+pub(crate) fn asks_for_async(prefer: &str) -> bool {
     prefer.split([',', ';']).any(|item| item.trim().eq_ignore_ascii_case("respond-async"))
 }
 

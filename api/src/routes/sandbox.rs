@@ -78,7 +78,10 @@ async fn inbox(state: &State, filter: &Filter) -> Result<Vec<Shown>, Problem> {
     };
     let mut shown = Vec::new();
     for (phone, message) in sms::latest(&state.pool, phone.as_ref(), PAGE).await? {
-        let readable = state.otp.readable(message.local_id).await?;
+        let readable = match &message.text {
+            Some(text) => ReadableMessage { text: text.clone(), code: None },
+            None => state.otp.readable(message.local_id).await?,
+        };
         shown.push(Shown { phone, message, readable });
     }
     Ok(shown)

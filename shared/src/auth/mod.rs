@@ -12,6 +12,8 @@ use crate::{
     users::{self, Origin, User},
 };
 
+pub mod api_keys;
+mod store;
 pub mod tokens;
 
 use tokens::{TokenPair, Tokens};

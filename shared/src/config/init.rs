@@ -177,6 +177,11 @@ mod tests {
                 "#api_key",
                 "#sender",
                 "#base_url",
+                "#text",
+                "#variables",
+                "#kavenegar",
+                "#templates",
+                "#numbers",
             ];
             if examples.iter().any(|example| line.starts_with(example)) { "" } else { line }
         });

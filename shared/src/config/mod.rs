@@ -40,7 +40,7 @@ pub use self::{
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
     rate::{Rate, RateError},
-    sms::{SANDBOX, Sms},
+    sms::{AnonymousSms, SANDBOX, Sms, SmsTemplate},
     stores::{Database, Redis},
 };
 

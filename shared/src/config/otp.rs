@@ -94,6 +94,8 @@ pub struct Limits {
     pub otp_send_per_target: Rate,
     /// Wrong codes per IP address (IPv6: per /64); right ones are not counted. Default `60/1m`.
     pub verify_failures_per_ip: Rate,
+    /// Sends with one API key; a bulk is one. Default `600/1m`.
+    pub messages_per_key: Rate,
     /// How many times the share of one address all /64 of an IPv6 /48 have together. Default 16.
     pub ipv6_site_factor: u32,
     /// Texts with codes per UTC day, all numbers together. Default 100000.
@@ -102,24 +104,14 @@ pub struct Limits {
     /// the cap of all. Default: none.
     #[serde(deserialize_with = "upper_case_keys")]
     pub daily_sends_per_country: BTreeMap<String, u32>,
-    /// Rials that texts with codes may cost per UTC day, at `sms.price_rials` each; 0 is no cap.
+    /// Texts other than codes per UTC day. Default 100000.
+    pub daily_messages: u32,
+    /// Rials that all texts may cost per UTC day, at `sms.price_rials` a part; 0 is no cap.
     /// Default 0.
     pub daily_spend_rials: u64,
     /// How many api processes share these limits: while Redis is away each counts on its own and
     /// allows its share. Default 1.
     pub api_processes: u32,
-}
-
-impl Limits {
-    /// The cap of all sends of a day: `daily_sends`, or what the spend allows at this price of
-    /// one text, whichever is less.
-    pub fn daily_sends_at(&self, price_rials: u64) -> u64 {
-        let sends = u64::from(self.daily_sends);
-        match (self.daily_spend_rials, price_rials) {
-            (0, _) | (_, 0) => sends,
-            (spend, price) => sends.min(spend / price),
-        }
-    }
 }
 
 /// Names of settings from the environment arrive in lower case; they win, so they come last.
@@ -136,9 +128,11 @@ impl Default for Limits {
             otp_send_per_ip: Rate { count: 60, seconds: 60 },
             otp_send_per_target: Rate { count: 10, seconds: 3_600 },
             verify_failures_per_ip: Rate { count: 60, seconds: 60 },
+            messages_per_key: Rate { count: 600, seconds: 60 },
             ipv6_site_factor: 16,
             daily_sends: 100_000,
             daily_sends_per_country: BTreeMap::new(),
+            daily_messages: 100_000,
             daily_spend_rials: 0,
             api_processes: 1,
         }

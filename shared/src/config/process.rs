@@ -4,6 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
+use crate::jobs::Queue;
+
 /// The worker process.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
@@ -12,6 +14,10 @@ pub struct Worker {
     pub operations_listen: SocketAddr,
     /// OTP texts in flight at once. Default 64.
     pub otp_concurrency: usize,
+    /// Texts to one recipient in flight at once. Default 32.
+    pub sms_concurrency: usize,
+    /// Texts to many in flight at once. Default 16.
+    pub bulk_concurrency: usize,
     /// Milliseconds running jobs have to end after SIGTERM. Default 15000.
     pub drain_ms: u64,
     /// Milliseconds between two sweeps for due work. Default 1000.
@@ -25,6 +31,8 @@ impl Default for Worker {
         Self {
             operations_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             otp_concurrency: 64,
+            sms_concurrency: 32,
+            bulk_concurrency: 16,
             drain_ms: 15_000,
             sweep_ms: 1_000,
             queue_window: 2_000,
@@ -33,6 +41,15 @@ impl Default for Worker {
 }
 
 impl Worker {
+    /// How many jobs of a queue run at once in one process.
+    pub fn concurrency(&self, queue: Queue) -> usize {
+        match queue {
+            Queue::Otp => self.otp_concurrency,
+            Queue::Sms => self.sms_concurrency,
+            Queue::Bulk => self.bulk_concurrency,
+        }
+    }
+
     /// [`Worker::drain_ms`].
     pub fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)

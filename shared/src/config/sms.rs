@@ -18,14 +18,48 @@ pub struct Sms {
     /// Providers by name, as written: each provider reads its own table with
     /// [`super::parse_table`]. The key `kind` (default: the name) chooses the provider.
     pub providers: BTreeMap<String, Table>,
+    /// Logical templates by name.
+    pub templates: BTreeMap<String, SmsTemplate>,
+    /// What callers without a key may send; `None` (default): nothing.
+    pub anonymous: Option<AnonymousSms>,
     /// Milliseconds one call to a provider may take in all. Default 8000.
     pub budget_ms: u64,
     /// Milliseconds connecting may take of it. Default 3000.
     pub connect_timeout_ms: u64,
     /// Calls per message at most. Default 10.
     pub max_attempts: u32,
-    /// The price of one text in rials, for `limits.daily_spend_rials`. Default 0: unknown.
+    /// What texts to many end with, unless they hold it: how to get no more of them. Empty: nothing.
+    /// Default `لغو11`.
+    pub bulk_opt_out: String,
+    /// Seconds after its time a text (not a code) may still go out. Default 86400.
+    pub message_ttl_seconds: u32,
+    /// The price of one part of a text in rials, for estimates and spend caps. Default 0: unknown.
     pub price_rials: u64,
+}
+
+/// What callers without a key may send: nothing else, so that nobody relays texts through us.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct AnonymousSms {
+    /// Templates they may use, to any number. Default none.
+    pub templates: Vec<String>,
+    /// Numbers they may write to, in E.164, whatever they write. Default none.
+    pub numbers: Vec<String>,
+}
+
+/// A template under a name of our own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SmsTemplate {
+    /// Its Persian text, for providers without a template of it; holds `{variable}`s. `None`
+    /// (default): only providers that have it can send it.
+    pub text: Option<String>,
+    /// Its English text. `None` (default): `text` is sent whatever the language.
+    pub text_en: Option<String>,
+    /// Its variables, in order. Default none.
+    pub variables: Vec<String>,
+    /// Names or ids of it by provider (a name of `sms.providers`).
+    pub providers: BTreeMap<String, String>,
 }
 
 impl Default for Sms {
@@ -33,9 +67,13 @@ impl Default for Sms {
         Self {
             order: Vec::new(),
             providers: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            anonymous: None,
             budget_ms: 8_000,
             connect_timeout_ms: 3_000,
             max_attempts: 10,
+            bulk_opt_out: "لغو11".to_owned(),
+            message_ttl_seconds: 86_400,
             price_rials: 0,
         }
     }
@@ -76,9 +114,13 @@ impl fmt::Debug for Sms {
         f.debug_struct("Sms")
             .field("order", &self.order)
             .field("providers", &self.providers.keys())
+            .field("templates", &self.templates.keys())
+            .field("anonymous", &self.anonymous.is_some())
             .field("budget_ms", &self.budget_ms)
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("max_attempts", &self.max_attempts)
+            .field("bulk_opt_out", &self.bulk_opt_out)
+            .field("message_ttl_seconds", &self.message_ttl_seconds)
             .field("price_rials", &self.price_rials)
             .finish()
     }

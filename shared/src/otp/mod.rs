@@ -11,7 +11,7 @@ use crate::{
     clock::SharedClock,
     config::{Config, Otp as OtpConfig},
     purge::{Purged, Slice},
-    sms::{self, MessageStatus, providers::Content},
+    sms::{self, MessageStatus, templates::Wording},
 };
 
 mod caps;
@@ -132,7 +132,7 @@ impl Otp {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn content(&self, local_id: i64) -> Result<Option<Content>, sqlx::Error> {
+    pub async fn wording(&self, local_id: i64) -> Result<Option<Wording>, sqlx::Error> {
         let Some(row) = store::code_of_message(&self.pool, local_id).await? else {
             return Ok(None);
         };
@@ -140,12 +140,10 @@ impl Otp {
             return Ok(None);
         }
         let Some(code) = self.derive(&row) else { return Ok(None) };
-        Ok(Some(match &self.config.template {
-            Some(name) => {
-                Content::Template { name: name.clone(), tokens: vec![("token".to_owned(), code)] }
-            }
-            None => Content::Text(self.text_with(&code)),
-        }))
+        let text = Some(self.text_with(&code));
+        let token = |name: &String| (name.clone(), vec![("token".to_owned(), code.clone())]);
+        let template = self.config.template.as_ref().map(token);
+        Ok(Some(Wording { text, template }))
     }
 
     /// What the message said, derived now; for the sandbox inbox only.

@@ -15,12 +15,12 @@ use super::{
 };
 use crate::{
     batch::{BatchWrite, WriteError},
-    clock::SharedClock,
+    clock::{SharedClock, seconds_to_tomorrow},
     config::{Config, Cooldown, Otp as OtpConfig},
     ids,
     jobs::RowId,
     phone::PhoneNumber,
-    sms::{self, MessageStatus, NewOtpMessage},
+    sms::{self, MessageStatus, NewOtpMessage, budget::Budget},
     telemetry::OTP_ACCEPT_SECONDS,
 };
 
@@ -248,12 +248,6 @@ impl AcceptSends {
     }
 }
 
-/// Until the next UTC day, at least one.
-fn seconds_to_tomorrow(now: DateTime<Utc>) -> i64 {
-    let tomorrow = (now.date_naive() + chrono::Days::new(1)).and_time(chrono::NaiveTime::MIN);
-    seconds_until(tomorrow.and_utc(), now).max(1)
-}
-
 /// `None`: no other send while a code lives.
 pub(super) fn cooldown(config: &OtpConfig) -> Option<TimeDelta> {
     match config.cooldown {
@@ -279,10 +273,14 @@ impl BatchWrite for AcceptSends {
         sends: &[PendingSend],
     ) -> Result<Vec<Answer>, sqlx::Error> {
         let at = self.clock.now();
-        let mut room = self.caps.take(connection, at, sends.iter().map(phone)).await?;
+        let demands: HashMap<_, _> =
+            sends.iter().map(|send| (send.local_id, self.caps.demands(&send.new.phone))).collect();
+        // Before the counters: nobody else is to wait for a number that somebody holds.
+        store::lock(connection, sends).await?;
+        let mut room = Budget::take(connection, at, demands.values().flatten().cloned()).await?;
         let mut over_cap = HashMap::new();
         let (admitted, _): (Vec<_>, Vec<_>) = sends.iter().partition(|send| {
-            let refused = self.caps.admit(&mut room, phone(send)).err();
+            let refused = room.admit(&demands[&send.local_id]).err().map(DailyCap::of_scope);
             over_cap.extend(refused.map(|cap| (send.local_id, cap)));
             refused.is_none()
         });
@@ -290,7 +288,7 @@ impl BatchWrite for AcceptSends {
         let (accepted, refused): (Vec<_>, Vec<_>) =
             admitted.into_iter().partition(|send| issued.contains_key(&send.local_id));
         for send in refused {
-            self.caps.give_back(&mut room, phone(send));
+            room.give_back(&demands[&send.local_id]);
         }
         room.settle(connection).await?;
         let accepted: Vec<_> =
@@ -320,8 +318,4 @@ impl BatchWrite for AcceptSends {
         };
         Ok(sends.iter().map(answer).collect())
     }
-}
-
-fn phone(send: &PendingSend) -> &PhoneNumber {
-    &send.new.phone
 }

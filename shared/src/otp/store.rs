@@ -1,6 +1,6 @@
 //! All SQL of the `otp_codes`, `otp_requests` and `send_counters` tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::ipnetwork::IpNetwork};
@@ -26,6 +26,26 @@ pub(super) struct SendRules {
 pub(super) struct Issued {
     pub(super) generation: i64,
     pub(super) expires_at: DateTime<Utc>,
+}
+
+/// Locks the codes there are, in order; as briefly as the transaction's lock time-out says.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    sends: &[PendingSend],
+) -> Result<(), sqlx::Error> {
+    let phones: Vec<_> = sends.iter().map(|send| send.new.phone.as_e164().to_owned()).collect();
+    let purposes: Vec<_> = sends.iter().map(|send| send.new.purpose.as_str().to_owned()).collect();
+    sqlx::query!(
+        r#"SELECT 1 AS "one!" FROM otp_codes c
+           JOIN unnest($1::text[], $2::text[]) AS r(phone, purpose)
+             ON c.phone = r.phone AND c.purpose = r.purpose
+           ORDER BY c.phone, c.purpose FOR UPDATE OF c"#,
+        &phones,
+        &purposes,
+    )
+    .fetch_all(connection)
+    .await
+    .map(drop)
 }
 
 /// Makes new codes or renews living ones, by the message that carries them; a send in its
@@ -110,47 +130,6 @@ pub(super) async fn issue(
             (row.last_local_id, issued)
         })
         .collect())
-}
-
-/// Adds to the day's counters and says where they stand. Locks their rows, in order.
-pub(super) async fn count_sends(
-    connection: &mut PgConnection,
-    day: NaiveDate,
-    counts: BTreeMap<String, i64>,
-) -> Result<HashMap<String, i64>, sqlx::Error> {
-    let (scopes, counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
-    let rows = sqlx::query!(
-        "INSERT INTO send_counters AS c (day, scope, used)
-         SELECT $1, r.scope, r.count FROM unnest($2::text[], $3::bigint[]) AS r(scope, count)
-         ON CONFLICT (day, scope) DO UPDATE SET used = c.used + excluded.used
-         RETURNING scope, used",
-        day,
-        &scopes,
-        &counts,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.scope, row.used)).collect())
-}
-
-/// Takes back what [`count_sends`] added for sends that were not accepted.
-pub(super) async fn uncount_sends(
-    connection: &mut PgConnection,
-    day: NaiveDate,
-    counts: BTreeMap<String, i64>,
-) -> Result<(), sqlx::Error> {
-    let (scopes, counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
-    sqlx::query!(
-        "UPDATE send_counters c SET used = c.used - r.count
-         FROM unnest($2::text[], $3::bigint[]) AS r(scope, count)
-         WHERE c.day = $1 AND c.scope = r.scope",
-        day,
-        &scopes,
-        &counts,
-    )
-    .execute(connection)
-    .await
-    .map(drop)
 }
 
 fn interval(delta: TimeDelta) -> PgInterval {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use super::{MessageStatus, providers::Outcome, routing::Past, store};
+use super::{
+    MessageKind, MessageStatus, providers::Outcome, routing::Past, store, templates::Wording,
+};
 use crate::{
     batch::{BatchWrite, Batcher, WriteError},
     clock::SharedClock,
@@ -24,6 +26,10 @@ pub struct Claim {
     pub id: i64,
     /// Number of this attempt, from 1.
     pub attempt: i32,
+    /// What it is.
+    pub kind: MessageKind,
+    /// What it says; nothing for one-time codes, which are derived when they are sent.
+    pub wording: Wording,
     /// The recipient.
     pub phone: PhoneNumber,
     /// The provider's idempotency key.
@@ -335,25 +341,26 @@ pub async fn tidy(pool: &PgPool, now: DateTime<Utc>) -> Result<Tidied, sqlx::Err
     Ok(Tidied { expired, reclaimed })
 }
 
-/// Marks up to `room` due texts with codes as pushed and returns them.
+/// Marks up to `room` due messages of a kind as pushed and returns them.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn take_due_otps(
+pub async fn take_due(
     pool: &PgPool,
+    kind: MessageKind,
     room: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<RowId>, sqlx::Error> {
-    let due = store::take_due(pool, "otp", room, now).await?;
+    let due = store::take_due(pool, kind, room, now).await?;
     Ok(due.into_iter().map(RowId).collect())
 }
 
-/// The texts with codes that are due.
+/// The messages of a kind that are due.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn backlog_of_otps(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
-    store::backlog(pool, "otp").await
+pub async fn backlog(pool: &PgPool, kind: MessageKind) -> Result<Backlog, sqlx::Error> {
+    store::backlog(pool, kind).await
 }
 
 /// How many rows [`purge`] would delete in all.

@@ -6,12 +6,48 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 
-use crate::phone::PhoneNumber;
+use crate::{jobs::Queue, phone::PhoneNumber};
 
+pub(crate) mod budget;
 pub mod deliveries;
+pub mod messages;
 pub mod providers;
 pub mod routing;
+pub mod segments;
 mod store;
+pub mod templates;
+
+/// What a message is: who asked for it decides its queue and its rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum MessageKind {
+    /// A one-time code. The same code may be sent once more when nobody knows what became of it.
+    Otp,
+    /// A text to one recipient. Never sent again unless it surely was not.
+    Text,
+    /// One of many texts asked for together. As `Text`, behind everything else.
+    Bulk,
+}
+
+impl MessageKind {
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Otp => "otp",
+            Self::Text => "text",
+            Self::Bulk => "bulk",
+        }
+    }
+
+    /// The queue of its ids.
+    pub const fn queue(self) -> Queue {
+        match self {
+            Self::Otp => Queue::Otp,
+            Self::Text => Queue::Sms,
+            Self::Bulk => Queue::Bulk,
+        }
+    }
+}
 
 /// State of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
@@ -30,6 +66,8 @@ pub enum MessageStatus {
     Expired,
     /// A provider may have taken it: there was no readable answer.
     Unknown,
+    /// Whoever asked for it took it back in time.
+    Cancelled,
 }
 
 impl MessageStatus {
@@ -42,23 +80,24 @@ impl MessageStatus {
             Self::Failed => "failed",
             Self::Expired => "expired",
             Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
         }
     }
 
     /// The states a row may go to from this one; everything else is refused by the store.
     pub fn can_become(self, next: Self) -> bool {
-        use MessageStatus::{Expired, Failed, Queued, Sending, Sent, Unknown};
+        use MessageStatus::{Cancelled, Expired, Failed, Queued, Sending, Sent, Unknown};
         match self {
-            Queued => matches!(next, Sending | Expired),
+            Queued => matches!(next, Sending | Expired | Cancelled),
             Sending => matches!(next, Queued | Sent | Failed | Expired | Unknown),
             Unknown => matches!(next, Sending | Sent | Expired),
-            Sent | Failed | Expired => false,
+            Sent | Failed | Expired | Cancelled => false,
         }
     }
 
     /// Whether nothing will happen to the message any more.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Sent | Self::Failed | Self::Expired)
+        matches!(self, Self::Sent | Self::Failed | Self::Expired | Self::Cancelled)
     }
 }
 
@@ -99,6 +138,8 @@ pub struct MessageView {
     pub status: MessageStatus,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
+    /// What it says; empty for codes, which are derived, and for templates without a text.
+    pub text: Option<String>,
 }
 
 /// The message with this idempotency key.
@@ -126,11 +167,11 @@ pub async fn latest(
 
 #[cfg(test)]
 mod tests {
-    use super::MessageStatus::{Expired, Failed, Queued, Sending, Sent, Unknown};
+    use super::MessageStatus::{Cancelled, Expired, Failed, Queued, Sending, Sent, Unknown};
 
     #[test]
     fn final_states_have_no_way_out_and_nothing_is_sent_twice() {
-        let all = [Queued, Sending, Sent, Failed, Expired, Unknown];
+        let all = [Queued, Sending, Sent, Failed, Expired, Unknown, Cancelled];
         for from in all {
             for to in all {
                 assert!(!(from.is_final() && from.can_become(to)), "{from:?} -> {to:?}");
@@ -138,5 +179,6 @@ mod tests {
         }
         assert!(Queued.can_become(Sending) && !Queued.can_become(Sent));
         assert!(Unknown.can_become(Sending) && !Unknown.can_become(Queued));
+        assert!(Queued.can_become(Cancelled) && !Sending.can_become(Cancelled));
     }
 }

@@ -21,6 +21,14 @@ impl<'a> Player<'a> {
         Self { stage: Stage::new(peyk, provider), table, variables: Variables::default() }
     }
 
+    /// A player that sends this header with every request: what the old system lets everybody do
+    /// and Peyk does not.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.stage.header = Some((name, value));
+        self
+    }
+
     /// Plays all steps and gives what was wrong, with the steps' names.
     ///
     /// # Panics

@@ -24,13 +24,15 @@ pub(super) const HOOKS: [&str; 1] = ["age_otp"];
 pub(super) struct Stage<'a> {
     pub(super) peyk: &'a Peyk,
     pub(super) provider: &'a FakeKavenegar,
+    pub(super) header: Option<(&'static str, String)>,
     client: Client,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(peyk: &'a Peyk, provider: &'a FakeKavenegar) -> Self {
         let client = Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
-        Self { peyk, provider, client: client.build().expect("the client builds") }
+        let client = client.build().expect("the client builds");
+        Self { peyk, provider, header: None, client }
     }
 
     /// One request, sent as it was recorded.
@@ -48,6 +50,9 @@ impl<'a> Stage<'a> {
         }
         if let Some(raw) = request["raw"].as_str() {
             builder = builder.body(raw.to_owned());
+        }
+        if let Some((name, value)) = &self.header {
+            builder = builder.header(*name, value);
         }
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             builder = builder.header(name, plain(value));

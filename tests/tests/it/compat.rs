@@ -7,7 +7,7 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 2] = ["authenticate", "otp_send"];
+const PLAYED: [&str; 3] = ["authenticate", "message_send", "otp_send"];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
@@ -17,13 +17,24 @@ async fn plays(name: &str) {
         .kavenegar(&provider.url())
         .start()
         .await;
-    let wrong = Player::new(&peyk, &provider, &table).play(&Scenario::read(name)).await;
+    let mut player = Player::new(&peyk, &provider, &table);
+    if name == "message_send" {
+        let (_, output) = peyk.run("api", &["keys", "create", "old", "--scope", "sms:send"]).await;
+        let key = output.lines().next().unwrap_or_default().to_owned();
+        player = player.with_header("X-API-Key", key);
+    }
+    let wrong = player.play(&Scenario::read(name)).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]
 async fn asking_for_a_code_goes_as_recorded() {
     plays("otp_send").await;
+}
+
+#[tokio::test]
+async fn sending_texts_goes_as_recorded_with_a_key() {
+    plays("message_send").await;
 }
 
 #[tokio::test]

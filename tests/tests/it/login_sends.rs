@@ -251,3 +251,26 @@ async fn today(peyk: &Peyk) -> i64 {
     count(peyk, "SELECT (now() AT TIME ZONE 'UTC')::date - date '2000-01-01'::date + 0::bigint")
         .await
 }
+
+#[tokio::test]
+async fn a_number_that_somebody_holds_keeps_nobody_else_waiting() {
+    let peyk = Peyk::builder().workers(0).apis(2).start().await;
+    let held = fresh_mobile();
+    assert_eq!(peyk.send_otp_async(&held).await.status, 202);
+    let mut holder = peyk.database.pool.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM otp_codes FOR UPDATE").execute(&mut *holder).await.unwrap();
+    let blocked = peyk.send_otp_async(&held);
+    let others = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..40 {
+            let begun = Instant::now();
+            assert_eq!(peyk.send_otp_async(&fresh_mobile()).await.status, 202);
+            slowest = slowest.max(begun.elapsed());
+        }
+        holder.rollback().await.unwrap();
+        slowest
+    };
+    let (blocked, slowest) = tokio::join!(blocked, others);
+    assert!(slowest < Duration::from_millis(800), "{slowest:?}");
+    assert!([409, 503].contains(&blocked.status), "{blocked:?}");
+}

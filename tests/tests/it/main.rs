@@ -23,6 +23,7 @@ mod login_refusals;
 mod login_sends;
 mod login_steps;
 mod login_tokens;
+mod messages;
 mod operations;
 mod provider_kavenegar;
 mod provider_suite;

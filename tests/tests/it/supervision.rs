@@ -41,7 +41,6 @@ async fn work(id: i64) {
 
 const JOB: Job = Job {
     queue: Queue::Otp,
-    concurrency: |_| 64,
     limit: |_| Duration::from_millis(300),
     run: |RowId(id), _| work(id).map(Ok).boxed(),
     tidy: |_| std::future::ready(Ok(Tidied::default())).boxed(),

@@ -12,7 +12,7 @@ use shared::{
 
 use crate::Environment;
 
-pub mod deliver_otp;
+pub mod deliver_sms;
 
 /// What a job or the sweep of its rows comes to.
 pub type Work<'a, T, E> = BoxFuture<'a, Result<T, E>>;
@@ -22,8 +22,6 @@ pub type Work<'a, T, E> = BoxFuture<'a, Result<T, E>>;
 pub struct Job {
     /// Where the ids come from.
     pub queue: Queue,
-    /// How many run at once: the queue's share of the process.
-    pub concurrency: fn(&Config) -> usize,
     /// How long one may run; it has lost its lease long before.
     pub limit: fn(&Config) -> Duration,
     /// Works on one row: claim, call, settle. An error leaves the row to the sweep.

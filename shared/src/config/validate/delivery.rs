@@ -6,7 +6,10 @@ use reqwest::Url;
 use toml::{Table, Value};
 
 use super::{Checks, is_name};
-use crate::config::{Config, Mode, SANDBOX, Sms};
+use crate::{
+    config::{Config, Mode, SANDBOX, Sms, SmsTemplate},
+    phone::PhoneNumber,
+};
 
 pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     checks.range("sms.budget_ms", config.sms.budget_ms, 1..=60_000);
@@ -18,9 +21,49 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
         "must not be more than sms.budget_ms",
     );
     checks.range("sms.max_attempts", config.sms.max_attempts, 1..=1_000);
+    checks.range("sms.message_ttl_seconds", config.sms.message_ttl_seconds, 60..=2_592_000);
     order(checks, config);
+    for (name, template) in &config.sms.templates {
+        self::template(checks, &config.sms, name, template);
+    }
+    if let Some(anonymous) = &config.sms.anonymous {
+        let some = !anonymous.templates.is_empty() || !anonymous.numbers.is_empty();
+        let message = "must list templates or numbers: anything else would be an open relay";
+        checks.require("sms.anonymous", some, message);
+        let fine = anonymous.numbers.iter().all(|number| PhoneNumber::from_e164(number).is_ok());
+        checks.require("sms.anonymous.numbers", fine, "must hold numbers such as +989123456789");
+    }
     for (name, table) in &config.sms.providers {
         provider(checks, config, name, table);
+    }
+}
+
+/// What providers refuse is better found here: a text without a variable it declares, one with an
+/// unknown variable, links (which Iranian providers take out), names that are too long.
+fn template(checks: &mut Checks<'_>, sms: &Sms, name: &str, template: &SmsTemplate) {
+    let path = format!("sms.templates.{name}");
+    let has_name = (1..=64).contains(&name.chars().count());
+    checks.require(&path, has_name, "must have a name of 1 to 64 characters");
+    let known = |provider: &String| sms.providers.contains_key(provider) || provider == SANDBOX;
+    let fine = template.providers.keys().all(known);
+    let message = "must only name tables of sms.providers";
+    checks.require(&format!("{path}.providers"), fine, message);
+    let some = template.text.is_some() || !template.providers.is_empty();
+    checks.require(&path, some, "must have a text, or a provider that knows it");
+    let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let variables = format!("{path}.variables");
+    checks.require(&variables, template.variables.iter().all(plain), "must be of a-z 0-9 _");
+    for (key, text) in [("text", &template.text), ("text_en", &template.text_en)] {
+        let (path, Some(text)) = (format!("{path}.{key}"), text) else { continue };
+        let whole = template.variables.iter().all(|name| text.contains(&format!("{{{name}}}")));
+        checks.require(&path, whole, "must hold every variable, as {token}");
+        let mut rest = text.clone();
+        for name in &template.variables {
+            rest = rest.replace(&format!("{{{name}}}"), "");
+        }
+        checks.require(&path, !rest.contains(['{', '}']), "must hold declared variables only");
+        let link = rest.contains("http://") || rest.contains("https://") || rest.contains("www.");
+        checks.require(&path, !link, "must hold no link: providers refuse it");
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     checks.range("limits.api_processes", limits.api_processes, 1..=1_000);
     checks.range("limits.ipv6_site_factor", limits.ipv6_site_factor, 1..=65_536);
     checks.range("limits.daily_sends", limits.daily_sends, 1..=u64::MAX);
+    checks.range("limits.daily_messages", limits.daily_messages, 1..=u64::MAX);
     let fine = limits.daily_sends_per_country.keys().all(|code| is_country(code));
     let message = "must only name countries, such as IR (ISO 3166 alpha-2)";
     checks.require("limits.daily_sends_per_country", fine, message);

@@ -125,7 +125,8 @@ pub enum Lookup {
 
 /// Where a message that a provider took is on its way to the handset, as far as the provider
 /// says. Ordered: a message never goes back to an earlier one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum DeliveryStatus {
     /// The provider has it.
     Accepted,

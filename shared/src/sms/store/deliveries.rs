@@ -1,4 +1,4 @@
-//! All SQL of the `sms_messages` and `sms_attempts` tables.
+//! SQL of the claim / call / settle protocol: `sms_messages` and `sms_attempts`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,92 +10,20 @@ use serde::Deserialize;
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use super::{
-    MessageStatus, MessageView, NewOtpMessage,
-    deliveries::{Action, AttemptResult, Claim, Next, PastAttempt, Settle, Settlement, Start},
+    super::{
+        MessageKind, MessageStatus,
+        deliveries::{Action, AttemptResult, Claim, Next, PastAttempt, Settle, Settlement, Start},
+        templates::Wording,
+    },
+    stored_phone,
 };
 use crate::{
     jobs::Backlog,
-    phone::PhoneNumber,
     purge::{Purged, Slice},
 };
 
 /// Seconds for which a pushed id is trusted to be in the queue or with a worker.
 const PUSH_TRUST_SECONDS: f64 = 10.0;
-
-pub(super) async fn insert_otps(
-    connection: &mut PgConnection,
-    now: DateTime<Utc>,
-    messages: &[NewOtpMessage<'_>],
-) -> Result<HashMap<i64, i64>, sqlx::Error> {
-    let phones: Vec<_> = messages.iter().map(|m| m.phone.as_e164().to_owned()).collect();
-    let local_ids: Vec<_> = messages.iter().map(|m| m.local_id).collect();
-    let ends: Vec<_> = messages.iter().map(|m| m.expires_at).collect();
-    let replies: Vec<_> = messages.iter().map(|m| m.reply_to.map(str::to_owned)).collect();
-    let rows = sqlx::query!(
-        "INSERT INTO sms_messages
-             (kind, phone, local_id, created_at, expires_at, reply_to, next_attempt_at, pushed_until)
-         SELECT 'otp', r.phone, r.local_id, $5, r.expires_at, r.reply_to,
-                now(), now() + interval '2 seconds'
-         FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[])
-             AS r(phone, local_id, expires_at, reply_to)
-         RETURNING id, local_id",
-        &phones,
-        &local_ids,
-        &ends,
-        &replies as &[Option<String>],
-        now,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.local_id, row.id)).collect())
-}
-
-pub(super) async fn find_by_local_id(
-    pool: &PgPool,
-    local_id: i64,
-) -> Result<Option<MessageView>, sqlx::Error> {
-    sqlx::query_as!(
-        MessageView,
-        r#"SELECT id, local_id, status AS "status: MessageStatus", created_at
-           FROM sms_messages WHERE local_id = $1"#,
-        local_id,
-    )
-    .fetch_optional(pool)
-    .await
-}
-
-pub(super) async fn latest(
-    pool: &PgPool,
-    phone: Option<&PhoneNumber>,
-    limit: i64,
-) -> Result<Vec<(PhoneNumber, MessageView)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT id, local_id, phone, status AS "status: MessageStatus", created_at
-           FROM sms_messages
-           WHERE $1::text IS NULL OR phone = $1
-           ORDER BY id DESC LIMIT $2"#,
-        phone.map(PhoneNumber::as_e164),
-        limit,
-    )
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let view = MessageView {
-                id: row.id,
-                local_id: row.local_id,
-                status: row.status,
-                created_at: row.created_at,
-            };
-            Ok((stored_phone(&row.phone)?, view))
-        })
-        .collect()
-}
-
-/// The table checks the form, so a failure here means the row was not written by Peyk.
-fn stored_phone(text: &str) -> Result<PhoneNumber, sqlx::Error> {
-    PhoneNumber::from_e164(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
 
 #[derive(Debug, Deserialize)]
 struct HistoryRow {
@@ -105,7 +33,7 @@ struct HistoryRow {
 }
 
 /// Claims those of the rows that are due, alive and nobody else's. Locks them.
-pub(super) async fn claim(
+pub(in crate::sms) async fn claim(
     connection: &mut PgConnection,
     ids: &[i64],
     lease: Duration,
@@ -117,7 +45,9 @@ pub(super) async fn claim(
                lease_until = now() + make_interval(secs => $2)
            WHERE id = ANY($1) AND status IN ('queued', 'unknown')
              AND next_attempt_at <= now() AND expires_at > $3
-           RETURNING id, attempt, phone, local_id, created_at, expires_at, reply_to,
+           RETURNING id, attempt, kind AS "kind: MessageKind", phone, local_id, created_at,
+               expires_at, reply_to, body, template,
+               variables AS "variables: Json<Vec<(String, String)>>",
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'provider', a.provider, 'action', a.action, 'outcome', a.outcome)
                     ORDER BY a.attempt), '[]')
@@ -131,9 +61,13 @@ pub(super) async fn claim(
     .await?;
     rows.into_iter()
         .map(|row| {
+            let variables = row.variables.map(|Json(variables)| variables).unwrap_or_default();
+            let template = row.template.map(|name| (name, variables));
             let claim = Claim {
                 id: row.id,
                 attempt: row.attempt,
+                kind: row.kind,
+                wording: Wording { text: row.body, template },
                 phone: stored_phone(&row.phone)?,
                 local_id: row.local_id,
                 created_at: row.created_at,
@@ -161,7 +95,7 @@ impl From<HistoryRow> for PastAttempt {
 }
 
 /// Writes the beginning of calls; the ids of those whose lease still holds.
-pub(super) async fn start_calls(
+pub(in crate::sms) async fn start_calls(
     connection: &mut PgConnection,
     starts: &[Start],
 ) -> Result<HashSet<i64>, sqlx::Error> {
@@ -194,7 +128,7 @@ pub(super) async fn start_calls(
 
 /// Writes the end of attempts: each attempt's row always, its message only if no later attempt
 /// has begun. The ids of the messages that were settled.
-pub(super) async fn settle(
+pub(in crate::sms) async fn settle(
     connection: &mut PgConnection,
     settlements: &[Settle],
 ) -> Result<HashSet<i64>, sqlx::Error> {
@@ -247,7 +181,7 @@ pub(super) async fn settle(
     Ok(settled.into_iter().collect())
 }
 
-pub(super) async fn abandon(
+pub(in crate::sms) async fn abandon(
     pool: &PgPool,
     id: i64,
     attempt: i32,
@@ -269,7 +203,7 @@ pub(super) async fn abandon(
     Ok(ended.rows_affected() == 1)
 }
 
-pub(super) async fn postpone(
+pub(in crate::sms) async fn postpone(
     pool: &PgPool,
     id: i64,
     attempt: i32,
@@ -290,7 +224,7 @@ pub(super) async fn postpone(
 }
 
 /// Rows that nobody works on and that outlived their use. Bounded; the next sweep goes on.
-pub(super) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+pub(in crate::sms) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let expired = sqlx::query!(
         "UPDATE sms_messages
          SET status = 'expired', next_attempt_at = NULL, pushed_until = NULL, settled_at = now(),
@@ -308,7 +242,7 @@ pub(super) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sql
 }
 
 /// Leases of workers that died: surely not called → due again; perhaps called → unknown.
-pub(super) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
+pub(in crate::sms) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
     let reclaimed = sqlx::query!(
         "UPDATE sms_messages
          SET status = CASE WHEN call_started_at IS NULL THEN 'queued' ELSE 'unknown' END,
@@ -323,9 +257,9 @@ pub(super) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
     Ok(reclaimed.rows_affected())
 }
 
-pub(super) async fn take_due(
+pub(in crate::sms) async fn take_due(
     pool: &PgPool,
-    kind: &str,
+    kind: MessageKind,
     room: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<i64>, sqlx::Error> {
@@ -338,7 +272,7 @@ pub(super) async fn take_due(
                AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
              ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
          RETURNING id",
-        kind,
+        kind.as_str(),
         room,
         PUSH_TRUST_SECONDS,
         now,
@@ -350,7 +284,10 @@ pub(super) async fn take_due(
 /// Most rows a backlog is counted to.
 const BACKLOG_BOUND: i64 = 100_000;
 
-pub(super) async fn backlog(pool: &PgPool, kind: &str) -> Result<Backlog, sqlx::Error> {
+pub(in crate::sms) async fn backlog(
+    pool: &PgPool,
+    kind: MessageKind,
+) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(next_attempt_at))::float8, 0) AS "age!"
@@ -358,7 +295,7 @@ pub(super) async fn backlog(pool: &PgPool, kind: &str) -> Result<Backlog, sqlx::
                SELECT next_attempt_at FROM sms_messages
                WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()
                ORDER BY next_attempt_at LIMIT $2) AS due"#,
-        kind,
+        kind.as_str(),
         BACKLOG_BOUND,
     )
     .fetch_one(pool)
@@ -367,7 +304,7 @@ pub(super) async fn backlog(pool: &PgPool, kind: &str) -> Result<Backlog, sqlx::
     Ok(Backlog { due: row.count, oldest })
 }
 
-pub(super) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+pub(in crate::sms) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
     sqlx::query_as!(
         Purged,
         r#"WITH gone AS (
@@ -386,7 +323,7 @@ pub(super) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::E
     .await
 }
 
-pub(super) async fn count_purgeable(
+pub(in crate::sms) async fn count_purgeable(
     pool: &PgPool,
     before: DateTime<Utc>,
 ) -> Result<i64, sqlx::Error> {

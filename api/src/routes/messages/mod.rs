@@ -1,0 +1,407 @@
+//! `message/…`: text messages, for programs with an API key.
+
+mod types;
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use poem::web::Data;
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+use shared::{
+    auth::api_keys::Scope,
+    batch::WriteError,
+    ids,
+    phone::PhoneNumber,
+    sms::{
+        MessageKind, MessageStatus,
+        messages::{AcceptedMessage, LONGEST_AHEAD, MessageRefused, NewMessage, Owner, Sender},
+        templates::Wording,
+    },
+};
+
+use self::types::{
+    Asked, BulkRecipient, Message, MessagePage, RecipientResult, SendBulk, SendBulkResponse,
+    SendBulkResult, SendMessage, SendMessageResponse, SendMessageResult, ToMany, ToOne,
+};
+use super::{
+    Tag,
+    otp::{asks_for_async, example_preference},
+    parse_phone,
+};
+use crate::{
+    caller::Credentials,
+    error::{Code, Problem, problems},
+    input::Input,
+    limits,
+    state::{SharedState, State},
+    waiters::Waiter,
+};
+
+/// Messages of a page unless asked otherwise, and at most.
+const PAGE: i64 = 30;
+const LONGEST_PAGE: i64 = 100;
+
+problems!(
+    /// What can go wrong with a send.
+    pub(crate) SendMessageProblem: 400, 401, 403, 408, 409, 413, 415, 429, 500, 502, 503
+);
+problems!(
+    /// What can go wrong with a bulk.
+    pub(crate) SendBulkProblem: 400, 401, 403, 408, 413, 415, 429, 500, 503
+);
+problems!(
+    /// What can go wrong with a look.
+    pub(crate) GetMessageProblem: 400, 401, 403, 404, 408, 413, 500, 503
+);
+problems!(
+    /// What can go wrong with a list.
+    pub(crate) ListMessagesProblem: 400, 401, 403, 408, 413, 500, 503
+);
+problems!(
+    /// What can go wrong with taking a message back.
+    pub(crate) CancelMessageProblem: 400, 401, 403, 404, 408, 409, 413, 500, 503
+);
+
+/// The operations.
+pub(crate) struct MessageApi;
+
+#[OpenApi(tag = "Tag::Messages")]
+impl MessageApi {
+    /// Send a message
+    ///
+    /// Answers 200 once a provider accepted it, or 202 if that takes longer than a few seconds or
+    /// was asked for. Needs an API key with the scope `sms:send`.
+    #[oai(path = "/message/send", method = "post", operation_id = "sendMessage")]
+    async fn send_message(
+        &self,
+        state: Data<&SharedState>,
+        credentials: Credentials,
+        /// `respond-async`: answer 202 at once.
+        #[oai(name = "Prefer", example = "example_preference")]
+        prefer: Header<Option<String>>,
+        input: Input<ToOne, SendMessage>,
+    ) -> Result<SendMessageResponse, SendMessageProblem> {
+        let sender = sender(state.0, &credentials).await?;
+        let ToOne { mobile_number, asked } = input.0;
+        let phone = parse_phone(&state.phones, "mobile_number", &mobile_number)?;
+        if sender.is_none() {
+            allow_anonymous(state.0, &phone, &asked)?;
+        }
+        let wait = !prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
+        let new = message(state.0, phone, &asked, MessageKind::Text, sender)?;
+        Ok(send(state.0, new, wait).await?)
+    }
+
+    /// Send one message to many
+    ///
+    /// Each recipient gets a message of its own, behind codes and single messages; invalid,
+    /// repeated and blocked numbers are named and cost nothing. Needs the scope `sms:send`.
+    #[oai(path = "/message/bulk", method = "post", operation_id = "sendBulk")]
+    async fn send_bulk(
+        &self,
+        state: Data<&SharedState>,
+        credentials: Credentials,
+        input: Input<ToMany, SendBulk>,
+    ) -> Result<SendBulkResponse, SendBulkProblem> {
+        let key = credentials.need_key(state.0, Scope::SmsSend).await?;
+        let ask = limits::message_key(&state.config.limits, key.id);
+        credentials.measured.ask(state.0, &ask).await.map_err(Problem::from)?;
+        let result = bulk(state.0, input.0, &Sender::from(&key)).await?;
+        Ok(SendBulkResponse::Accepted(Json(result)))
+    }
+
+    /// List messages
+    ///
+    /// Those sent with the same key, newest first. Needs the scope `sms:read`.
+    #[oai(path = "/message", method = "get", operation_id = "listMessages")]
+    async fn list_messages(
+        &self,
+        state: Data<&SharedState>,
+        credentials: Credentials,
+        /// Only those of this bulk.
+        #[oai(example = "example_bulk", validator(max_length = 32))]
+        bulk_id: Query<Option<String>>,
+        /// Only messages before this id.
+        #[oai(example = "example_id")]
+        before: Query<Option<i64>>,
+        /// How many, at most 100.
+        #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<i64>>,
+    ) -> Result<Json<MessagePage>, ListMessagesProblem> {
+        let key = credentials.need_key(state.0, Scope::SmsRead).await?;
+        let limit = limit.0.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
+        let bulk = bulk_id.0.as_deref();
+        let found = state.messages.list(Some(key.id), bulk, before.0, limit + 1).await;
+        let mut found = found.map_err(Problem::from)?;
+        let more = i64::try_from(found.len()).is_ok_and(|count| count > limit);
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let last = found.last().filter(|_| more).map(|message| message.id);
+        let bulk = bulk.filter(|id| ids::is_handle(id)).map(|id| format!("&bulk_id={id}"));
+        let next = last.map(|id| {
+            url(state.0, &format!("?before={id}&limit={limit}{}", bulk.unwrap_or_default()))
+        });
+        let results = found.into_iter().map(Message::from).collect();
+        Ok(Json(MessagePage { next, previous: None, results }))
+    }
+
+    /// Look at a message
+    ///
+    /// One sent with the same key. Needs the scope `sms:read`.
+    #[oai(path = "/message/:id", method = "get", operation_id = "getMessage")]
+    async fn get_message(
+        &self,
+        state: Data<&SharedState>,
+        credentials: Credentials,
+        /// The message.
+        #[oai(example = "example_message")]
+        id: Path<i64>,
+    ) -> Result<Json<Message>, GetMessageProblem> {
+        let key = credentials.need_key(state.0, Scope::SmsRead).await?;
+        Ok(Json(find(state.0, Some(key.id), id.0).await?))
+    }
+
+    /// Take a message back
+    ///
+    /// While it waits, or after all providers so far refused it. Needs the scope `sms:send`.
+    #[oai(path = "/message/:id/cancel", method = "post", operation_id = "cancelMessage")]
+    async fn cancel_message(
+        &self,
+        state: Data<&SharedState>,
+        credentials: Credentials,
+        /// The message.
+        #[oai(example = "example_message")]
+        id: Path<i64>,
+    ) -> Result<Json<Message>, CancelMessageProblem> {
+        let key = credentials.need_key(state.0, Scope::SmsSend).await?;
+        let owner = Some(key.id);
+        let cancelled = state.messages.cancel(owner, id.0).await.map_err(Problem::from)?;
+        let message = find(state.0, owner, id.0).await?;
+        if !cancelled {
+            return Err(Problem::new(Code::Conflict).into());
+        }
+        Ok(Json(message))
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_bulk() -> Option<String> {
+    Some(super::otp::example_handle())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_id() -> Option<i64> {
+    Some(141)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_limit() -> Option<i64> {
+    Some(30)
+}
+
+fn example_message() -> i64 {
+    41
+}
+
+/// Who sends; `None`: somebody without a key, where a deployment lets them in.
+async fn sender(state: &State, credentials: &Credentials) -> Result<Option<Sender>, Problem> {
+    let limits = &state.config.limits;
+    match credentials.key(state, Scope::SmsSend).await? {
+        Some(key) => {
+            credentials.measured.ask(state, &limits::message_key(limits, key.id)).await?;
+            Ok(Some(Sender::from(&key)))
+        }
+        None if state.config.sms.anonymous.is_some() => {
+            let ask = limits::message_ip(limits, credentials.ip.0);
+            credentials.measured.ask(state, &ask).await?;
+            Ok(None)
+        }
+        None => Err(Problem::new(Code::NotAuthenticated)),
+    }
+}
+
+/// Without a key only what the configuration lists may be sent.
+fn allow_anonymous(state: &State, phone: &PhoneNumber, asked: &Asked) -> Result<(), Problem> {
+    let allowed = state.config.sms.anonymous.as_ref().is_some_and(|anonymous| {
+        let number = anonymous.numbers.iter().any(|number| number == phone.as_e164());
+        let template =
+            asked.template.as_ref().is_some_and(|name| anonymous.templates.contains(name));
+        number || template
+    });
+    if allowed { Ok(()) } else { Err(Problem::new(Code::NotAuthenticated)) }
+}
+
+fn message(
+    state: &State,
+    phone: PhoneNumber,
+    asked: &Asked,
+    kind: MessageKind,
+    sender: Option<Sender>,
+) -> Result<NewMessage, Problem> {
+    let invalid = |field: &'static str, message: String| {
+        Problem::new(Code::Validation).with_field(field, "invalid", message)
+    };
+    if let Some(at) = asked.send_at
+        && at > state.messages.now() + LONGEST_AHEAD
+    {
+        return Err(invalid("send_at", "At most 30 days ahead.".to_owned()));
+    }
+    let wording = match &asked.template {
+        Some(name) => {
+            let mismatched = state.templates.mismatched(name, &asked.tokens);
+            if !mismatched.is_empty() {
+                let message = format!("Does not fit the template: {}.", mismatched.join(", "));
+                return Err(invalid("template_id", message));
+            }
+            let text = state.templates.text(name, asked.language, &asked.tokens);
+            Wording { text, template: Some((name.clone(), asked.tokens.clone())) }
+        }
+        None => Wording { text: Some(plain_text(state, asked, kind)), template: None },
+    };
+    // A time that is over means at once.
+    let send_at = asked.send_at.filter(|at| *at > state.messages.now());
+    Ok(NewMessage { phone, wording, kind, send_at, sender, bulk_id: None, reply_to: None })
+}
+
+/// Texts to many say how to get no more of them.
+fn plain_text(state: &State, asked: &Asked, kind: MessageKind) -> String {
+    let opt_out = &state.config.sms.bulk_opt_out;
+    if kind != MessageKind::Bulk || opt_out.is_empty() || asked.text.contains(&**opt_out) {
+        return asked.text.clone();
+    }
+    format!("{}\n{opt_out}", asked.text)
+}
+
+async fn send(
+    state: &State,
+    mut new: NewMessage,
+    wait: bool,
+) -> Result<SendMessageResponse, Problem> {
+    let wait = wait && new.send_at.is_none();
+    let waiter = if wait { state.waiters.join() } else { None };
+    new.reply_to = waiter.as_ref().map(Waiter::reply_to);
+    let at_once = new.send_at.is_none();
+    let owner = new.sender.as_ref().map(|sender| sender.api_key);
+    let (receiver, text) = (new.phone.to_national(), new.wording.text.clone());
+    let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+    let accepted =
+        state.messages.accept(new, &mut rng).await?.map_err(|refused| refusal(state, refused))?;
+    if at_once {
+        state.pusher.push(MessageKind::Text.queue(), accepted.id);
+    }
+    if let Some(waiter) = waiter {
+        waiter.wait(state.config.http.wait()).await;
+    }
+    answer(state, owner, &accepted, receiver, text).await
+}
+
+/// What the row says now.
+async fn answer(
+    state: &State,
+    owner: Owner,
+    accepted: &AcceptedMessage,
+    receiver: String,
+    text: Option<String>,
+) -> Result<SendMessageResponse, Problem> {
+    // It is committed: what cannot be read now is on its way.
+    let now = state.messages.find(owner, accepted.id.0).await.ok().flatten();
+    let status = now.as_ref().map_or(MessageStatus::Queued, |message| message.status);
+    if matches!(status, MessageStatus::Failed | MessageStatus::Expired) {
+        return Err(Problem::new(Code::ProviderRejected));
+    }
+    let sent = status == MessageStatus::Sent;
+    let provider_message_id = now.as_ref().and_then(|now| now.provider_message_id.clone());
+    let status_url = url(state, &format!("{}/", accepted.id.0));
+    let details =
+        if sent { "The Message was sent correctly." } else { "The Message is on its way." };
+    let result = Json(SendMessageResult {
+        details: details.to_owned(),
+        receiver,
+        message: text.unwrap_or_default(),
+        messageid: provider_message_id.as_deref().and_then(|id| id.parse().ok()),
+        provider_message_id,
+        id: accepted.id.0,
+        status: (status, now.and_then(|now| now.delivery)).into(),
+        segments: accepted.segments.map(i32::from),
+        price_rials: accepted.price_rials,
+        status_url: status_url.clone(),
+    });
+    Ok(if sent {
+        SendMessageResponse::Sent(result)
+    } else {
+        SendMessageResponse::Accepted(result, status_url)
+    })
+}
+
+async fn bulk(state: &State, input: ToMany, sender: &Sender) -> Result<SendBulkResult, Problem> {
+    let bulk_id = ids::random_handle(&mut rand::rng());
+    let mut seen = HashSet::new();
+    let mut results = Vec::with_capacity(input.mobile_numbers.len());
+    let mut messages = Vec::new();
+    for receiver in input.mobile_numbers {
+        let result = match state.phones.parse(&receiver) {
+            Ok(phone) if seen.insert(phone.clone()) => {
+                let kind = MessageKind::Bulk;
+                let new = message(state, phone, &input.asked, kind, Some(sender.clone()))?;
+                messages
+                    .push((results.len(), NewMessage { bulk_id: Some(bulk_id.clone()), ..new }));
+                RecipientResult::Accepted
+            }
+            Ok(_) => RecipientResult::Duplicate,
+            Err(_) => RecipientResult::Invalid,
+        };
+        results.push(BulkRecipient { receiver, result, id: None });
+    }
+    let accepting = messages.into_iter().map(async |(at, new)| {
+        let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+        (at, new.send_at.is_none(), state.messages.accept(new, &mut rng).await)
+    });
+    let (mut accepted, mut segments) = (0, None);
+    for (at, at_once, answer) in join_all(accepting).await {
+        let recipient = &mut results[at];
+        recipient.result = recipient_result(&answer);
+        if let Ok(Ok(message)) = answer {
+            accepted += 1;
+            segments = message.segments.map(i32::from);
+            recipient.id = Some(message.id.0);
+            if at_once {
+                state.pusher.push(MessageKind::Bulk.queue(), message.id);
+            }
+        }
+    }
+    Ok(SendBulkResult { bulk_id, accepted, segments, results })
+}
+
+fn recipient_result(
+    answer: &Result<Result<AcceptedMessage, MessageRefused>, WriteError>,
+) -> RecipientResult {
+    match answer {
+        Ok(Ok(_)) => RecipientResult::Accepted,
+        Ok(Err(MessageRefused::Blocked)) => RecipientResult::Blocked,
+        Ok(Err(MessageRefused::KeyCap | MessageRefused::Cap)) => RecipientResult::OverLimit,
+        Err(_) => RecipientResult::Unknown,
+    }
+}
+
+fn refusal(state: &State, refused: MessageRefused) -> Problem {
+    let code = match refused {
+        MessageRefused::Blocked => return Problem::new(Code::RecipientBlocked),
+        MessageRefused::KeyCap => Code::DailyKeyLimit,
+        MessageRefused::Cap => Code::DailyMessageLimit,
+    };
+    let wait = shared::clock::seconds_to_tomorrow(state.messages.now());
+    Problem::new(code).with_retry_after(u32::try_from(wait).unwrap_or(u32::MAX))
+}
+
+async fn find(state: &State, owner: Owner, id: i64) -> Result<Message, Problem> {
+    let found = state.messages.find(owner, id).await?;
+    Ok(found.ok_or_else(|| Problem::new(Code::NotFound))?.into())
+}
+
+fn url(state: &State, rest: &str) -> String {
+    let prefix = state.config.http.prefixes.first().map_or("", String::as_str);
+    format!("{}{prefix}/message/{rest}", state.config.http.public_url)
+}

@@ -1,0 +1,303 @@
+//! Messages that are asked for: accept, look, take back.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::Rng;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    MessageKind, MessageStatus,
+    budget::{Budget, Demand},
+    providers::DeliveryStatus,
+    segments, store,
+    templates::Wording,
+};
+use crate::{
+    auth::api_keys::ApiKey,
+    batch::{BatchWrite, Batcher, WriteError},
+    clock::SharedClock,
+    config::Config,
+    ids,
+    jobs::RowId,
+    phone::PhoneNumber,
+};
+
+/// Longest time ahead for which a message can be asked for.
+pub const LONGEST_AHEAD: TimeDelta = TimeDelta::days(30);
+
+/// A message to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// The recipient.
+    pub phone: PhoneNumber,
+    /// What it says.
+    pub wording: Wording,
+    /// Alone or one of many.
+    pub kind: MessageKind,
+    /// When it is to go out; `None`: at once.
+    pub send_at: Option<DateTime<Utc>>,
+    /// What it was asked for with, if with a key.
+    pub sender: Option<Sender>,
+    /// See [`AcceptedMessage::bulk_id`].
+    pub bulk_id: Option<String>,
+    /// Who waits for the outcome, if somebody does.
+    pub reply_to: Option<String>,
+}
+
+/// A key and its caps.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The key's row.
+    pub api_key: i64,
+    /// Texts per UTC day.
+    pub daily_sends: Option<i64>,
+    /// Rials per UTC day.
+    pub daily_spend_rials: Option<i64>,
+}
+
+impl From<&ApiKey> for Sender {
+    fn from(key: &ApiKey) -> Self {
+        Self {
+            api_key: key.id,
+            daily_sends: key.settings.daily_sends,
+            daily_spend_rials: key.settings.daily_spend_rials,
+        }
+    }
+}
+
+/// An accepted message.
+#[derive(Debug, Clone)]
+pub struct AcceptedMessage {
+    /// The row.
+    pub id: RowId,
+    /// In how many parts it goes out, if its text is known.
+    pub segments: Option<i16>,
+    /// What it will cost by the configured price, if there is one.
+    pub price_rials: Option<i64>,
+    /// What the messages of one request have in common.
+    pub bulk_id: Option<String>,
+}
+
+/// Why a message is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MessageRefused {
+    /// The number wants no such texts.
+    #[error("the number is blocked")]
+    Blocked,
+    /// The key had its share of today.
+    #[error("daily cap of the key")]
+    KeyCap,
+    /// The installation had its share of today.
+    #[error("daily cap of the installation")]
+    Cap,
+}
+
+/// A message as whoever asked for it sees it.
+#[derive(Debug, Clone)]
+pub struct MessageDetails {
+    /// The row.
+    pub id: i64,
+    /// The recipient.
+    pub phone: PhoneNumber,
+    /// Alone or one of many.
+    pub kind: MessageKind,
+    /// What it says.
+    pub text: Option<String>,
+    /// The template it was asked for with.
+    pub template: Option<String>,
+    /// How far we are with it.
+    pub status: MessageStatus,
+    /// How far the provider is, once it has it.
+    pub delivery: Option<DeliveryStatus>,
+    /// Why it ended or waits, or what the provider said last: a bounded word.
+    pub reason: Option<String>,
+    /// Who carries it.
+    pub provider: Option<String>,
+    /// The provider's id.
+    pub provider_message_id: Option<String>,
+    /// See [`AcceptedMessage::segments`].
+    pub segments: Option<i16>,
+    /// See [`AcceptedMessage::price_rials`].
+    pub price_rials: Option<i64>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When it was asked to go out.
+    pub send_at: Option<DateTime<Utc>>,
+    /// When it ended here.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// See [`AcceptedMessage::bulk_id`].
+    pub bulk_id: Option<String>,
+}
+
+/// Whose messages are looked at: those of a key, or those asked for without one.
+pub type Owner = Option<i64>;
+
+/// Messages over one database.
+#[derive(Clone)]
+pub struct Messages {
+    pool: PgPool,
+    clock: SharedClock,
+    accepts: Batcher<Accepts>,
+    price_rials: Option<i64>,
+}
+
+impl Messages {
+    /// The feature over one database.
+    pub fn new(pool: PgPool, clock: SharedClock, config: &Config) -> Self {
+        let price = Some(config.sms.price_rials).filter(|price| *price > 0);
+        let accepts = Accepts {
+            clock: clock.clone(),
+            life: TimeDelta::seconds(i64::from(config.sms.message_ttl_seconds)),
+            daily_messages: i64::from(config.limits.daily_messages),
+            daily_spend: Some(config.limits.daily_spend_rials)
+                .filter(|spend| *spend > 0)
+                .map(|spend| i64::try_from(spend).unwrap_or(i64::MAX)),
+        };
+        Self {
+            accepts: Batcher::start(accepts, &pool, 1),
+            price_rials: price.map(|price| i64::try_from(price).unwrap_or(i64::MAX)),
+            pool,
+            clock,
+        }
+    }
+
+    /// Accepts one message; the caller pushes its id.
+    ///
+    /// # Errors
+    /// When the database refuses or is away; the message may have been accepted then.
+    pub async fn accept(
+        &self,
+        new: NewMessage,
+        rng: &mut (impl Rng + Send),
+    ) -> Result<Result<AcceptedMessage, MessageRefused>, WriteError> {
+        let segments = new.wording.text.as_deref().map(|text| segments::segments(text).count);
+        let price_rials =
+            self.price_rials.map(|price| price.saturating_mul(i64::from(segments.unwrap_or(1))));
+        let bulk_id = new.bulk_id.clone();
+        let local_id = ids::random_local_id(rng);
+        let answer =
+            self.accepts.write(PendingMessage { new, local_id, segments, price_rials }).await?;
+        Ok(answer.map(|id| AcceptedMessage { id, segments, price_rials, bulk_id }))
+    }
+
+    /// The message with this id, if it is the owner's.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn find(&self, owner: Owner, id: i64) -> Result<Option<MessageDetails>, sqlx::Error> {
+        store::find_message(&self.pool, owner, id).await
+    }
+
+    /// The owner's messages, newest first, those before `before` if given; of one bulk if given.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn list(
+        &self,
+        owner: Owner,
+        bulk_id: Option<&str>,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<MessageDetails>, sqlx::Error> {
+        store::list_messages(&self.pool, owner, bulk_id, before, limit).await
+    }
+
+    /// Takes a message back that no provider has been asked to carry yet or that all have refused
+    /// so far. `false`: it is not the owner's, or it is too late.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn cancel(&self, owner: Owner, id: i64) -> Result<bool, sqlx::Error> {
+        store::cancel_message(&self.pool, owner, id).await
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+/// The shared write that accepts messages.
+struct Accepts {
+    clock: SharedClock,
+    /// How long after its time a message may still go out.
+    life: TimeDelta,
+    daily_messages: i64,
+    daily_spend: Option<i64>,
+}
+
+/// One caller's part of it.
+pub(super) struct PendingMessage {
+    pub(super) new: NewMessage,
+    pub(super) local_id: i64,
+    pub(super) segments: Option<i16>,
+    pub(super) price_rials: Option<i64>,
+}
+
+impl Accepts {
+    /// What one message takes of the caps of the day, the widest first.
+    fn demands(&self, message: &PendingMessage) -> Vec<Demand> {
+        let price = message.price_rials;
+        let count = |scope: String, cap: i64| Demand { scope, amount: 1, cap };
+        let spend = |scope: String, cap: Option<i64>| {
+            price.zip(cap).map(|(amount, cap)| Demand { scope, amount, cap })
+        };
+        let mut demands = vec![count("messages".to_owned(), self.daily_messages)];
+        demands.extend(spend("rials:all".to_owned(), self.daily_spend));
+        if let Some(sender) = &message.new.sender {
+            let key = format!("key:{}", sender.api_key);
+            demands.extend(sender.daily_sends.map(|cap| count(key.clone(), cap)));
+            demands.extend(spend(format!("rials:{key}"), sender.daily_spend_rials));
+        }
+        demands
+    }
+}
+
+fn refusal(scope: &str) -> MessageRefused {
+    if scope.contains("key:") { MessageRefused::KeyCap } else { MessageRefused::Cap }
+}
+
+impl BatchWrite for Accepts {
+    const NAME: &'static str = "accept_messages";
+
+    type Item = PendingMessage;
+    type Answer = Result<RowId, MessageRefused>;
+    type Key = i64;
+
+    fn key(&self, message: &PendingMessage) -> i64 {
+        message.local_id
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        messages: &[PendingMessage],
+    ) -> Result<Vec<Self::Answer>, sqlx::Error> {
+        let now = self.clock.now();
+        let phones = messages.iter().map(|message| &message.new.phone);
+        let blocked: HashSet<_> = store::blocked(connection, phones).await?;
+        let allowed: Vec<_> = messages
+            .iter()
+            .filter(|message| !blocked.contains(&message.new.phone))
+            .map(|message| (message, self.demands(message)))
+            .collect();
+        let all = allowed.iter().flat_map(|(_, demands)| demands).cloned();
+        let mut room = Budget::take(connection, now, all).await?;
+        let mut refused: HashMap<i64, MessageRefused> = HashMap::new();
+        let mut admitted = Vec::new();
+        for (message, demands) in &allowed {
+            match room.admit(demands) {
+                Ok(()) => admitted.push(*message),
+                Err(scope) => drop(refused.insert(message.local_id, refusal(scope))),
+            }
+        }
+        room.settle(connection).await?;
+        let ids = store::insert_messages(connection, now, self.life, &admitted).await?;
+        let answer = |message: &PendingMessage| match ids.get(&message.local_id) {
+            Some(id) => Ok(RowId(*id)),
+            None => Err(refused.get(&message.local_id).copied().unwrap_or(MessageRefused::Blocked)),
+        };
+        Ok(messages.iter().map(answer).collect())
+    }
+}

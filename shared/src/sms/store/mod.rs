@@ -1,0 +1,14 @@
+//! All SQL of the feature.
+
+mod counters;
+mod deliveries;
+mod messages;
+
+pub(super) use self::{counters::*, deliveries::*, messages::*};
+
+use crate::phone::PhoneNumber;
+
+/// The table checks the form, so a failure here means the row was not written by Peyk.
+fn stored_phone(text: &str) -> Result<PhoneNumber, sqlx::Error> {
+    PhoneNumber::from_e164(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,163 @@
+//! Logical templates: one name for what each provider calls otherwise, and the text it comes to.
+
+use std::collections::BTreeMap;
+
+use super::providers::Content;
+use crate::config::{Sms as SmsConfig, SmsTemplate};
+
+/// What a message says, before it is known who carries it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Wording {
+    /// The text, for providers that take texts; absent if only a template says it.
+    pub text: Option<String>,
+    /// A template and its variables in order: a logical one, or the provider's own.
+    pub template: Option<(String, Vec<(String, String)>)>,
+}
+
+/// Never prints the text or the values: they hold codes and names.
+impl std::fmt::Debug for Wording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let template = self.template.as_ref().map(|(name, _)| name);
+        f.debug_struct("Wording").field("template", &template).finish_non_exhaustive()
+    }
+}
+
+/// The configured templates.
+#[derive(Debug, Clone, Default)]
+pub struct Templates(BTreeMap<String, SmsTemplate>);
+
+/// A language a template may have a text in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TextLanguage {
+    /// Persian, the default.
+    #[default]
+    Fa,
+    /// English.
+    En,
+}
+
+impl Templates {
+    /// Those of `[sms.templates]`.
+    pub fn new(config: &SmsConfig) -> Self {
+        Self(config.templates.clone())
+    }
+
+    /// Whether there is a logical template of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The variables a logical template needs and was not given, or was given and has not.
+    pub fn mismatched(&self, name: &str, variables: &[(String, String)]) -> Vec<String> {
+        let Some(template) = self.0.get(name) else { return Vec::new() };
+        let given = |wanted: &str| variables.iter().any(|(name, _)| name == wanted);
+        let missing = template.variables.iter().filter(|wanted| !given(wanted)).cloned();
+        let unknown = variables.iter().map(|(name, _)| name);
+        let unknown = unknown.filter(|name| !template.variables.contains(name)).cloned();
+        missing.chain(unknown).collect()
+    }
+
+    /// The text a logical template comes to; `None` for a provider's own or one without a text.
+    pub fn text(
+        &self,
+        name: &str,
+        language: TextLanguage,
+        variables: &[(String, String)],
+    ) -> Option<String> {
+        let template = self.0.get(name)?;
+        let english = template.text_en.as_ref().filter(|_| language == TextLanguage::En);
+        let text = english.or(template.text.as_ref())?;
+        Some(fill(text, variables))
+    }
+
+    /// What this provider is handed; `None` if it cannot say it.
+    pub fn content_for(&self, provider: &str, wording: &Wording) -> Option<Content> {
+        if let Some((name, tokens)) = &wording.template {
+            let known = match self.0.get(name) {
+                Some(template) => template.providers.get(provider),
+                None => Some(name),
+            };
+            if let Some(name) = known {
+                return Some(Content::Template { name: name.clone(), tokens: tokens.clone() });
+            }
+        }
+        wording.text.clone().map(Content::Text)
+    }
+}
+
+/// Puts the values in, in one pass: a value that looks like a variable stays what it is.
+fn fill(text: &str, variables: &[(String, String)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        filled.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let name = rest.find('}').map(|close| &rest[1..close]);
+        let value = name.and_then(|name| variables.iter().find(|(known, _)| known == name));
+        if let Some((name, value)) = value {
+            filled.push_str(value);
+            rest = &rest[name.len() + 2..];
+        } else {
+            filled.push('{');
+            rest = &rest[1..];
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn templates() -> Templates {
+        let login = SmsTemplate {
+            text: Some("کد: {token}".to_owned()),
+            text_en: Some("Code: {token} {token2}".to_owned()),
+            variables: vec!["token".to_owned(), "token2".to_owned()],
+            providers: BTreeMap::from([("a".to_owned(), "reg-7".to_owned())]),
+        };
+        Templates(BTreeMap::from([("login".to_owned(), login)]))
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect()
+    }
+
+    #[test]
+    fn each_provider_gets_its_own_template_or_the_text() {
+        let tokens = pairs(&[("token", "12")]);
+        let wording = Wording {
+            text: Some("کد: 12".to_owned()),
+            template: Some(("login".to_owned(), tokens.clone())),
+        };
+        let template =
+            |name: &str| Content::Template { name: name.to_owned(), tokens: tokens.clone() };
+        assert_eq!(templates().content_for("a", &wording), Some(template("reg-7")));
+        assert_eq!(
+            templates().content_for("b", &wording),
+            Some(Content::Text("کد: 12".to_owned()))
+        );
+        let own = Wording { text: None, template: Some(("7".to_owned(), tokens.clone())) };
+        assert_eq!(templates().content_for("b", &own), Some(template("7")));
+        let only = Wording { text: None, ..wording };
+        assert_eq!(templates().content_for("b", &only), None);
+    }
+
+    #[test]
+    fn values_are_put_in_once_and_never_read_as_variables() {
+        let values = pairs(&[("token", "{token2}"), ("token2", "x")]);
+        let text = |language| templates().text("login", language, &values);
+        assert_eq!(text(TextLanguage::En).as_deref(), Some("Code: {token2} x"));
+        assert_eq!(text(TextLanguage::Fa).as_deref(), Some("کد: {token2}"));
+        assert_eq!(fill("{ {x} {token} }", &values), "{ {x} {token2} }");
+        assert_eq!(templates().text("other", TextLanguage::Fa, &values), None);
+    }
+
+    #[test]
+    fn missing_and_unknown_variables_are_named() {
+        let given = pairs(&[("token", "1"), ("token9", "2")]);
+        assert_eq!(templates().mismatched("login", &given), ["token2", "token9"]);
+        assert!(templates().mismatched("provider's own", &given).is_empty());
+    }
+}
