@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
@@ -18,6 +19,7 @@ pub mod http_client;
 pub mod kavenegar;
 pub mod sandbox;
 pub mod webhook;
+pub mod wire;
 
 pub use webhook::{WebhookEvent, WebhookRefused, WebhookRequest};
 
@@ -320,22 +322,32 @@ fn build_one(
     setup: &Setup,
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn SmsProvider>> {
-    let path = format!("sms.providers.{name}");
     match Kind::parse(kind) {
-        Some(Kind::Kavenegar) => {
-            let settings = parse_table::<kavenegar::Config>(table, &path, errors)?;
-            kavenegar::Kavenegar::new(name, &settings, setup)
-                .map_err(|problems| report(&path, problems, errors))
-                .ok()
-                .map(|provider| Arc::new(provider) as _)
-        }
-        Some(Kind::Sandbox) => {
-            parse_table::<sandbox::Config>(table, &path, errors)?;
-            Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
-        }
+        Some(Kind::Kavenegar) => built(name, table, setup, errors, kavenegar::Kavenegar::new),
+        Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
         None => {
             let message = "is no known kind of provider: kavenegar, sandbox";
+            let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
+            None
+        }
+    }
+}
+
+/// The provider that `new` makes of its table.
+fn built<C: DeserializeOwned, P: SmsProvider + 'static>(
+    name: &str,
+    table: &toml::Table,
+    setup: &Setup,
+    errors: &mut Vec<ConfigError>,
+    new: impl FnOnce(&str, &C, &Setup) -> Result<P, Vec<Problem>>,
+) -> Option<Arc<dyn SmsProvider>> {
+    let path = format!("sms.providers.{name}");
+    let settings = parse_table::<C>(table, &path, errors)?;
+    match new(name, &settings, setup) {
+        Ok(provider) => Some(Arc::new(provider)),
+        Err(problems) => {
+            report(&path, problems, errors);
             None
         }
     }
