@@ -41,6 +41,15 @@ pub(crate) trait Rig: Sized + Send + Sync {
     fn effects(&self) -> usize;
     /// What may appear in no output.
     fn secrets(&self) -> Vec<String>;
+    /// What the provider can carry; every rule holds for both.
+    fn messages() -> [OutgoingSms; 2] {
+        messages()
+    }
+    /// Answers that refuse, for the rule about secrets.
+    fn refusals() -> Vec<Behaviour> {
+        let body = format!("{{\"error\":\"{TEXT}\"}}");
+        vec![Behaviour::HttpStatus { status: 400, headers: vec![], body }]
+    }
 }
 
 pub(crate) fn text_to(number: &str, text: &str, local_id: i64) -> OutgoingSms {
@@ -64,7 +73,7 @@ pub(crate) fn setup(timeouts: Timeouts) -> Setup {
     Setup { timeouts, webhook_url: None }
 }
 
-/// One of each content; every rule below holds for both.
+/// One of each content.
 pub(crate) fn messages() -> [OutgoingSms; 2] {
     [text_to(IRANIAN, TEXT, 4_611_686_018_427), template_to(IRANIAN, "login", &[("token", TOKEN)])]
 }
@@ -82,7 +91,7 @@ async fn outcomes_under<R: Rig>(behaviour: Behaviour, timeouts: Timeouts) -> (R,
     let rig = R::start().await;
     let provider = rig.provider(&rig.base_url(), timeouts);
     let mut outcomes = Vec::new();
-    for sms in messages() {
+    for sms in R::messages() {
         rig.behave(behaviour.clone());
         outcomes.push(provider.send(&sms).await);
     }
@@ -113,7 +122,7 @@ pub(crate) async fn each_message_is_accepted_with_an_id_and_arrives_once<R: Rig>
 pub(crate) async fn a_closed_port_is_retried_later<R: Rig>() {
     let rig = R::start().await;
     let provider = rig.provider(&http::closed_port_url().await, PATIENT);
-    for sms in messages() {
+    for sms in R::messages() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
 }
@@ -121,7 +130,7 @@ pub(crate) async fn a_closed_port_is_retried_later<R: Rig>() {
 pub(crate) async fn a_name_that_does_not_resolve_is_retried_later<R: Rig>() {
     let rig = R::start().await;
     let provider = rig.provider("http://provider.invalid", PATIENT);
-    for sms in messages() {
+    for sms in R::messages() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
 }
@@ -133,7 +142,7 @@ pub(crate) async fn a_handshake_that_never_ends_is_retried_later<R: Rig>() {
     let timeouts =
         Timeouts { connect: Duration::from_mins(1), budget: Duration::from_millis(1200) };
     let provider = rig.provider(&rig.base_url().replace("http://", "https://"), timeouts);
-    for sms in messages() {
+    for sms in R::messages() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
     assert_eq!(rig.calls(), 0);
@@ -232,7 +241,7 @@ pub(crate) async fn a_hanging_call_does_not_hold_up_the_others<R: Rig>() {
     let provider = rig.provider(&rig.base_url(), PATIENT);
     rig.behave(Behaviour::HangAfterRead { effect: false });
     let hanging = Arc::clone(&provider);
-    let [first, second] = messages();
+    let [first, second] = R::messages();
     let task = tokio::spawn(async move { hanging.send(&first).await });
     // Whichever of the two the fake makes hang, exactly one gets through.
     let other = tokio::spawn(async move { provider.send(&second).await });
@@ -249,18 +258,17 @@ pub(crate) async fn a_hanging_call_does_not_hold_up_the_others<R: Rig>() {
 }
 
 pub(crate) async fn nothing_printable_holds_a_secret<R: Rig>() {
-    let behaviours = [
+    let mut behaviours = vec![
         Behaviour::Ok,
-        Behaviour::Error(411),
-        Behaviour::Error(403),
         Behaviour::ResetAfterRead { effect: false },
         Behaviour::HttpStatus { status: 500, headers: vec![], body: TEXT.to_owned() },
     ];
+    behaviours.extend(R::refusals());
     for behaviour in behaviours {
         let (rig, outcomes) = outcomes_under::<R>(behaviour, PATIENT).await;
         let mut printed = format!("{outcomes:?}");
         let closed = rig.provider(&http::closed_port_url().await, PATIENT);
-        for sms in messages() {
+        for sms in R::messages() {
             let (outcome, lookup) = (closed.send(&sms).await, closed.lookup(&sms).await);
             printed +=
                 &[format!("{sms:?} {outcome:?} {lookup:?}"), closed.name().to_owned()].concat();
