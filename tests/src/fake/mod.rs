@@ -9,9 +9,11 @@ pub mod http;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
+pub mod melipayamak;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};

@@ -17,6 +17,7 @@ use http_client::Timeouts;
 
 pub mod http_client;
 pub mod kavenegar;
+pub mod melipayamak;
 pub mod sandbox;
 pub mod webhook;
 pub mod wire;
@@ -256,6 +257,7 @@ pub trait SmsProvider: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Kavenegar,
+    Melipayamak,
     Sandbox,
 }
 
@@ -264,6 +266,7 @@ impl Kind {
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
+            "melipayamak" | "melipayamak_com" | "meli_payamak_com" => Some(Self::Melipayamak),
             "sandbox" => Some(Self::Sandbox),
             _ => None,
         }
@@ -324,9 +327,10 @@ fn build_one(
 ) -> Option<Arc<dyn SmsProvider>> {
     match Kind::parse(kind) {
         Some(Kind::Kavenegar) => built(name, table, setup, errors, kavenegar::Kavenegar::new),
+        Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
         None => {
-            let message = "is no known kind of provider: kavenegar, sandbox";
+            let message = "is no known kind of provider: kavenegar, melipayamak, sandbox";
             let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
             None
@@ -403,6 +407,15 @@ mod tests {
         let tables = "[Kavenegar]\napi_key='k'\n[sandbox]";
         let expected = (strings(&["Kavenegar", "sandbox"]), strings(&[]));
         assert_eq!(outcome(Mode::Production, &[], tables), expected);
+    }
+
+    #[test]
+    fn the_names_of_the_old_system_are_kinds() {
+        for old in ["MELI_PAYAMAK_COM", "melipayamak_com"] {
+            let table = format!("[a]\nkind='{old}'\nusername='u'\npassword='p'");
+            let expected = (strings(&["a"]), strings(&[]));
+            assert_eq!(outcome(Mode::Production, &[], &table), expected, "{old}");
+        }
     }
 
     #[test]
