@@ -10,6 +10,7 @@ mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
 pub mod melipayamak;
+pub mod parsian_webco;
 mod provider;
 #[cfg(test)]
 mod tests;

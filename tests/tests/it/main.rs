@@ -25,6 +25,7 @@ mod login_tokens;
 mod operations;
 mod provider_kavenegar;
 mod provider_melipayamak;
+mod provider_parsian_webco;
 mod provider_suite;
 mod queue;
 mod secrets;

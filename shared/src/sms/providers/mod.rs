@@ -18,6 +18,7 @@ use http_client::Timeouts;
 pub mod http_client;
 pub mod kavenegar;
 pub mod melipayamak;
+pub mod parsian_webco;
 pub mod sandbox;
 pub mod webhook;
 pub mod wire;
@@ -258,6 +259,7 @@ pub trait SmsProvider: Send + Sync {
 enum Kind {
     Kavenegar,
     Melipayamak,
+    ParsianWebco,
     Sandbox,
 }
 
@@ -267,6 +269,7 @@ impl Kind {
         match text.to_ascii_lowercase().as_str() {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
             "melipayamak" | "melipayamak_com" | "meli_payamak_com" => Some(Self::Melipayamak),
+            "parsian_webco" | "parsian_webco_ir" => Some(Self::ParsianWebco),
             "sandbox" => Some(Self::Sandbox),
             _ => None,
         }
@@ -326,11 +329,15 @@ fn build_one(
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn SmsProvider>> {
     match Kind::parse(kind) {
+        Some(Kind::ParsianWebco) => {
+            built(name, table, setup, errors, parsian_webco::ParsianWebco::new)
+        }
         Some(Kind::Kavenegar) => built(name, table, setup, errors, kavenegar::Kavenegar::new),
         Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
         None => {
-            let message = "is no known kind of provider: kavenegar, melipayamak, sandbox";
+            let message =
+                "is no known kind of provider: kavenegar, melipayamak, parsian_webco, sandbox";
             let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
             None
@@ -416,6 +423,8 @@ mod tests {
             let expected = (strings(&["a"]), strings(&[]));
             assert_eq!(outcome(Mode::Production, &[], &table), expected, "{old}");
         }
+        let table = "[a]\nkind='PARSIAN_WEBCO_IR'\napi_key='k'";
+        assert_eq!(outcome(Mode::Production, &[], table), (strings(&["a"]), strings(&[])));
     }
 
     #[test]
