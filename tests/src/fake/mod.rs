@@ -12,6 +12,7 @@ mod kavenegar_server;
 pub mod melipayamak;
 pub mod parsian_webco;
 mod provider;
+pub mod sms_ir;
 #[cfg(test)]
 mod tests;
 mod xml;

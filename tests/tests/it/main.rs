@@ -26,6 +26,7 @@ mod operations;
 mod provider_kavenegar;
 mod provider_melipayamak;
 mod provider_parsian_webco;
+mod provider_sms_ir;
 mod provider_suite;
 mod queue;
 mod secrets;

@@ -20,6 +20,7 @@ pub mod kavenegar;
 pub mod melipayamak;
 pub mod parsian_webco;
 pub mod sandbox;
+pub mod sms_ir;
 pub mod webhook;
 pub mod wire;
 
@@ -261,6 +262,7 @@ enum Kind {
     Melipayamak,
     ParsianWebco,
     Sandbox,
+    SmsIr,
 }
 
 impl Kind {
@@ -271,6 +273,7 @@ impl Kind {
             "melipayamak" | "melipayamak_com" | "meli_payamak_com" => Some(Self::Melipayamak),
             "parsian_webco" | "parsian_webco_ir" => Some(Self::ParsianWebco),
             "sandbox" => Some(Self::Sandbox),
+            "sms_ir" => Some(Self::SmsIr),
             _ => None,
         }
     }
@@ -335,9 +338,9 @@ fn build_one(
         Some(Kind::Kavenegar) => built(name, table, setup, errors, kavenegar::Kavenegar::new),
         Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
+        Some(Kind::SmsIr) => built(name, table, setup, errors, sms_ir::SmsIr::new),
         None => {
-            let message =
-                "is no known kind of provider: kavenegar, melipayamak, parsian_webco, sandbox";
+            let message = "is no known kind of provider: kavenegar, melipayamak, parsian_webco, sandbox, sms_ir";
             let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
             None
