@@ -3,7 +3,8 @@
 //! [`provider_suite!`].
 
 use std::future::Future;
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -279,6 +280,44 @@ pub(crate) async fn nothing_printable_holds_a_secret<R: Rig>() {
     }
 }
 
+/// Collects what a subscriber writes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) async fn no_log_line_of_any_level_holds_a_secret<R: Rig>() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let rig = R::start().await;
+    let provider = rig.provider(&rig.base_url(), PATIENT);
+    let closed = rig.provider(&http::closed_port_url().await, PATIENT);
+    for sms in R::messages() {
+        for behaviour in [Behaviour::Ok, Behaviour::ResetAfterRead { effect: false }] {
+            rig.behave(behaviour);
+            provider.send(&sms).await;
+        }
+        closed.send(&sms).await;
+    }
+    let log = String::from_utf8(log.0.lock().expect("no writer panics").clone()).expect("UTF-8");
+    assert_eq!(log.matches("no answer from an SMS provider").count(), 4, "{log}");
+    for secret in rig.secrets() {
+        assert!(!log.contains(&secret), "{secret} in {log}");
+    }
+}
+
 /// Makes a test of every rule for one rig.
 macro_rules! provider_suite {
     ($rig:ty) => {
@@ -300,6 +339,7 @@ macro_rules! provider_suite {
             a_redirect_is_not_followed
             a_hanging_call_does_not_hold_up_the_others
             nothing_printable_holds_a_secret
+            no_log_line_of_any_level_holds_a_secret
         }
     };
     ($rig:ty: $($rule:ident)+) => {
