@@ -47,12 +47,23 @@ pub(crate) fn parse_phone(
     field: &'static str,
     input: &str,
 ) -> Result<PhoneNumber, Problem> {
+    parse_phone_up_to(11, rules, field, input)
+}
+
+/// As [`parse_phone`], where the old system took numbers of so many characters.
+pub(crate) fn parse_phone_up_to(
+    characters: usize,
+    rules: &PhoneRules,
+    field: &'static str,
+    input: &str,
+) -> Result<PhoneNumber, Problem> {
     rules.parse(input).map_err(|error| {
         let (code, message) = match error {
             PhoneError::Empty => ("blank", "This field may not be blank."),
             // What the old system says of anything longer than 09123456789.
-            PhoneError::NotANumber if input.chars().count() > 11 => {
-                ("max_length", "Ensure this field has no more than 11 characters.")
+            PhoneError::NotANumber if input.chars().count() > characters => {
+                let message = format!("Ensure this field has no more than {characters} characters.");
+                return Problem::new(Code::Validation).with_field(field, "max_length", message);
             }
             PhoneError::NotANumber => ("invalid", "Enter a valid mobile number."),
             PhoneError::CountryNotAllowed => {

@@ -69,6 +69,7 @@ impl<'a> Player<'a> {
         match kind.as_str() {
             "http" => self.stage.http(&what).await,
             "sms" => self.stage.sms(&what, &mut self.variables).await,
+            "fake" => self.stage.fake(&what),
             "jwt" => steps::jwt(what.as_str().expect("a token is a text")),
             "hook" => {
                 let arguments = action.get("args").map(|it| self.variables.substitute(it));
@@ -116,4 +117,4 @@ impl<'a> Player<'a> {
 }
 
 /// Kinds of steps that can be played.
-const KINDS: [&str; 7] = ["http", "sms", "hook", "jwt", "repeat", "set", "sleep"];
+const KINDS: [&str; 8] = ["fake", "http", "sms", "hook", "jwt", "repeat", "set", "sleep"];

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Variables;
 use crate::{
     aging,
-    fake::{API_KEY, Delivered, FakeKavenegar},
+    fake::{API_KEY, Behaviour, Delivered, FakeKavenegar},
     harness::{PATIENCE, Peyk, wait_for},
 };
 
@@ -84,6 +84,25 @@ impl<'a> Stage<'a> {
             "body": fields,
         });
         Map::from_iter([("json".to_owned(), seen)])
+    }
+
+    /// How the provider treats requests from here on.
+    pub(super) fn fake(&self, what: &Value) -> Map<String, Value> {
+        let behaviour = match what["modes"]["kavenegar"].as_str() {
+            Some("ok") => Behaviour::Ok,
+            Some("reject") => Behaviour::Error(418),
+            Some("entry_failed") => Behaviour::EntryStatus(6),
+            Some("badjson") => Behaviour::HttpStatus {
+                status: 502,
+                headers: vec![("Content-Type", "text/html".to_owned())],
+                body: "<html>bad gateway</html>".to_owned(),
+            },
+            Some("empty") => Behaviour::EmptyObject,
+            Some("drop") => Behaviour::ResetAfterRead { effect: false },
+            other => panic!("nobody knows the provider's mode {other:?}"),
+        };
+        self.provider.behave_always(behaviour);
+        Map::new()
     }
 
     /// A meddling with the database, by its name in the recordings.

@@ -9,9 +9,13 @@ pub mod http;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
+pub mod melipayamak;
+pub mod parsian_webco;
 mod provider;
+pub mod sms_ir;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};

@@ -59,9 +59,8 @@ impl RedisQueue {
         command.exec_async(&mut self.connection.clone()).await.expect("Redis answers");
     }
 
-    /// Waits until so many workers are in a blocking pop, each on every queue.
-    pub async fn wait_for_poppers(&self, workers: usize) {
-        let count = workers * Queue::ALL.len();
+    /// Waits until so many connections are in a blocking pop: a worker has one for each queue.
+    pub async fn wait_for_poppers(&self, count: usize) {
         let mut command = redis::cmd("INFO");
         command.arg("clients");
         let wanted = format!("blocked_clients:{count}");

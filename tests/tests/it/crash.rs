@@ -12,6 +12,7 @@ use peyk_tests::{
     fake::{Behaviour, FakeKavenegar},
     harness::{Peyk, PeykBuilder, fresh_mobile, wait_for},
 };
+use shared::jobs::Queue;
 use tokio::sync::{Notify, watch};
 
 /// What a lease is longer than the budget.
@@ -179,7 +180,7 @@ async fn killed_with_ids_that_were_popped_and_not_claimed_the_sweep_brings_them_
     for _ in 0..2 {
         // Frozen, its blocking pop still takes ids out of Redis: they die with it.
         let queue = peyk.redis.queue().await;
-        queue.wait_for_poppers(1).await;
+        queue.wait_for_poppers(Queue::ALL.len()).await;
         peyk.workers[0].signal("STOP").await;
         let mobiles = accept(&peyk, 10).await;
         queue.wait_for_poppers(0).await;

@@ -37,6 +37,9 @@ impl Rig for KavenegarRig {
     fn secrets(&self) -> Vec<String> {
         [API_KEY, "9123456789", TOKEN, TEXT].map(str::to_owned).to_vec()
     }
+    fn refusals() -> Vec<Behaviour> {
+        vec![Behaviour::Error(411), Behaviour::Error(403)]
+    }
 }
 
 provider_suite!(KavenegarRig);

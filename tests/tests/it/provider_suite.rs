@@ -3,7 +3,8 @@
 //! [`provider_suite!`].
 
 use std::future::Future;
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -41,6 +42,15 @@ pub(crate) trait Rig: Sized + Send + Sync {
     fn effects(&self) -> usize;
     /// What may appear in no output.
     fn secrets(&self) -> Vec<String>;
+    /// What the provider can carry; every rule holds for both.
+    fn messages() -> [OutgoingSms; 2] {
+        messages()
+    }
+    /// Answers that refuse, for the rule about secrets.
+    fn refusals() -> Vec<Behaviour> {
+        let body = format!("{{\"error\":\"{TEXT}\"}}");
+        vec![Behaviour::HttpStatus { status: 400, headers: vec![], body }]
+    }
 }
 
 pub(crate) fn text_to(number: &str, text: &str, local_id: i64) -> OutgoingSms {
@@ -64,7 +74,7 @@ pub(crate) fn setup(timeouts: Timeouts) -> Setup {
     Setup { timeouts, webhook_url: None }
 }
 
-/// One of each content; every rule below holds for both.
+/// One of each content.
 pub(crate) fn messages() -> [OutgoingSms; 2] {
     [text_to(IRANIAN, TEXT, 4_611_686_018_427), template_to(IRANIAN, "login", &[("token", TOKEN)])]
 }
@@ -82,7 +92,7 @@ async fn outcomes_under<R: Rig>(behaviour: Behaviour, timeouts: Timeouts) -> (R,
     let rig = R::start().await;
     let provider = rig.provider(&rig.base_url(), timeouts);
     let mut outcomes = Vec::new();
-    for sms in messages() {
+    for sms in R::messages() {
         rig.behave(behaviour.clone());
         outcomes.push(provider.send(&sms).await);
     }
@@ -113,7 +123,7 @@ pub(crate) async fn each_message_is_accepted_with_an_id_and_arrives_once<R: Rig>
 pub(crate) async fn a_closed_port_is_retried_later<R: Rig>() {
     let rig = R::start().await;
     let provider = rig.provider(&http::closed_port_url().await, PATIENT);
-    for sms in messages() {
+    for sms in R::messages() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
 }
@@ -121,7 +131,7 @@ pub(crate) async fn a_closed_port_is_retried_later<R: Rig>() {
 pub(crate) async fn a_name_that_does_not_resolve_is_retried_later<R: Rig>() {
     let rig = R::start().await;
     let provider = rig.provider("http://provider.invalid", PATIENT);
-    for sms in messages() {
+    for sms in R::messages() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
 }
@@ -133,7 +143,7 @@ pub(crate) async fn a_handshake_that_never_ends_is_retried_later<R: Rig>() {
     let timeouts =
         Timeouts { connect: Duration::from_mins(1), budget: Duration::from_millis(1200) };
     let provider = rig.provider(&rig.base_url().replace("http://", "https://"), timeouts);
-    for sms in messages() {
+    for sms in R::messages() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
     assert_eq!(rig.calls(), 0);
@@ -232,7 +242,7 @@ pub(crate) async fn a_hanging_call_does_not_hold_up_the_others<R: Rig>() {
     let provider = rig.provider(&rig.base_url(), PATIENT);
     rig.behave(Behaviour::HangAfterRead { effect: false });
     let hanging = Arc::clone(&provider);
-    let [first, second] = messages();
+    let [first, second] = R::messages();
     let task = tokio::spawn(async move { hanging.send(&first).await });
     // Whichever of the two the fake makes hang, exactly one gets through.
     let other = tokio::spawn(async move { provider.send(&second).await });
@@ -249,18 +259,17 @@ pub(crate) async fn a_hanging_call_does_not_hold_up_the_others<R: Rig>() {
 }
 
 pub(crate) async fn nothing_printable_holds_a_secret<R: Rig>() {
-    let behaviours = [
+    let mut behaviours = vec![
         Behaviour::Ok,
-        Behaviour::Error(411),
-        Behaviour::Error(403),
         Behaviour::ResetAfterRead { effect: false },
         Behaviour::HttpStatus { status: 500, headers: vec![], body: TEXT.to_owned() },
     ];
+    behaviours.extend(R::refusals());
     for behaviour in behaviours {
         let (rig, outcomes) = outcomes_under::<R>(behaviour, PATIENT).await;
         let mut printed = format!("{outcomes:?}");
         let closed = rig.provider(&http::closed_port_url().await, PATIENT);
-        for sms in messages() {
+        for sms in R::messages() {
             let (outcome, lookup) = (closed.send(&sms).await, closed.lookup(&sms).await);
             printed +=
                 &[format!("{sms:?} {outcome:?} {lookup:?}"), closed.name().to_owned()].concat();
@@ -268,6 +277,44 @@ pub(crate) async fn nothing_printable_holds_a_secret<R: Rig>() {
         for secret in rig.secrets() {
             assert!(!printed.contains(&secret), "{secret} in {printed}");
         }
+    }
+}
+
+/// Collects what a subscriber writes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) async fn no_log_line_of_any_level_holds_a_secret<R: Rig>() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let rig = R::start().await;
+    let provider = rig.provider(&rig.base_url(), PATIENT);
+    let closed = rig.provider(&http::closed_port_url().await, PATIENT);
+    for sms in R::messages() {
+        for behaviour in [Behaviour::Ok, Behaviour::ResetAfterRead { effect: false }] {
+            rig.behave(behaviour);
+            provider.send(&sms).await;
+        }
+        closed.send(&sms).await;
+    }
+    let log = String::from_utf8(log.0.lock().expect("no writer panics").clone()).expect("UTF-8");
+    assert_eq!(log.matches("no answer from an SMS provider").count(), 4, "{log}");
+    for secret in rig.secrets() {
+        assert!(!log.contains(&secret), "{secret} in {log}");
     }
 }
 
@@ -292,6 +339,7 @@ macro_rules! provider_suite {
             a_redirect_is_not_followed
             a_hanging_call_does_not_hold_up_the_others
             nothing_printable_holds_a_secret
+            no_log_line_of_any_level_holds_a_secret
         }
     };
     ($rig:ty: $($rule:ident)+) => {

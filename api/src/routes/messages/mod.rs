@@ -30,7 +30,7 @@ use self::types::{
 use super::{
     Tag,
     otp::{asks_for_async, example_preference},
-    parse_phone,
+    parse_phone_up_to,
 };
 use crate::{
     caller::Credentials,
@@ -87,13 +87,14 @@ impl MessageApi {
     ) -> Result<SendMessageResponse, SendMessageProblem> {
         let sender = sender(state.0, &credentials).await?;
         let ToOne { mobile_number, asked } = input.0;
-        let phone = parse_phone(&state.phones, "mobile_number", &mobile_number)?;
+        let phone = parse_phone_up_to(20, &state.phones, "mobile_number", &mobile_number)?;
         if sender.is_none() {
             allow_anonymous(state.0, &phone, &asked)?;
         }
         let wait = !prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
         let new = message(state.0, phone, &asked, MessageKind::Text, sender)?;
-        Ok(send(state.0, new, wait).await?)
+        let text = new.wording.text.clone().unwrap_or(asked.text);
+        Ok(send(state.0, new, text, wait).await?)
     }
 
     /// Send one message to many
@@ -278,6 +279,7 @@ fn plain_text(state: &State, asked: &Asked, kind: MessageKind) -> String {
 async fn send(
     state: &State,
     mut new: NewMessage,
+    text: String,
     wait: bool,
 ) -> Result<SendMessageResponse, Problem> {
     let wait = wait && new.send_at.is_none();
@@ -285,7 +287,7 @@ async fn send(
     new.reply_to = waiter.as_ref().map(Waiter::reply_to);
     let at_once = new.send_at.is_none();
     let owner = new.sender.as_ref().map(|sender| sender.api_key);
-    let (receiver, text) = (new.phone.to_national(), new.wording.text.clone());
+    let receiver = new.phone.to_national();
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let accepted =
         state.messages.accept(new, &mut rng).await?.map_err(|refused| refusal(state, refused))?;
@@ -304,7 +306,7 @@ async fn answer(
     owner: Owner,
     accepted: &AcceptedMessage,
     receiver: String,
-    text: Option<String>,
+    text: String,
 ) -> Result<SendMessageResponse, Problem> {
     // It is committed: what cannot be read now is on its way.
     let now = state.messages.find(owner, accepted.id.0).await.ok().flatten();
@@ -320,7 +322,7 @@ async fn answer(
     let result = Json(SendMessageResult {
         details: details.to_owned(),
         receiver,
-        message: text.unwrap_or_default(),
+        message: text,
         messageid: provider_message_id.as_deref().and_then(|id| id.parse().ok()),
         provider_message_id,
         id: accepted.id.0,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::http_client::{HttpClient, Reply};
+use super::wire::{Problems, base_url, code, integer, join};
 use super::{Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
 
 /// `return.status` of a call that was carried out.
@@ -64,27 +65,20 @@ impl Kavenegar {
     /// # Errors
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let base = base_url(&config.base_url).map_err(|p| problems.push(p)).ok();
-        if !is_key(config.api_key.expose_secret()) {
-            let message = "must be ASCII letters, digits, '-' or '_', and not empty";
-            problems.push(Problem::new("api_key", message));
-        }
-        let http = HttpClient::new(setup.timeouts)
-            .map_err(|error| problems.push(Problem::new("base_url", &format!("no TLS: {error}"))))
-            .ok();
-        let (Some(base), Some(http), true) = (base, http, problems.is_empty()) else {
-            return Err(problems);
-        };
-        let url = |scope, method| method_url(&base, config.api_key.expose_secret(), scope, method);
-        Ok(Self {
+        let mut problems = Problems::default();
+        let base = problems.keep(base_url(&config.base_url));
+        let key = config.api_key.expose_secret();
+        let message = "must be ASCII letters, digits, '-' or '_', and not empty";
+        problems.require(is_key(key), "api_key", message);
+        let http = problems.client(setup);
+        problems.into_result(base.zip(http).map(|(base, http)| Self {
             name: name.to_owned(),
             http,
-            text_url: url("sms", "send.json"),
-            template_url: url("verify", "lookup.json"),
-            status_url: url("sms", "statuslocalmessageid.json"),
+            text_url: join(&base, &["v1", key, "sms", "send.json"]),
+            template_url: join(&base, &["v1", key, "verify", "lookup.json"]),
+            status_url: join(&base, &["v1", key, "sms", "statuslocalmessageid.json"]),
             sender: config.sender.clone().filter(|sender| !sender.trim().is_empty()),
-        })
+        }))
     }
 
     async fn send_text(&self, sms: &OutgoingSms, message: &str) -> Outcome {
@@ -249,10 +243,7 @@ fn lookup_of(reply: &Reply, local_id: i64) -> Lookup {
 
 /// The number is the provider's: kept short, so that it stays a usable label.
 fn status_code(status: i64) -> String {
-    match status {
-        100..=999 => format!("kavenegar.{status}"),
-        _ => "kavenegar.other".to_owned(),
-    }
+    code("kavenegar", status, 100..=999)
 }
 
 /// `messageid`: an integer in the documents, seen as a string too; 0 where there is no message.
@@ -260,38 +251,8 @@ fn message_id(entry: &Value) -> Option<String> {
     integer(entry.get("messageid")?).filter(|id| *id > 0).map(|id| id.to_string())
 }
 
-fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_i64(),
-    }
-}
-
 fn is_key(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-/// An absolute http(s) URL without user, query and fragment.
-fn base_url(text: &str) -> Result<Url, Problem> {
-    let problem = |why: &str| Problem::new("base_url", why);
-    let url = Url::parse(text).map_err(|error| problem(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(problem("must begin with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
-        return Err(problem("must have no user, query or fragment"));
-    }
-    Ok(url)
-}
-
-/// `{base}/v1/{key}/{scope}/{method}`.
-fn method_url(base: &Url, key: &str, scope: &str, method: &str) -> Url {
-    let mut url = base.clone();
-    url.path_segments_mut()
-        .expect("http and https URLs have path segments")
-        .pop_if_empty()
-        .extend(["v1", key, scope, method]);
-    url
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
@@ -16,8 +17,12 @@ use http_client::Timeouts;
 
 pub mod http_client;
 pub mod kavenegar;
+pub mod melipayamak;
+pub mod parsian_webco;
 pub mod sandbox;
+pub mod sms_ir;
 pub mod webhook;
+pub mod wire;
 
 pub use webhook::{WebhookEvent, WebhookRefused, WebhookRequest};
 
@@ -255,7 +260,10 @@ pub trait SmsProvider: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Kavenegar,
+    Melipayamak,
+    ParsianWebco,
     Sandbox,
+    SmsIr,
 }
 
 impl Kind {
@@ -263,7 +271,10 @@ impl Kind {
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
+            "melipayamak" | "melipayamak_com" | "meli_payamak_com" => Some(Self::Melipayamak),
+            "parsian_webco" | "parsian_webco_ir" => Some(Self::ParsianWebco),
             "sandbox" => Some(Self::Sandbox),
+            "sms_ir" => Some(Self::SmsIr),
             _ => None,
         }
     }
@@ -321,22 +332,37 @@ fn build_one(
     setup: &Setup,
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn SmsProvider>> {
-    let path = format!("sms.providers.{name}");
     match Kind::parse(kind) {
-        Some(Kind::Kavenegar) => {
-            let settings = parse_table::<kavenegar::Config>(table, &path, errors)?;
-            kavenegar::Kavenegar::new(name, &settings, setup)
-                .map_err(|problems| report(&path, problems, errors))
-                .ok()
-                .map(|provider| Arc::new(provider) as _)
+        Some(Kind::ParsianWebco) => {
+            built(name, table, setup, errors, parsian_webco::ParsianWebco::new)
         }
-        Some(Kind::Sandbox) => {
-            parse_table::<sandbox::Config>(table, &path, errors)?;
-            Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
-        }
+        Some(Kind::Kavenegar) => built(name, table, setup, errors, kavenegar::Kavenegar::new),
+        Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
+        Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
+        Some(Kind::SmsIr) => built(name, table, setup, errors, sms_ir::SmsIr::new),
         None => {
-            let message = "is no known kind of provider: kavenegar, sandbox";
+            let message = "is no known kind of provider: kavenegar, melipayamak, parsian_webco, sandbox, sms_ir";
+            let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
+            None
+        }
+    }
+}
+
+/// The provider that `new` makes of its table.
+fn built<C: DeserializeOwned, P: SmsProvider + 'static>(
+    name: &str,
+    table: &toml::Table,
+    setup: &Setup,
+    errors: &mut Vec<ConfigError>,
+    new: impl FnOnce(&str, &C, &Setup) -> Result<P, Vec<Problem>>,
+) -> Option<Arc<dyn SmsProvider>> {
+    let path = format!("sms.providers.{name}");
+    let settings = parse_table::<C>(table, &path, errors)?;
+    match new(name, &settings, setup) {
+        Ok(provider) => Some(Arc::new(provider)),
+        Err(problems) => {
+            report(&path, problems, errors);
             None
         }
     }
@@ -392,6 +418,17 @@ mod tests {
         let tables = "[Kavenegar]\napi_key='k'\n[sandbox]";
         let expected = (strings(&["Kavenegar", "sandbox"]), strings(&[]));
         assert_eq!(outcome(Mode::Production, &[], tables), expected);
+    }
+
+    #[test]
+    fn the_names_of_the_old_system_are_kinds() {
+        for old in ["MELI_PAYAMAK_COM", "melipayamak_com"] {
+            let table = format!("[a]\nkind='{old}'\nusername='u'\npassword='p'");
+            let expected = (strings(&["a"]), strings(&[]));
+            assert_eq!(outcome(Mode::Production, &[], &table), expected, "{old}");
+        }
+        let table = "[a]\nkind='PARSIAN_WEBCO_IR'\napi_key='k'";
+        assert_eq!(outcome(Mode::Production, &[], table), (strings(&["a"]), strings(&[])));
     }
 
     #[test]

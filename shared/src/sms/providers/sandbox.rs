@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Lookup, Outcome, OutgoingSms, Rejection, SmsProvider};
+use super::{Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
 
 /// The settings of a sandbox provider: none. Keys other than `kind` are start-up errors.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -30,6 +30,14 @@ impl Sandbox {
     /// A sandbox that is silent for `budget` where it plays one that never answers.
     pub fn new(name: &str, budget: Duration) -> Self {
         Self { name: name.to_owned(), budget }
+    }
+
+    /// As [`Sandbox::new`], from its table, which is empty.
+    ///
+    /// # Errors
+    /// None: it fits the registry.
+    pub fn configured(name: &str, _: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
+        Ok(Self::new(name, setup.timeouts.budget))
     }
 }
 
