@@ -177,6 +177,9 @@ mod tests {
                 "#api_key",
                 "#sender",
                 "#base_url",
+                "#account_sid",
+                "#auth_token",
+                "#templates",
             ];
             if examples.iter().any(|example| line.starts_with(example)) { "" } else { line }
         });

@@ -4,6 +4,7 @@
 //! records effects (what reached a handset), so that tests count duplicates by destination and
 //! content instead of trusting our own ids.
 
+mod account;
 mod behaviour;
 pub mod http;
 mod kavenegar;
@@ -12,7 +13,10 @@ mod kavenegar_server;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod twilio;
 
+pub use account::Account;
 pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
 pub use provider::{Answer, FakeProvider, Protocol};
+pub use twilio::{TWILIO_LINE, TWILIO_SERVICE, twilio};

@@ -25,6 +25,7 @@ mod login_tokens;
 mod operations;
 mod provider_kavenegar;
 mod provider_suite;
+mod provider_twilio;
 mod queue;
 mod secrets;
 mod supervision;

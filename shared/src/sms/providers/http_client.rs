@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
 
 use super::Outcome;
 use crate::clock::{Clock, SystemClock};
@@ -69,7 +69,20 @@ impl HttpClient {
     /// # Errors
     /// No whole answer came: [`Failure::NotWritten`] or [`Failure::Unknown`].
     pub async fn post_form(&self, url: Url, form: &[(&str, &str)]) -> Result<Reply, Failure> {
-        match self.client.post(url).form(form).send().await {
+        Self::exchange(self.request(Method::POST, url).form(form)).await
+    }
+
+    /// A request to be completed and handed to [`HttpClient::exchange`].
+    pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends a request and reads the answer, whatever its status.
+    ///
+    /// # Errors
+    /// No whole answer came: [`Failure::NotWritten`] or [`Failure::Unknown`].
+    pub async fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
+        match request.send().await {
             Ok(response) => Reply::read(response).await,
             Err(error) => Err(Failure::of_send(error)),
         }

@@ -9,14 +9,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
 use http_client::Timeouts;
 
+mod basic_auth;
 pub mod http_client;
 pub mod kavenegar;
 pub mod sandbox;
+mod templates;
+pub mod twilio;
+mod values;
 pub mod webhook;
 
 pub use webhook::{WebhookEvent, WebhookRefused, WebhookRequest};
@@ -255,14 +260,16 @@ pub trait SmsProvider: Send + Sync {
 enum Kind {
     Kavenegar,
     Sandbox,
+    Twilio,
 }
 
 impl Kind {
-    /// Reads `kind`, in any case, including the names django-chelseru used.
+    /// Reads `kind`, in any case, including the names the systems we replace used.
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
             "sandbox" => Some(Self::Sandbox),
+            "twilio" => Some(Self::Twilio),
             _ => None,
         }
     }
@@ -323,19 +330,35 @@ fn build_one(
     let path = format!("sms.providers.{name}");
     match Kind::parse(kind) {
         Some(Kind::Kavenegar) => {
-            let settings = parse_table::<kavenegar::Config>(table, &path, errors)?;
-            kavenegar::Kavenegar::new(name, &settings, setup)
-                .map_err(|problems| report(&path, problems, errors))
-                .ok()
-                .map(|provider| Arc::new(provider) as _)
+            built(table, &path, errors, |config| kavenegar::Kavenegar::new(name, config, setup))
+        }
+        Some(Kind::Twilio) => {
+            built(table, &path, errors, |config| twilio::Twilio::new(name, config, setup))
         }
         Some(Kind::Sandbox) => {
             parse_table::<sandbox::Config>(table, &path, errors)?;
             Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
         }
         None => {
-            let message = "is no known kind of provider: kavenegar, sandbox";
+            let message = "is no known kind of provider: kavenegar, sandbox, twilio";
             report(&path, vec![Problem::new("kind", message)], errors);
+            None
+        }
+    }
+}
+
+/// A provider made from its table by `new`.
+fn built<C: DeserializeOwned, P: SmsProvider + 'static>(
+    table: &toml::Table,
+    path: &str,
+    errors: &mut Vec<ConfigError>,
+    new: impl FnOnce(&C) -> Result<P, Vec<Problem>>,
+) -> Option<Arc<dyn SmsProvider>> {
+    let settings = parse_table::<C>(table, path, errors)?;
+    match new(&settings) {
+        Ok(provider) => Some(Arc::new(provider)),
+        Err(problems) => {
+            report(path, problems, errors);
             None
         }
     }
@@ -391,6 +414,21 @@ mod tests {
         let tables = "[Kavenegar]\napi_key='k'\n[sandbox]";
         let expected = (strings(&["Kavenegar", "sandbox"]), strings(&[]));
         assert_eq!(outcome(Mode::Production, &[], tables), expected);
+    }
+
+    #[test]
+    fn every_kind_is_built_by_all_its_names() {
+        let ac = format!("AC{}", "0".repeat(32));
+        let cases = [
+            ("kavenegar", "api_key='k'".to_owned()),
+            ("KAVENEGAR_COM", "api_key='k'".to_owned()),
+            ("Twilio", format!("account_sid='{ac}'\nauth_token='b'\nsender='c'")),
+        ];
+        for (kind, settings) in cases {
+            let table = format!("[a]\nkind='{kind}'\n{settings}");
+            let expected = (strings(&["a"]), strings(&[]));
+            assert_eq!(outcome(Mode::Production, &[], &table), expected, "{kind}");
+        }
     }
 
     #[test]
