@@ -10,6 +10,7 @@ pub mod http;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
+mod megafon;
 mod provider;
 #[cfg(test)]
 mod tests;
@@ -18,5 +19,6 @@ mod twilio;
 pub use account::Account;
 pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
+pub use megafon::megafon;
 pub use provider::{Answer, FakeProvider, Protocol};
 pub use twilio::{TWILIO_LINE, TWILIO_SERVICE, twilio};

@@ -24,6 +24,7 @@ mod login_steps;
 mod login_tokens;
 mod operations;
 mod provider_kavenegar;
+mod provider_megafon;
 mod provider_suite;
 mod provider_twilio;
 mod queue;

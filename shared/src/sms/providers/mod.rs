@@ -18,6 +18,7 @@ use http_client::Timeouts;
 mod basic_auth;
 pub mod http_client;
 pub mod kavenegar;
+pub mod megafon;
 pub mod sandbox;
 mod templates;
 pub mod twilio;
@@ -259,6 +260,7 @@ pub trait SmsProvider: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Kavenegar,
+    Megafon,
     Sandbox,
     Twilio,
 }
@@ -268,6 +270,7 @@ impl Kind {
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
+            "megafon" => Some(Self::Megafon),
             "sandbox" => Some(Self::Sandbox),
             "twilio" => Some(Self::Twilio),
             _ => None,
@@ -332,6 +335,9 @@ fn build_one(
         Some(Kind::Kavenegar) => {
             built(table, &path, errors, |config| kavenegar::Kavenegar::new(name, config, setup))
         }
+        Some(Kind::Megafon) => {
+            built(table, &path, errors, |config| megafon::Megafon::new(name, config, setup))
+        }
         Some(Kind::Twilio) => {
             built(table, &path, errors, |config| twilio::Twilio::new(name, config, setup))
         }
@@ -340,7 +346,7 @@ fn build_one(
             Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
         }
         None => {
-            let message = "is no known kind of provider: kavenegar, sandbox, twilio";
+            let message = "is no known kind of provider: kavenegar, megafon, sandbox, twilio";
             report(&path, vec![Problem::new("kind", message)], errors);
             None
         }
@@ -422,6 +428,7 @@ mod tests {
         let cases = [
             ("kavenegar", "api_key='k'".to_owned()),
             ("KAVENEGAR_COM", "api_key='k'".to_owned()),
+            ("MegaFon", "login='a'\npassword='b'\nsender='c'".to_owned()),
             ("Twilio", format!("account_sid='{ac}'\nauth_token='b'\nsender='c'")),
         ];
         for (kind, settings) in cases {
