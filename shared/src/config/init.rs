@@ -182,6 +182,7 @@ mod tests {
                 "#templates",
                 "#login",
                 "#password",
+                "#email",
             ];
             if examples.iter().any(|example| line.starts_with(example)) { "" } else { line }
         });

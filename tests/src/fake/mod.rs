@@ -12,6 +12,7 @@ mod kavenegar_rules;
 mod kavenegar_server;
 mod megafon;
 mod provider;
+mod sms_aero;
 #[cfg(test)]
 mod tests;
 mod twilio;
@@ -21,4 +22,5 @@ pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
 pub use megafon::megafon;
 pub use provider::{Answer, FakeProvider, Protocol};
+pub use sms_aero::sms_aero;
 pub use twilio::{TWILIO_LINE, TWILIO_SERVICE, twilio};

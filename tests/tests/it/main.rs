@@ -25,6 +25,7 @@ mod login_tokens;
 mod operations;
 mod provider_kavenegar;
 mod provider_megafon;
+mod provider_sms_aero;
 mod provider_suite;
 mod provider_twilio;
 mod queue;

@@ -20,6 +20,7 @@ pub mod http_client;
 pub mod kavenegar;
 pub mod megafon;
 pub mod sandbox;
+pub mod sms_aero;
 mod templates;
 pub mod twilio;
 mod values;
@@ -262,6 +263,7 @@ enum Kind {
     Kavenegar,
     Megafon,
     Sandbox,
+    SmsAero,
     Twilio,
 }
 
@@ -272,6 +274,7 @@ impl Kind {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
             "megafon" => Some(Self::Megafon),
             "sandbox" => Some(Self::Sandbox),
+            "sms_aero" | "smsaero" => Some(Self::SmsAero),
             "twilio" => Some(Self::Twilio),
             _ => None,
         }
@@ -338,6 +341,9 @@ fn build_one(
         Some(Kind::Megafon) => {
             built(table, &path, errors, |config| megafon::Megafon::new(name, config, setup))
         }
+        Some(Kind::SmsAero) => {
+            built(table, &path, errors, |config| sms_aero::SmsAero::new(name, config, setup))
+        }
         Some(Kind::Twilio) => {
             built(table, &path, errors, |config| twilio::Twilio::new(name, config, setup))
         }
@@ -346,7 +352,8 @@ fn build_one(
             Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
         }
         None => {
-            let message = "is no known kind of provider: kavenegar, megafon, sandbox, twilio";
+            let message =
+                "is no known kind of provider: kavenegar, megafon, sandbox, sms_aero, twilio";
             report(&path, vec![Problem::new("kind", message)], errors);
             None
         }
@@ -429,6 +436,8 @@ mod tests {
             ("kavenegar", "api_key='k'".to_owned()),
             ("KAVENEGAR_COM", "api_key='k'".to_owned()),
             ("MegaFon", "login='a'\npassword='b'\nsender='c'".to_owned()),
+            ("SmsAero", "email='a'\napi_key='b'".to_owned()),
+            ("sms_aero", "email='a'\napi_key='b'".to_owned()),
             ("Twilio", format!("account_sid='{ac}'\nauth_token='b'\nsender='c'")),
         ];
         for (kind, settings) in cases {
