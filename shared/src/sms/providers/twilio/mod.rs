@@ -2,7 +2,7 @@
 //!
 //! Twilio has no templates that fit ours, so those of the configuration are rendered here. It has
 //! no idempotency key either: after a call whose outcome is unknown the account's list of
-//! messages to that number is read, see [`lookup`]. Errors are `{"code":21211,"status":400,…}`
+//! messages to that number is read, see `lookup`. Errors are `{"code":21211,"status":400,…}`
 //! with an HTTP status that repeats `status`; the body decides.
 
 use std::collections::BTreeMap;
