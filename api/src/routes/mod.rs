@@ -62,7 +62,8 @@ pub(crate) fn parse_phone_up_to(
             PhoneError::Empty => ("blank", "This field may not be blank."),
             // What the old system says of anything longer than 09123456789.
             PhoneError::NotANumber if input.chars().count() > characters => {
-                let message = format!("Ensure this field has no more than {characters} characters.");
+                let message =
+                    format!("Ensure this field has no more than {characters} characters.");
                 return Problem::new(Code::Validation).with_field(field, "max_length", message);
             }
             PhoneError::NotANumber => ("invalid", "Enter a valid mobile number."),

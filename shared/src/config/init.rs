@@ -173,19 +173,12 @@ mod tests {
                 "#[auth",
                 "#secret",
                 "#algorithm = \"HS256",
-<<<<<<< HEAD
                 "#[sms",
-                "#kind",
-                "#api_key",
-                "#sender",
-                "#base_url",
                 "#text",
                 "#variables",
                 "#kavenegar",
                 "#templates",
                 "#numbers",
-=======
->>>>>>> wt-prov-cron
             ];
             // The example of a provider goes up to the next blank line.
             in_provider = line.starts_with("#[sms.providers.") || in_provider && !line.is_empty();

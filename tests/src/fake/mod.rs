@@ -4,19 +4,27 @@
 //! records effects (what reached a handset), so that tests count duplicates by destination and
 //! content instead of trusting our own ids.
 
+mod account;
 mod behaviour;
 pub mod http;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
+mod megafon;
 pub mod melipayamak;
 pub mod parsian_webco;
 mod provider;
+mod sms_aero;
 pub mod sms_ir;
 #[cfg(test)]
 mod tests;
+mod twilio;
 mod xml;
 
+pub use account::Account;
 pub use behaviour::Behaviour;
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
+pub use megafon::megafon;
 pub use provider::{Answer, FakeProvider, Protocol};
+pub use sms_aero::sms_aero;
+pub use twilio::{TWILIO_LINE, TWILIO_SERVICE, twilio};

@@ -15,12 +15,18 @@ use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
 use http_client::Timeouts;
 
+mod basic_auth;
 pub mod http_client;
 pub mod kavenegar;
+pub mod megafon;
 pub mod melipayamak;
 pub mod parsian_webco;
 pub mod sandbox;
+pub mod sms_aero;
 pub mod sms_ir;
+mod templates;
+pub mod twilio;
+mod values;
 pub mod webhook;
 pub mod wire;
 
@@ -260,21 +266,27 @@ pub trait SmsProvider: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Kavenegar,
+    Megafon,
     Melipayamak,
     ParsianWebco,
     Sandbox,
+    SmsAero,
     SmsIr,
+    Twilio,
 }
 
 impl Kind {
-    /// Reads `kind`, in any case, including the names django-chelseru used.
+    /// Reads `kind`, in any case, including the names the systems we replace used.
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
+            "megafon" => Some(Self::Megafon),
             "melipayamak" | "melipayamak_com" | "meli_payamak_com" => Some(Self::Melipayamak),
             "parsian_webco" | "parsian_webco_ir" => Some(Self::ParsianWebco),
             "sandbox" => Some(Self::Sandbox),
+            "sms_aero" | "smsaero" => Some(Self::SmsAero),
             "sms_ir" => Some(Self::SmsIr),
+            "twilio" => Some(Self::Twilio),
             _ => None,
         }
     }
@@ -340,8 +352,12 @@ fn build_one(
         Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
         Some(Kind::SmsIr) => built(name, table, setup, errors, sms_ir::SmsIr::new),
+        Some(Kind::Megafon) => built(name, table, setup, errors, megafon::Megafon::new),
+        Some(Kind::SmsAero) => built(name, table, setup, errors, sms_aero::SmsAero::new),
+        Some(Kind::Twilio) => built(name, table, setup, errors, twilio::Twilio::new),
         None => {
-            let message = "is no known kind of provider: kavenegar, melipayamak, parsian_webco, sandbox, sms_ir";
+            let message = "is no known kind of provider: kavenegar, megafon, melipayamak, \
+                           parsian_webco, sandbox, sms_aero, sms_ir, twilio";
             let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
             None
@@ -421,14 +437,24 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_the_old_system_are_kinds() {
-        for old in ["MELI_PAYAMAK_COM", "melipayamak_com"] {
-            let table = format!("[a]\nkind='{old}'\nusername='u'\npassword='p'");
+    fn every_kind_is_built_by_all_its_names() {
+        let ac = format!("AC{}", "0".repeat(32));
+        let cases = [
+            ("kavenegar", "api_key='k'".to_owned()),
+            ("KAVENEGAR_COM", "api_key='k'".to_owned()),
+            ("MELI_PAYAMAK_COM", "username='u'\npassword='p'".to_owned()),
+            ("PARSIAN_WEBCO_IR", "api_key='k'".to_owned()),
+            ("sms_ir", "api_key='k'".to_owned()),
+            ("MegaFon", "login='a'\npassword='b'\nsender='c'".to_owned()),
+            ("SmsAero", "email='a'\napi_key='b'".to_owned()),
+            ("sms_aero", "email='a'\napi_key='b'".to_owned()),
+            ("Twilio", format!("account_sid='{ac}'\nauth_token='b'\nsender='c'")),
+        ];
+        for (kind, settings) in cases {
+            let table = format!("[a]\nkind='{kind}'\n{settings}");
             let expected = (strings(&["a"]), strings(&[]));
-            assert_eq!(outcome(Mode::Production, &[], &table), expected, "{old}");
+            assert_eq!(outcome(Mode::Production, &[], &table), expected, "{kind}");
         }
-        let table = "[a]\nkind='PARSIAN_WEBCO_IR'\napi_key='k'";
-        assert_eq!(outcome(Mode::Production, &[], table), (strings(&["a"]), strings(&[])));
     }
 
     #[test]

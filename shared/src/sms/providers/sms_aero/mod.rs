@@ -1,0 +1,271 @@
+//! SMS Aero, v2 (<https://smsaero.ru/integration/documentation/api/>): texts.
+//!
+//! Every call is a POST of JSON with Basic authentication (email and API key) and answers
+//! `{"success":…,"data":…,"message":…}`, whatever the HTTP status. There are several gates; the
+//! next one is asked only if no connection to the last could be made, because there is no
+//! idempotency key (the official SDK also does it after a lost answer, and sends twice). It has no
+//! templates, so those of the configuration are rendered here. Webhooks are not signed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::basic_auth::{BasicClient, below, parse_base_url, required};
+use super::http_client::{Failure, Reply, Timeouts};
+use super::templates::Templates;
+use super::{
+    Balance, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
+    Unanswered, WebhookEvent, WebhookRefused, WebhookRequest, values,
+};
+
+use answers::{find, outcome_of, refusal, report, success};
+
+mod answers;
+
+/// Statuses are asked for one by one, so many at a time.
+const STATUSES_AT_ONCE: usize = 10;
+
+/// The gates used when the configuration names none.
+const GATES: [&str; 3] =
+    ["https://gate.smsaero.ru", "https://gate.smsaero.org", "https://gate.smsaero.net"];
+
+/// `[sms.providers.<name>]` with `kind = "sms_aero"`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// The first gate; `/v2/…` is added. Unset: the three official ones in their order.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// Gates to ask in turn when the ones before cannot be reached; only with `base_url`.
+    #[serde(default)]
+    pub more_gates: Vec<String>,
+    /// The account's email address.
+    pub email: String,
+    /// The account's API key.
+    pub api_key: SecretString,
+    /// The approved name texts come from.
+    #[serde(default = "default_sender")]
+    pub sender: String,
+    /// Texts by the name of the template they stand for, with `{token}` where values go.
+    #[serde(default)]
+    pub templates: BTreeMap<String, String>,
+}
+
+fn default_sender() -> String {
+    "SMS Aero".to_owned()
+}
+
+/// One SMS Aero account.
+pub struct SmsAero {
+    name: String,
+    http: BasicClient,
+    gates: Vec<Url>,
+    timeouts: Timeouts,
+    sender: String,
+    templates: Templates,
+    callback_url: Option<Url>,
+}
+
+/// The address of the callback holds a secret.
+impl std::fmt::Debug for SmsAero {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SmsAero").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SmsAero {
+    /// An account named `name` in the configuration.
+    ///
+    /// # Errors
+    /// Every setting that cannot work.
+    pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        problems.extend(required("email", &config.email));
+        problems.extend(required("api_key", config.api_key.expose_secret()));
+        problems.extend(required("sender", &config.sender));
+        let mut note = |problem: Problem| problems.push(problem);
+        let gates = gates(config).map_err(&mut note).ok();
+        let templates = Templates::new(&config.templates).map_err(&mut note).ok();
+        let http = BasicClient::new(&config.email, &config.api_key, setup).map_err(note).ok();
+        let (Some(gates), Some(templates), Some(http), true) =
+            (gates, templates, http, problems.is_empty())
+        else {
+            return Err(problems);
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            http,
+            gates,
+            timeouts: setup.timeouts,
+            sender: config.sender.trim().to_owned(),
+            templates,
+            callback_url: setup.webhook_url.clone(),
+        })
+    }
+
+    /// Posts to the first gate that can be reached. Another one is tried only while enough of
+    /// the budget is left for connecting, so that its end never hides whether the request left.
+    async fn call(&self, method: &[&str], body: &Value) -> Result<Reply, Failure> {
+        let Timeouts { connect, budget } = self.timeouts;
+        // The client connects for three quarters of the budget at most.
+        let enough = connect.min(budget * 3 / 4) * 4 / 3;
+        let begun = Instant::now();
+        let (first, others) = self.gates.split_first().expect("an account has a gate");
+        let mut result = self.post(first, method, body, budget).await;
+        for gate in others {
+            let left = budget.saturating_sub(begun.elapsed());
+            if !matches!(result, Err(Failure::NotWritten { .. })) || left < enough {
+                break;
+            }
+            result = self.post(gate, method, body, left).await;
+        }
+        result
+    }
+
+    async fn post(
+        &self,
+        gate: &Url,
+        method: &[&str],
+        body: &Value,
+        budget: Duration,
+    ) -> Result<Reply, Failure> {
+        let url = below(&below(gate, &["v2"]), method);
+        self.http.post_json(url, body, Some(budget)).await
+    }
+
+    /// The `data` of a question that was answered.
+    async fn ask(&self, method: &[&str], body: &Value) -> Result<Value, Unanswered> {
+        let reply = self.call(method, body).await?;
+        let unavailable = |code| Err(Unanswered::Unavailable(code));
+        let Some(mut answer) = values::object(&reply.body) else {
+            return unavailable(reply.code());
+        };
+        match success(&answer) {
+            Some(true) => Ok(answer.remove("data").unwrap_or(Value::Null)),
+            Some(false) => unavailable(refusal(&answer, &reply).1),
+            None => unavailable(reply.code()),
+        }
+    }
+
+    async fn status(&self, id: &str) -> Result<Option<Report>, Unanswered> {
+        let Ok(number) = id.parse::<i64>() else { return Ok(None) };
+        let data = self.ask(&["sms", "status"], &json!({"id": number})).await?;
+        let same = |report: &Report| report.provider_message_id == id;
+        Ok(data.as_object().and_then(report).filter(same))
+    }
+}
+
+#[async_trait]
+impl SmsProvider for SmsAero {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn send(&self, sms: &OutgoingSms) -> Outcome {
+        let text = match self.templates.text_of(&sms.content, "sms_aero") {
+            Ok(text) => text,
+            Err(refused) => return refused,
+        };
+        let Some(number) = number(sms) else {
+            let code = "sms_aero.number".to_owned();
+            return Outcome::Rejected { reason: Rejection::Recipient, code };
+        };
+        let mut body = json!({"number": number, "text": text, "sign": self.sender});
+        if let Some(url) = &self.callback_url {
+            body["callbackUrl"] = json!(url.as_str());
+            body["callbackFormat"] = json!("JSON");
+        }
+        match self.call(&["sms", "send"], &body).await {
+            Ok(reply) => outcome_of(&reply),
+            Err(failure) => failure.into(),
+        }
+    }
+
+    /// Reads the list of messages with this text to this number; both are compared again, with
+    /// the time, because how the filter compares is not documented.
+    async fn lookup(&self, sms: &OutgoingSms) -> Lookup {
+        let text = self.templates.text_of(&sms.content, "sms_aero");
+        let (Ok(text), Some(number)) = (text, number(sms)) else { return Lookup::Unsupported };
+        match self.ask(&["sms", "list"], &json!({"number": number, "text": text})).await {
+            Ok(data) => find(&data, number, &text, sms),
+            Err(Unanswered::Unavailable(code)) => Lookup::Unavailable { code },
+            Err(Unanswered::Unsupported) => Lookup::Unsupported,
+        }
+    }
+
+    fn statuses_at_once(&self) -> usize {
+        STATUSES_AT_ONCE
+    }
+
+    async fn statuses(&self, provider_message_ids: &[String]) -> Result<Vec<Report>, Unanswered> {
+        let ids = provider_message_ids.iter().take(STATUSES_AT_ONCE);
+        let mut reports = Vec::new();
+        let mut failure = None;
+        for answer in join_all(ids.map(|id| self.status(id))).await {
+            match answer {
+                Ok(report) => reports.extend(report),
+                Err(unanswered) => failure = Some(unanswered),
+            }
+        }
+        failure.filter(|_| reports.is_empty()).map_or(Ok(reports), Err)
+    }
+
+    async fn balance(&self) -> Result<Balance, Unanswered> {
+        let data = self.ask(&["balance"], &json!({})).await?;
+        match data.get("balance").and_then(values::hundredths) {
+            Some(amount) => Ok(Balance::Money { amount, currency: "RUB".to_owned() }),
+            None => Err(Unanswered::Unavailable("http.body".to_owned())),
+        }
+    }
+
+    /// The fields of `sms/status`, as JSON or form.
+    fn read_webhook(&self, request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {
+        let fields = request.fields().into_iter();
+        let fields: Map<_, _> = fields.map(|(name, value)| (name, value.into())).collect();
+        let report = report(&fields).ok_or(WebhookRefused::Unreadable)?;
+        Ok(vec![WebhookEvent::Report(report)])
+    }
+}
+
+/// The gates in the order they are asked.
+fn gates(config: &Config) -> Result<Vec<Url>, Problem> {
+    let Some(base) = &config.base_url else {
+        if !config.more_gates.is_empty() {
+            return Err(Problem::new("more_gates", "must not be set without base_url"));
+        }
+        return GATES.iter().map(|gate| parse_base_url("base_url", gate)).collect();
+    };
+    let base = parse_base_url("base_url", base)?;
+    let mut gates = vec![base];
+    for gate in &config.more_gates {
+        let gate = parse_base_url("more_gates", gate)?;
+        // `base_url` has been checked with the rest of the configuration; a gate that is reached
+        // instead must not be less safe, nor more real.
+        if is_loopback(&gate) != is_loopback(&gates[0]) {
+            let message = "must be on loopback hosts if base_url is, and only then";
+            return Err(Problem::new("more_gates", message));
+        }
+        if gate.scheme() != "https" && !is_loopback(&gate) {
+            return Err(Problem::new("more_gates", "must be https"));
+        }
+        gates.push(gate);
+    }
+    Ok(gates)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
+}
+
+/// `79031234567`, as an integer.
+fn number(sms: &OutgoingSms) -> Option<i64> {
+    sms.to.digits().parse().ok()
+}
