@@ -6,6 +6,7 @@
 
 mod behaviour;
 pub mod http;
+mod http_panel;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
@@ -14,5 +15,6 @@ mod provider;
 mod tests;
 
 pub use behaviour::Behaviour;
+pub use http_panel::{PANEL_KEY, panel};
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
 pub use provider::{Answer, FakeProvider, Protocol};

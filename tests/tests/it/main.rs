@@ -23,6 +23,7 @@ mod login_sends;
 mod login_steps;
 mod login_tokens;
 mod operations;
+mod provider_http;
 mod provider_kavenegar;
 mod provider_suite;
 mod queue;

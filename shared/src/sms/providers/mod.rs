@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
 use http_client::Timeouts;
 
+pub mod http;
 pub mod http_client;
 pub mod kavenegar;
 pub mod sandbox;
@@ -253,6 +255,7 @@ pub trait SmsProvider: Send + Sync {
 /// Every provider a configured account can be of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    Http,
     Kavenegar,
     Sandbox,
 }
@@ -261,6 +264,7 @@ impl Kind {
     /// Reads `kind`, in any case, including the names django-chelseru used.
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
+            "http" => Some(Self::Http),
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
             "sandbox" => Some(Self::Sandbox),
             _ => None,
@@ -322,20 +326,34 @@ fn build_one(
 ) -> Option<Arc<dyn SmsProvider>> {
     let path = format!("sms.providers.{name}");
     match Kind::parse(kind) {
-        Some(Kind::Kavenegar) => {
-            let settings = parse_table::<kavenegar::Config>(table, &path, errors)?;
-            kavenegar::Kavenegar::new(name, &settings, setup)
-                .map_err(|problems| report(&path, problems, errors))
-                .ok()
-                .map(|provider| Arc::new(provider) as _)
-        }
+        Some(Kind::Http) => built(http::Http::new, name, table, setup, errors),
+        Some(Kind::Kavenegar) => built(kavenegar::Kavenegar::new, name, table, setup, errors),
         Some(Kind::Sandbox) => {
             parse_table::<sandbox::Config>(table, &path, errors)?;
             Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
         }
         None => {
-            let message = "is no known kind of provider: kavenegar, sandbox";
+            let message = "is no known kind of provider: http, kavenegar, sandbox";
             report(&path, vec![Problem::new("kind", message)], errors);
+            None
+        }
+    }
+}
+
+/// Reads the provider's table and builds the provider.
+fn built<C: DeserializeOwned, P: SmsProvider + 'static>(
+    new: impl FnOnce(&str, &C, &Setup) -> Result<P, Vec<Problem>>,
+    name: &str,
+    table: &toml::Table,
+    setup: &Setup,
+    errors: &mut Vec<ConfigError>,
+) -> Option<Arc<dyn SmsProvider>> {
+    let path = format!("sms.providers.{name}");
+    let settings = parse_table::<C>(table, &path, errors)?;
+    match new(name, &settings, setup) {
+        Ok(provider) => Some(Arc::new(provider)),
+        Err(problems) => {
+            report(&path, problems, errors);
             None
         }
     }
