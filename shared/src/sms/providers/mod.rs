@@ -18,6 +18,7 @@ use http_client::Timeouts;
 pub mod http;
 pub mod http_client;
 pub mod kavenegar;
+mod kavenegar_reports;
 pub mod sandbox;
 pub mod webhook;
 
