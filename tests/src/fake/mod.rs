@@ -7,6 +7,7 @@
 mod behaviour;
 pub mod http;
 mod http_panel;
+mod ippanel;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
@@ -16,5 +17,6 @@ mod tests;
 
 pub use behaviour::Behaviour;
 pub use http_panel::{PANEL_KEY, panel};
+pub use ippanel::{IPPANEL_KEY, IPPANEL_LINE, ippanel};
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
 pub use provider::{Answer, FakeProvider, Protocol};

@@ -24,6 +24,7 @@ mod login_steps;
 mod login_tokens;
 mod operations;
 mod provider_http;
+mod provider_ippanel;
 mod provider_kavenegar;
 mod provider_suite;
 mod queue;

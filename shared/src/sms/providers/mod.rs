@@ -17,6 +17,7 @@ use http_client::Timeouts;
 
 pub mod http;
 pub mod http_client;
+pub mod ippanel;
 pub mod kavenegar;
 mod kavenegar_reports;
 pub mod sandbox;
@@ -257,6 +258,7 @@ pub trait SmsProvider: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http,
+    Ippanel,
     Kavenegar,
     Sandbox,
 }
@@ -266,6 +268,7 @@ impl Kind {
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "http" => Some(Self::Http),
+            "ippanel" | "farazsms" => Some(Self::Ippanel),
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
             "sandbox" => Some(Self::Sandbox),
             _ => None,
@@ -328,13 +331,15 @@ fn build_one(
     let path = format!("sms.providers.{name}");
     match Kind::parse(kind) {
         Some(Kind::Http) => built(http::Http::new, name, table, setup, errors),
+        Some(Kind::Ippanel) => built(ippanel::Ippanel::new, name, table, setup, errors),
         Some(Kind::Kavenegar) => built(kavenegar::Kavenegar::new, name, table, setup, errors),
         Some(Kind::Sandbox) => {
             parse_table::<sandbox::Config>(table, &path, errors)?;
             Some(Arc::new(sandbox::Sandbox::new(name, setup.timeouts.budget)))
         }
         None => {
-            let message = "is no known kind of provider: http, kavenegar, sandbox";
+            let message =
+                "is no known kind of provider: http, ippanel (farazsms), kavenegar, sandbox";
             report(&path, vec![Problem::new("kind", message)], errors);
             None
         }
