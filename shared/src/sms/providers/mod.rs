@@ -441,6 +441,21 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_is_found_by_its_names_and_reads_its_own_table() {
+        let tables = "[a]\nkind='FarazSMS'\napi_key='k'\nsender='+983000505'\n\
+            [ippanel]\napi_key='k'\nsender='+98'\nvariables={token='code'}\n\
+            [own]\nkind='http'\nbase_url='https://a'\nanswer={statuses=[200]}\n\
+            secrets={key='k'}\ntext={query={to='{to}',text='{text}',key='{secret.key}'}}";
+        let expected = (strings(&["a", "ippanel", "own"]), strings(&[]));
+        assert_eq!(outcome(Mode::Production, &[], tables), expected);
+        let tables = tables.replace("{text}", "").replace("'k'", "''").replace("'https", "'x");
+        let (built, errors) = outcome(Mode::Production, &[], &tables);
+        let expected = ["a.api_key", "ippanel.api_key", "own.base_url", "own.secrets", "own.text"];
+        assert_eq!(errors, expected.map(|path| format!("sms.providers.{path}")));
+        assert!(built.is_empty());
+    }
+
+    #[test]
     fn unknown_keys_are_mistakes() {
         let (_, errors) = outcome(Mode::Sandbox, &[], "[sandbox]\ncolour='red'");
         assert!(errors.iter().any(|path| path.contains("sandbox")), "{errors:?}");
