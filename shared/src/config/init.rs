@@ -159,6 +159,7 @@ mod tests {
         let full = init_toml(Mode::Production);
         let mut in_provider = false;
         let keep = full.lines().map(|line| {
+            in_provider = line.starts_with("#[sms") || in_provider && !line.is_empty();
             let examples = [
                 "#docs",
                 "#operations_listen = \"127.0.0.1:8082",

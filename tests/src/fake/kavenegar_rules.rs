@@ -57,6 +57,8 @@ pub(super) fn carry_out(state: &mut State, call: &Call, key_is_right: bool) -> A
         "sms/send" => send(state, call),
         "verify/lookup" => verify_lookup(state, call),
         "sms/statuslocalmessageid" => status_by_local_id(state, call),
+        "sms/status" => status(state, call),
+        "account/info" => account_info(call),
         _ => Err(404),
     };
     match entries {
@@ -166,6 +168,26 @@ fn status_by_local_id(state: &State, call: &Call) -> Result<Vec<Value>, u16> {
                   "statustext": text}))
     };
     ids.into_iter().map(entry).collect()
+}
+
+fn status(state: &State, call: &Call) -> Result<Vec<Value>, u16> {
+    only_fields(call, &["messageid"])?;
+    let ids: Vec<&str> = mandatory(call, "messageid")?.split(',').collect();
+    if ids.len() > MAX_STATUS_IDS {
+        return Err(414);
+    }
+    let entry = |id: &str| -> Result<Value, u16> {
+        let message_id: i64 = id.parse().map_err(|_| 400_u16)?;
+        let known = state.effects.iter().any(|effect| effect.message_id == message_id);
+        let status = if known { 10 } else { 100 };
+        Ok(json!({"messageid": message_id, "status": status, "statustext": status_text(status)}))
+    };
+    ids.into_iter().map(entry).collect()
+}
+
+fn account_info(call: &Call) -> Result<Vec<Value>, u16> {
+    only_fields(call, &[])?;
+    Ok(vec![json!({"remaincredit": 1_500_032, "expiredate": 13_548_889, "type": "Master"})])
 }
 
 struct Outgoing<'a> {

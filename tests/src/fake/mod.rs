@@ -7,6 +7,8 @@
 mod account;
 mod behaviour;
 pub mod http;
+mod http_panel;
+mod ippanel;
 mod kavenegar;
 mod kavenegar_rules;
 mod kavenegar_server;
@@ -23,6 +25,8 @@ mod xml;
 
 pub use account::Account;
 pub use behaviour::Behaviour;
+pub use http_panel::{PANEL_KEY, panel};
+pub use ippanel::{IPPANEL_KEY, IPPANEL_LINE, ippanel};
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
 pub use megafon::megafon;
 pub use provider::{Answer, FakeProvider, Protocol};

@@ -25,6 +25,8 @@ mod login_steps;
 mod login_tokens;
 mod messages;
 mod operations;
+mod provider_http;
+mod provider_ippanel;
 mod provider_kavenegar;
 mod provider_megafon;
 mod provider_melipayamak;

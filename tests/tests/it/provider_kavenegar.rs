@@ -6,7 +6,9 @@ use peyk_tests::fake::{API_KEY, Behaviour, Delivered, FakeKavenegar};
 use serde_json::json;
 use shared::sms::providers::http_client::Timeouts;
 use shared::sms::providers::kavenegar::{Config, Kavenegar};
-use shared::sms::providers::{Lookup, Outcome, Rejection, SmsProvider};
+use shared::sms::providers::{
+    Balance, DeliveryStatus, Lookup, Outcome, Rejection, Report, SmsProvider, Unanswered,
+};
 
 use crate::provider_suite::{
     HASTY, IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages, provider_suite, retry_later, setup,
@@ -341,4 +343,100 @@ async fn a_template_cannot_be_looked_up() {
     let (fake, provider) = pair().await;
     assert_eq!(provider.lookup(&messages()[1]).await, Lookup::Unsupported);
     assert!(fake.calls().is_empty());
+}
+
+fn entries(entries: &str) -> Behaviour {
+    let body = format!(r#"{{"return":{{"status":200}},"entries":{entries}}}"#);
+    Behaviour::HttpStatus { status: 200, headers: vec![], body }
+}
+
+fn report(id: &str, status: Option<DeliveryStatus>, code: i64) -> Report {
+    let (provider_message_id, code) = (id.to_owned(), format!("kavenegar.{code}"));
+    Report { provider_message_id, status, code }
+}
+
+#[tokio::test]
+async fn statuses_are_asked_for_in_one_call_by_the_ids_of_the_messages() {
+    let (fake, provider) = pair().await;
+    provider.send(&messages()[0]).await;
+    let id = fake.effects()[0].message_id.to_string();
+    let delivered = report(&id, Some(DeliveryStatus::Delivered), 10);
+    let asked = [id.clone(), "5".to_owned()];
+    let expected = Ok(vec![delivered, report("5", None, 100)]);
+    assert_eq!(provider.statuses(&asked).await, expected);
+    let call = fake.calls().pop().unwrap();
+    assert_eq!(call.request.target, format!("/v1/{API_KEY}/sms/status.json"));
+    assert_eq!(call.fields, pairs(&[("messageid", &format!("{id},5"))]));
+    let most = vec!["5".to_owned(); provider.statuses_at_once()];
+    assert_eq!(provider.statuses(&most).await.map(|reports| reports.len()), Ok(most.len()));
+    let more = [&most[..], &asked].concat();
+    let too_many = Err(Unanswered::Unavailable("kavenegar.414".to_owned()));
+    assert_eq!(provider.statuses(&more).await, too_many);
+}
+
+#[tokio::test]
+async fn every_documented_status_of_a_message_has_its_meaning() {
+    let (fake, provider) = pair().await;
+    let asked = ["7".to_owned()];
+    let (accepted, carried) = (Some(DeliveryStatus::Accepted), Some(DeliveryStatus::Carried));
+    let (lost, arrived) = (Some(DeliveryStatus::Undelivered), Some(DeliveryStatus::Delivered));
+    for (code, status) in [
+        (1, accepted),
+        (2, accepted),
+        (4, carried),
+        (5, carried),
+        (6, lost),
+        (10, arrived),
+        (11, lost),
+        (13, lost),
+        (14, lost),
+        (50, None),
+        (100, None),
+        (3, None),
+    ] {
+        let expected = Ok(vec![report("7", status, code)]);
+        fake.behave(entries(&format!(r#"[{{"messageid":7,"status":{code}}}]"#)));
+        assert_eq!(provider.statuses(&asked).await, expected);
+        fake.behave(entries(&format!(r#"{{"messageid":"7","status":"{code}"}}"#)));
+        assert_eq!(provider.statuses(&asked).await, expected);
+    }
+    let strange = r#"[{"messageid":8,"status":10},{"messageid":7},{"status":10},null,7]"#;
+    fake.behave(entries(strange));
+    assert_eq!(provider.statuses(&asked).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn what_is_left_is_told_in_rials() {
+    let (fake, provider) = pair().await;
+    let rials = |amount| Ok(Balance::Money { amount, currency: "IRR".to_owned() });
+    assert_eq!(provider.balance().await, rials(1_500_032));
+    assert_eq!(fake.calls()[0].request.target, format!("/v1/{API_KEY}/account/info.json"));
+    for (entry, expected) in [
+        (r#"{"remaincredit":"-12"}"#, rials(-12)),
+        (r#"[{"remaincredit":99.75}]"#, rials(99)),
+        (r#"{"credit":1}"#, Err(Unanswered::Unavailable("kavenegar.credit".to_owned()))),
+        ("null", Err(Unanswered::Unavailable("kavenegar.credit".to_owned()))),
+    ] {
+        fake.behave(entries(entry));
+        assert_eq!(provider.balance().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_not_answered_says_why() {
+    let (fake, provider) = pair().await;
+    let asked = ["7".to_owned()];
+    for (behaviour, code) in [
+        (Behaviour::Error(403), "kavenegar.403"),
+        (Behaviour::ErrorUnder { code: 407, http_status: 200 }, "kavenegar.407"),
+        (Behaviour::InvalidJson { effect: false }, "http.body"),
+        (Behaviour::HttpStatus { status: 502, headers: vec![], body: TEXT.to_owned() }, "http.502"),
+        (Behaviour::ResetAfterRead { effect: false }, "http.reset"),
+    ] {
+        let unavailable = Unanswered::Unavailable(code.to_owned());
+        fake.behave(behaviour.clone());
+        assert_eq!(provider.statuses(&asked).await, Err(unavailable.clone()));
+        fake.behave(behaviour);
+        assert_eq!(provider.balance().await, Err(unavailable));
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, Method, RequestBuilder, Response, Url, redirect};
+use reqwest::{Client, Method, Request, RequestBuilder, Response, Url, redirect};
 
 use super::Outcome;
 use crate::clock::{Clock, SystemClock};
@@ -61,6 +61,17 @@ impl HttpClient {
             .user_agent(concat!("peyk/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { client })
+    }
+
+    /// Sends a request that is complete and reads the answer, whatever its status.
+    ///
+    /// # Errors
+    /// No whole answer came: [`Failure::NotWritten`] or [`Failure::Unknown`].
+    pub async fn execute(&self, request: Request) -> Result<Reply, Failure> {
+        match self.client.execute(request).await {
+            Ok(response) => Reply::read(response).await,
+            Err(error) => Err(Failure::of_send(error)),
+        }
     }
 
     /// Posts a form (percent-encoded UTF-8, fields in the given order) and reads the answer,

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::http_client::{HttpClient, Reply};
+use super::kavenegar_reports::{self as reports, STATUSES_AT_ONCE};
 use super::wire::{Problems, base_url, code, integer, join};
-use super::{Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
+use super::{Balance, Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup};
+use super::{SmsProvider, Unanswered, WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// `return.status` of a call that was carried out.
 const OK: i64 = 200;
@@ -49,6 +51,8 @@ pub struct Kavenegar {
     text_url: Url,
     template_url: Url,
     status_url: Url,
+    statuses_url: Url,
+    account_url: Url,
     sender: Option<String>,
 }
 
@@ -77,6 +81,8 @@ impl Kavenegar {
             text_url: join(&base, &["v1", key, "sms", "send.json"]),
             template_url: join(&base, &["v1", key, "verify", "lookup.json"]),
             status_url: join(&base, &["v1", key, "sms", "statuslocalmessageid.json"]),
+            statuses_url: join(&base, &["v1", key, "sms", "status.json"]),
+            account_url: join(&base, &["v1", key, "account", "info.json"]),
             sender: config.sender.clone().filter(|sender| !sender.trim().is_empty()),
         }))
     }
@@ -112,6 +118,16 @@ impl Kavenegar {
             Err(failure) => failure.into(),
         }
     }
+
+    /// The entries of an answer to a question.
+    async fn ask(&self, url: &Url, form: &[(&str, &str)]) -> Result<Vec<Value>, Unanswered> {
+        let reply = self.http.post_form(url.clone(), form).await?;
+        match Envelope::parse(&reply.body) {
+            Some(envelope) if envelope.status == OK => Ok(envelope.entries),
+            Some(envelope) => Err(Unanswered::Unavailable(status_code(envelope.status))),
+            None => Err(Unanswered::Unavailable(reply.code())),
+        }
+    }
 }
 
 #[async_trait]
@@ -139,6 +155,32 @@ impl SmsProvider for Kavenegar {
             Ok(reply) => lookup_of(&reply, sms.local_id),
             Err(failure) => Lookup::Unavailable { code: failure.code().to_owned() },
         }
+    }
+
+    fn statuses_at_once(&self) -> usize {
+        STATUSES_AT_ONCE
+    }
+
+    /// Of the last 48 hours; older messages are unknown.
+    async fn statuses(&self, provider_message_ids: &[String]) -> Result<Vec<Report>, Unanswered> {
+        let ids = provider_message_ids.join(",");
+        let entries = self.ask(&self.statuses_url, &[("messageid", &ids)]).await?;
+        let number = |entry: &Value, name| entry.get(name).and_then(integer);
+        let read = |entry| reports::report(number(entry, "messageid"), number(entry, "status"));
+        let asked = |report: &Report| provider_message_ids.contains(&report.provider_message_id);
+        Ok(entries.iter().filter_map(read).filter(asked).collect())
+    }
+
+    async fn balance(&self) -> Result<Balance, Unanswered> {
+        let entries = self.ask(&self.account_url, &[]).await?;
+        let amount = entries.first().and_then(reports::credit);
+        let unreadable = || Unanswered::Unavailable("kavenegar.credit".to_owned());
+        let amount = amount.ok_or_else(unreadable)?;
+        Ok(Balance::Money { amount, currency: "IRR".to_owned() })
+    }
+
+    fn read_webhook(&self, request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {
+        reports::read_webhook(request)
     }
 }
 

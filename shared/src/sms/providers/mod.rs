@@ -16,8 +16,11 @@ use crate::phone::PhoneNumber;
 use http_client::Timeouts;
 
 mod basic_auth;
+pub mod http;
 pub mod http_client;
+pub mod ippanel;
 pub mod kavenegar;
+mod kavenegar_reports;
 pub mod megafon;
 pub mod melipayamak;
 pub mod parsian_webco;
@@ -265,6 +268,8 @@ pub trait SmsProvider: Send + Sync {
 /// Every provider a configured account can be of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    Http,
+    Ippanel,
     Kavenegar,
     Megafon,
     Melipayamak,
@@ -279,6 +284,8 @@ impl Kind {
     /// Reads `kind`, in any case, including the names the systems we replace used.
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
+            "http" => Some(Self::Http),
+            "ippanel" | "farazsms" => Some(Self::Ippanel),
             "kavenegar" | "kavenegar_com" => Some(Self::Kavenegar),
             "megafon" => Some(Self::Megafon),
             "melipayamak" | "melipayamak_com" | "meli_payamak_com" => Some(Self::Melipayamak),
@@ -352,12 +359,14 @@ fn build_one(
         Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
         Some(Kind::SmsIr) => built(name, table, setup, errors, sms_ir::SmsIr::new),
+        Some(Kind::Http) => built(name, table, setup, errors, http::Http::new),
+        Some(Kind::Ippanel) => built(name, table, setup, errors, ippanel::Ippanel::new),
         Some(Kind::Megafon) => built(name, table, setup, errors, megafon::Megafon::new),
         Some(Kind::SmsAero) => built(name, table, setup, errors, sms_aero::SmsAero::new),
         Some(Kind::Twilio) => built(name, table, setup, errors, twilio::Twilio::new),
         None => {
-            let message = "is no known kind of provider: kavenegar, megafon, melipayamak, \
-                           parsian_webco, sandbox, sms_aero, sms_ir, twilio";
+            let message = "is no known kind of provider: http, ippanel (farazsms), kavenegar, \
+                           megafon, melipayamak, parsian_webco, sandbox, sms_aero, sms_ir, twilio";
             let path = format!("sms.providers.{name}");
             report(&path, vec![Problem::new("kind", message)], errors);
             None
@@ -478,6 +487,21 @@ mod tests {
             "sms.providers.c.api_key",
         ];
         assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_names_and_reads_its_own_table() {
+        let tables = "[a]\nkind='FarazSMS'\napi_key='k'\nsender='+983000505'\n\
+            [ippanel]\napi_key='k'\nsender='+98'\nvariables={token='code'}\n\
+            [own]\nkind='http'\nbase_url='https://a'\nanswer={statuses=[200]}\n\
+            secrets={key='k'}\ntext={query={to='{to}',text='{text}',key='{secret.key}'}}";
+        let expected = (strings(&["a", "ippanel", "own"]), strings(&[]));
+        assert_eq!(outcome(Mode::Production, &[], tables), expected);
+        let tables = tables.replace("{text}", "").replace("'k'", "''").replace("'https", "'x");
+        let (built, errors) = outcome(Mode::Production, &[], &tables);
+        let expected = ["a.api_key", "ippanel.api_key", "own.base_url", "own.secrets", "own.text"];
+        assert_eq!(errors, expected.map(|path| format!("sms.providers.{path}")));
+        assert!(built.is_empty());
     }
 
     #[test]
