@@ -1,5 +1,6 @@
 -- What accepting one send writes, in one transaction, as a client without a batcher would do it:
--- the rows, the indexes they touch and the types of the parameters are those of the api.
+-- the rows, the indexes they touch and the types of the parameters are those of the api. Without
+-- the counters of daily caps: one row that all clients update would make this far slower.
 \set phone random(10000000, 99999999)
 \set local_id random(1, 4611686018427387903)
 \set left_half random(1000000000000000, 8999999999999999)
