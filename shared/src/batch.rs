@@ -288,7 +288,15 @@ fn count<W: BatchWrite>(result: &str, items: usize) {
 
 async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
     let options: PgConnectOptions = pool.connect_options().as_ref().clone();
-    let options = options.options([("statement_timeout", "3000"), ("lock_timeout", "20")]);
+    let options = options.options([
+        ("statement_timeout", "3000"),
+        ("lock_timeout", "20"),
+        // Everything written here is found by its key. A plan made while a table was small would
+        // read all of it, and be kept while the table grows.
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    ]);
     tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options))
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))

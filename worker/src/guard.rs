@@ -9,7 +9,7 @@ use std::{
 use shared::{
     config::Config,
     jobs::Queue,
-    sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, SmsProvider},
+    sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider, Unanswered},
     telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -80,6 +80,19 @@ impl Guard {
     /// Asks the provider; look-ups are rare and pass whatever the breaker says.
     pub async fn lookup(&self, sms: &OutgoingSms) -> Lookup {
         self.provider.lookup(sms).await
+    }
+
+    /// See [`SmsProvider::statuses_at_once`].
+    pub fn statuses_at_once(&self) -> usize {
+        self.provider.statuses_at_once()
+    }
+
+    /// Asks what became of messages; passes whatever the breaker says, as look-ups do.
+    ///
+    /// # Errors
+    /// As [`SmsProvider::statuses`].
+    pub async fn statuses(&self, ids: &[String]) -> Result<Vec<Report>, Unanswered> {
+        self.provider.statuses(ids).await
     }
 
     fn health_of(&self, outcome: &Outcome) -> Health {

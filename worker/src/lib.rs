@@ -114,4 +114,5 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_ended_sessions::JOB,
     cron::purge_send_counters::JOB,
     cron::purge_cron_runs::JOB,
+    cron::poll_delivery_reports::JOB,
 ];

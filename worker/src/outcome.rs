@@ -120,6 +120,7 @@ impl<'a> Situation<'a> {
             provider_message_id: id,
             code: code.cloned(),
             next,
+            reports: false,
         }
     }
 
@@ -140,7 +141,7 @@ impl<'a> Situation<'a> {
                 (AttemptResult::RetryLater, Some(code.clone()), None, Next::Resolve(next))
             }
         };
-        Settlement { result, provider_message_id: id, code, next }
+        Settlement { result, provider_message_id: id, code, next, reports: false }
     }
 
     /// Another provider at once, the same ones after a pause, or the end.

@@ -167,6 +167,8 @@ pub struct Settlement {
     pub code: Option<String>,
     /// How the message goes on.
     pub next: Next,
+    /// Whether the provider can be asked later what became of it.
+    pub reports: bool,
 }
 
 /// The hot statements of the protocol, their commits shared by all jobs of a process.

@@ -36,5 +36,6 @@ mod provider_sms_ir;
 mod provider_suite;
 mod provider_twilio;
 mod queue;
+mod reports;
 mod secrets;
 mod supervision;

@@ -12,6 +12,7 @@ use crate::Environment;
 
 pub mod command;
 mod perform;
+pub mod poll_delivery_reports;
 pub mod purge_cron_runs;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;

@@ -162,7 +162,10 @@ impl<'a> Delivery<'a> {
             return Ok(());
         }
         let outcome = call(env, pass, &sms).await;
-        let settlement = self.situation.after_send(name, &outcome, &mut rand::rng());
+        let settlement = Settlement {
+            reports: provider.statuses_at_once() > 0,
+            ..self.situation.after_send(name, &outcome, &mut rand::rng())
+        };
         settle(env, claim, &settlement).await
     }
 

@@ -153,6 +153,16 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Carried => "carried",
+            Self::Undelivered => "undelivered",
+            Self::Delivered => "delivered",
+        }
+    }
+
     /// Whether nothing will change any more.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Undelivered | Self::Delivered)

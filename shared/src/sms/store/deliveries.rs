@@ -137,6 +137,7 @@ pub(in crate::sms) async fn settle(
     };
     let ids: Vec<_> = settlements.iter().map(|settle| settle.id).collect();
     let attempts: Vec<_> = settlements.iter().map(|settle| settle.attempt).collect();
+    let reports: Vec<_> = settlements.iter().map(|settle| settle.settlement.reports).collect();
     let (states, pauses): (Vec<_>, Vec<_>) = settlements
         .iter()
         .map(|settle| match settle.settlement.next {
@@ -151,8 +152,8 @@ pub(in crate::sms) async fn settle(
     let settled = sqlx::query_scalar!(
         "WITH r AS (
              SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[],
-                     $6::text[], $7::float8[])
-                 AS r(id, attempt, outcome, code, provider_message_id, status, pause)),
+                     $6::text[], $7::float8[], $8::bool[])
+                 AS r(id, attempt, outcome, code, provider_message_id, status, pause, reports)),
          attempt AS (
              UPDATE sms_attempts a
              SET finished_at = now(), outcome = r.outcome, code = r.code,
@@ -163,6 +164,8 @@ pub(in crate::sms) async fn settle(
          SET status = r.status, reason = r.code, lease_until = NULL, pushed_until = NULL,
              next_attempt_at = now() + make_interval(secs => r.pause),
              settled_at = CASE WHEN r.pause IS NULL THEN now() END,
+             poll_at = CASE WHEN r.status = 'sent' AND r.provider_message_id IS NOT NULL
+                 AND r.reports THEN now() + interval '1 minute' END,
              provider = CASE WHEN r.status = 'sent' THEN attempt.provider END,
              provider_message_id = CASE WHEN r.status = 'sent' THEN r.provider_message_id END
          FROM r JOIN attempt ON attempt.message_id = r.id
@@ -175,6 +178,7 @@ pub(in crate::sms) async fn settle(
         &each(|settlement| settlement.provider_message_id.clone()) as &[Option<String>],
         &states,
         &pauses as &[Option<f64>],
+        &reports,
     )
     .fetch_all(connection)
     .await?;

@@ -3,8 +3,9 @@
 mod counters;
 mod deliveries;
 mod messages;
+mod reports;
 
-pub(super) use self::{counters::*, deliveries::*, messages::*};
+pub(super) use self::{counters::*, deliveries::*, messages::*, reports::*};
 
 use crate::phone::PhoneNumber;
 
