@@ -145,7 +145,11 @@ pub fn subscribe(
     config: &crate::config::Redis,
     channel: String,
 ) -> anyhow::Result<(mpsc::Receiver<String>, Listening)> {
-    let client = builder(config)?.build_subscriber_client().map_err(without_url)?;
+    let mut builder = builder(config)?;
+    // The default of 32 silently drops under load. Not more than needed, and not for clients that
+    // hear nothing: each of a client's channels takes the memory for all of it at once.
+    builder.with_performance_config(|settings| settings.broadcast_channel_capacity = 2_048);
+    let client = builder.build_subscriber_client().map_err(without_url)?;
     let (sender, receiver) = mpsc::channel(4_096);
     let listening = Listening { client: client.clone(), subscribed: Arc::default() };
     let subscribed = listening.subscribed.clone();
@@ -216,8 +220,6 @@ fn builder(config: &crate::config::Redis) -> anyhow::Result<Builder> {
         })
         .with_performance_config(|performance| {
             performance.default_command_timeout = TIMEOUT;
-            // The default of 32 silently drops under load.
-            performance.broadcast_channel_capacity = 16_384;
         })
         .set_policy(ReconnectPolicy::new_exponential(0, 100, 2_000, 2));
     Ok(builder)
