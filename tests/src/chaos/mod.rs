@@ -11,12 +11,12 @@ pub use self::{
     tally::Tally,
 };
 
-/// How many rounds (or rows) the full version of a scenario has: the environment's
-/// `PEYK_SOAK_<name>`, which `script/soak` sets, or the default.
+/// The size of a scenario: `short`, or what `full` makes of the environment's `PEYK_SOAK_<name>`,
+/// which `script/soak` sets. So both run the same test.
 ///
 /// # Panics
-/// When it is no number.
-pub fn soak_size(name: &str, default: usize) -> usize {
+/// When the variable is no number.
+pub fn size(name: &str, short: usize, full: impl FnOnce(usize) -> usize) -> usize {
     let set = std::env::var(format!("PEYK_SOAK_{name}"));
-    set.map_or(default, |size| size.parse().expect("PEYK_SOAK_… are numbers"))
+    set.map_or(short, |size| full(size.parse().expect("PEYK_SOAK_… are numbers")))
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use peyk_tests::{
-    chaos::{Dice, Tally, send_once, soak_size},
+    chaos::{Dice, Tally, send_once, size},
     fake::{Delivered, FakeKavenegar},
     harness::{Peyk, TestPostgres, fresh_mobile, wait_for},
 };
@@ -24,13 +24,7 @@ const SENDS_OF_ALL: i64 = 60;
 
 #[tokio::test]
 async fn no_loss_of_a_server_gives_an_attacker_another_guess_or_text() {
-    on_one_day(1).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn no_loss_of_a_server_gives_an_attacker_more_in_full() {
-    on_one_day(soak_size("ROUNDS", 500).div_ceil(50)).await;
+    on_one_day(size("ROUNDS", 1, |rounds| rounds.div_ceil(50))).await;
 }
 
 /// Caps are per UTC day: a run over midnight counts for nothing.

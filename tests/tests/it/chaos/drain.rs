@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use peyk_tests::{
-    chaos::{Dice, Tally, soak_size},
+    chaos::{Dice, Tally, size},
     harness::{Peyk, fresh_mobile, wait_for},
 };
 use sqlx::AssertSqlSafe;
@@ -33,13 +33,7 @@ pub(super) fn backlog(first: usize, last: usize) -> String {
 
 #[tokio::test]
 async fn a_backlog_of_10000_rows_drains_through_a_window_and_none_is_pushed_twice() {
-    backlog_drains(10_000).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn a_backlog_drains_in_full() {
-    backlog_drains(soak_size("ROWS", 100_000)).await;
+    backlog_drains(size("ROWS", 10_000, std::convert::identity)).await;
 }
 
 async fn backlog_drains(rows: usize) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use peyk_tests::{
-    chaos::{Dice, Load, Sent, Tally, soak_size},
+    chaos::{Dice, Load, Sent, Tally, size},
     fake::FakeKavenegar,
     harness::{Peyk, wait_within},
 };
@@ -38,13 +38,7 @@ const MISMATCHED: &str = "SELECT count(*) FROM sms_messages m WHERE status = 'se
 
 #[tokio::test]
 async fn a_worker_frozen_in_mid_stream_settles_nothing_that_is_settled() {
-    workers_frozen(3).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn a_worker_frozen_in_mid_stream_in_full() {
-    workers_frozen(soak_size("ROUNDS", 500).div_ceil(10)).await;
+    workers_frozen(size("ROUNDS", 3, |rounds| rounds.div_ceil(10))).await;
 }
 
 async fn workers_frozen(rounds: usize) {

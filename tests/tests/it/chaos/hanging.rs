@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use peyk_tests::{
-    chaos::{Dice, Sent, Tally, send_once, soak_size},
+    chaos::{Dice, Sent, Tally, send_once, size},
     fake::{Behaviour, FakeKavenegar},
     harness::{Peyk, PeykBuilder, fresh_mobile, wait_within},
 };
@@ -33,13 +33,7 @@ fn peyk() -> PeykBuilder {
 
 #[tokio::test]
 async fn beside_a_hanging_provider_the_other_carries_every_code_within_seconds() {
-    one_of_two_hangs(200).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn beside_a_hanging_provider_in_full() {
-    one_of_two_hangs(soak_size("ROUNDS", 500) * 4).await;
+    one_of_two_hangs(size("ROUNDS", 200, |rounds| rounds * 4)).await;
 }
 
 async fn one_of_two_hangs(codes: usize) {
@@ -107,13 +101,7 @@ fn middle(sorted: &[Duration]) -> Duration {
 
 #[tokio::test]
 async fn behind_an_only_provider_that_hangs_the_api_answers_and_codes_arrive_once_it_is_back() {
-    only_provider_hangs(60).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn behind_an_only_provider_that_hangs_in_full() {
-    only_provider_hangs(soak_size("ROUNDS", 500)).await;
+    only_provider_hangs(size("ROUNDS", 60, std::convert::identity)).await;
 }
 
 async fn only_provider_hangs(codes: usize) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use peyk_tests::{
-    chaos::{Dice, Load, Sent, Tally, send_once, soak_size},
+    chaos::{Dice, Load, Sent, Tally, send_once, size},
     fake::{Behaviour, FakeKavenegar},
     harness::{PATIENCE, Peyk, fresh_mobile},
 };
@@ -20,13 +20,7 @@ const SETTLED_WITHIN: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn workers_killed_at_random_lose_nothing_and_repeat_within_the_bound() {
-    tokio::join!(workers_killed(25, true), workers_killed(25, false));
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn workers_killed_at_random_in_full() {
-    let rounds = soak_size("ROUNDS", 500);
+    let rounds = size("ROUNDS", 25, std::convert::identity);
     tokio::join!(workers_killed(rounds, true), workers_killed(rounds, false));
 }
 
@@ -123,13 +117,7 @@ async fn workers_killed(rounds: usize, template: bool) {
 
 #[tokio::test]
 async fn apis_killed_right_after_a_commit_keep_every_promise() {
-    apis_killed(25).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn apis_killed_right_after_a_commit_in_full() {
-    apis_killed(soak_size("ROUNDS", 500)).await;
+    apis_killed(size("ROUNDS", 25, std::convert::identity)).await;
 }
 
 async fn apis_killed(rounds: usize) {

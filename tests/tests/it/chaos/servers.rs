@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use peyk_tests::{
-    chaos::{Dice, Load, Sent, Tally, soak_size},
+    chaos::{Dice, Load, Sent, Tally, size},
     fake::FakeKavenegar,
     harness::{Peyk, TestPostgres, fresh_mobile, wait_within},
 };
@@ -91,13 +91,7 @@ async fn shut_for(peyk: &mut Peyk, time: Duration) {
 
 #[tokio::test]
 async fn servers_that_break_under_load_cost_time_and_nothing_else() {
-    servers_break(1).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn servers_that_break_under_load_in_full() {
-    servers_break(soak_size("ROUNDS", 500).div_ceil(20)).await;
+    servers_break(size("ROUNDS", 1, |rounds| rounds.div_ceil(20))).await;
 }
 
 async fn servers_break(rounds: usize) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use apalis::prelude::{BoxDynError, WorkerBuilder};
 use peyk_tests::{
-    chaos::{Dice, Tally, soak_size},
+    chaos::{Dice, Tally, size},
     harness::TestRedis,
 };
 use shared::{
@@ -20,13 +20,8 @@ const LOST: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn of_5000_single_pushes_to_an_idle_worker_none_is_overslept() {
-    pushes_wake_up(5_000, Duration::from_millis(20)).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes: just soak"]
-async fn single_pushes_to_an_idle_worker_in_full() {
-    pushes_wake_up(soak_size("ROWS", 100_000), Duration::from_millis(20)).await;
+    let pushes = size("ROWS", 5_000, std::convert::identity);
+    pushes_wake_up(pushes, Duration::from_millis(20)).await;
 }
 
 async fn pushes_wake_up(count: usize, p99_within: Duration) {
