@@ -495,11 +495,9 @@ impl From<MessageDetails> for Message {
 #[derive(Debug, Object)]
 #[oai(example)]
 pub(crate) struct MessagePage {
-    /// The next page, if there is one.
-    #[oai(skip_serializing_if_is_none)]
+    /// The next page; null on the last.
     pub(super) next: Option<String>,
-    /// Pages go one way: always absent.
-    #[oai(skip_serializing_if_is_none)]
+    /// Pages go one way: always null.
     pub(super) previous: Option<String>,
     /// The messages.
     pub(super) results: Vec<Message>,
