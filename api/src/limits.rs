@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use poem::{
@@ -65,6 +66,26 @@ impl Measured {
         Err(Limited { policy: first.policy, retry_after: whole_seconds(wait).max(1) })
     }
 
+    /// Spends one of a limit's share without waiting for the answer. It has been asked of Redis when
+    /// this returns, before whatever is asked next; the caller is told what was known before, less
+    /// one.
+    pub(crate) async fn spend_behind(&self, state: &State, ask: Ask) {
+        let policy = ask.policy();
+        let limiter = state.limiter.clone();
+        let mut spending = Box::pin(async move { drop(limiter.ask(&[ask]).await) });
+        if futures_util::poll!(&mut spending).is_pending() {
+            tokio::spawn(spending);
+        }
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for standing in noted.iter_mut().filter(|noted| noted.policy.name == policy.name) {
+            standing.remaining = standing.remaining.saturating_sub(1);
+            if standing.more_after.is_zero() {
+                let Rate { count, seconds } = policy.rate;
+                standing.more_after = Duration::from_secs(u64::from(seconds)) / count.max(1);
+            }
+        }
+    }
+
     /// Tells how limits stand that this request does not spend of, as far as this process knows.
     pub(crate) fn recall(&self, state: &State, asks: &[Ask]) {
         self.note(&state.limiter.recall(asks));
@@ -104,7 +125,7 @@ fn state(standing: &Standing) -> String {
 }
 
 /// Rounded up: a client that waits as told is not told again.
-fn whole_seconds(wait: std::time::Duration) -> u32 {
+fn whole_seconds(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
@@ -155,8 +176,6 @@ fn by_address(names: [&'static str; 2], rate: Rate, limits: &Limits, ip: IpAddr)
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn asked(ip: &str) -> Vec<String> {

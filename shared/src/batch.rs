@@ -31,6 +31,10 @@ const SINGLES: usize = 4;
 pub trait BatchWrite: Send + Sync + 'static {
     /// What it is called in logs and metrics.
     const NAME: &'static str;
+    /// Whether [`BatchWrite::write`] is one statement that does no harm when it runs twice. It
+    /// needs no transaction around it then, which saves two round trips, and is repeated when the
+    /// connection is lost.
+    const ONE_STATEMENT: bool = false;
     /// What one caller wants written.
     type Item: Send + Sync + 'static;
     /// What one caller is told.
@@ -122,11 +126,11 @@ impl<W: BatchWrite> Batcher<W> {
     }
 }
 
-/// When a transaction failed.
+/// What a failure of a batch leaves behind.
 enum Failure {
-    /// Before anything of the batch was asked of the database.
-    Before(sqlx::Error),
-    /// Afterwards; whether a commit got through is not known.
+    /// The connection is lost, and the batch may be written again on another one.
+    Lost(sqlx::Error),
+    /// Anything else; whether a commit got through is not known.
     Within(sqlx::Error),
 }
 
@@ -214,7 +218,7 @@ impl<W: BatchWrite> Shared<W> {
         }
     }
 
-    /// Writes a batch, on a new connection if the old one died while nothing was asked of it.
+    /// Writes a batch, on a new connection if the old one died meanwhile.
     async fn try_batch(
         &self,
         connection: &mut Option<PgConnection>,
@@ -230,10 +234,10 @@ impl<W: BatchWrite> Shared<W> {
                     *connection = Some(current);
                     return Ok(answers);
                 }
-                Err(Failure::Before(error)) if !fresh => {
-                    tracing::info!(%error, "batch connection lost while idle");
+                Err(Failure::Lost(error)) if !fresh => {
+                    tracing::info!(%error, "batch connection lost");
                 }
-                Err(Failure::Before(error)) => return Err(error),
+                Err(Failure::Lost(error)) => return Err(error),
                 Err(Failure::Within(error)) => {
                     // Such an error ends the transaction and leaves the connection sound.
                     *connection = is_of_an_item(&error).then_some(current);
@@ -248,7 +252,14 @@ impl<W: BatchWrite> Shared<W> {
         connection: &mut PgConnection,
         items: &[W::Item],
     ) -> Result<Vec<W::Answer>, Failure> {
-        let mut tx = connection.begin().await.map_err(Failure::Before)?;
+        if W::ONE_STATEMENT {
+            let written = self.write.write(connection, items).await;
+            return written.map_err(|error| {
+                if is_lost(&error) { Failure::Lost(error) } else { Failure::Within(error) }
+            });
+        }
+        // Nothing of the batch has been asked of the database yet.
+        let mut tx = connection.begin().await.map_err(Failure::Lost)?;
         let answers = self.write.write(&mut tx, items).await.map_err(Failure::Within)?;
         tx.commit().await.map_err(Failure::Within)?;
         Ok(answers)
@@ -296,6 +307,8 @@ async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+        // Planning for the values of each batch costs more than most of them take.
+        ("plan_cache_mode", "force_generic_plan"),
     ]);
     tokio::time::timeout(CONNECT_TIME, PgConnection::connect_with(&options))
         .await
@@ -309,6 +322,17 @@ fn is_of_an_item(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| {
         code.starts_with("22") || code.starts_with("23") || code == "55P03" || code == "40P01"
     })
+}
+
+/// Errors of a connection that is no more: PostgreSQL ends it (class 57P) or nobody answers.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        error => {
+            let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            code.is_some_and(|code| code.starts_with("57P"))
+        }
+    }
 }
 
 fn describe(error: Option<sqlx::Error>) -> String {

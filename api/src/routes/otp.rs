@@ -258,9 +258,10 @@ async fn send(
     let accepted = accept(state, phone, ip, waiter.as_ref()).await?;
     state.pusher.push(Queue::Otp, accepted.message);
     // It is sent: whether it was the last of its share is for the next one to hear.
-    let payment = pays_later.then(|| Ask::spend(policy, number));
-    let paid = measured.ask(state, payment.as_slice());
-    let (_, status) = tokio::join!(paid, outcome(state, &accepted, waiter));
+    if pays_later {
+        measured.spend_behind(state, Ask::spend(policy, number)).await;
+    }
+    let status = outcome(state, &accepted, waiter).await;
     answer(state, accepted, status)
 }
 

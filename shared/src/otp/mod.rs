@@ -11,7 +11,7 @@ use crate::{
     clock::SharedClock,
     config::{Config, Otp as OtpConfig},
     purge::{Purged, Slice},
-    sms::{self, MessageStatus, templates::Wording},
+    sms::{self, MessageStatus},
 };
 
 mod caps;
@@ -19,10 +19,12 @@ pub mod code;
 mod send;
 mod store;
 mod verify;
+mod wording;
 
 pub use caps::DailyCap;
 pub use send::{AcceptedSend, NewSend, SendCodeError};
 pub use verify::{CheckedCode, VerifyCodeError};
+pub use wording::ReadableMessage;
 
 /// No code lives longer than this, however often it is sent again (OWASP ASVS 6.5.5).
 const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -55,6 +57,7 @@ pub struct Otp {
     keys: std::sync::Arc<code::CodeKeys>,
     sends: Batcher<send::AcceptSends>,
     checks: Batcher<verify::ReserveAttempts>,
+    codes: Batcher<wording::ReadCodes>,
 }
 
 /// State of one request, for its owner.
@@ -72,15 +75,6 @@ pub struct RequestView {
     pub resend_after: i64,
 }
 
-/// A text as it can be shown in the sandbox.
-#[derive(Debug, Clone)]
-pub struct ReadableMessage {
-    /// The text; for a code that was replaced since, a note in its place.
-    pub text: String,
-    /// The code, unless it was replaced since.
-    pub code: Option<String>,
-}
-
 impl Otp {
     /// The feature over one database.
     ///
@@ -92,7 +86,9 @@ impl Otp {
         let sends = Batcher::start(sends, &pool, WRITERS);
         let checks = verify::ReserveAttempts::new(&config.otp, clock.clone());
         let checks = Batcher::start(checks, &pool, WRITERS);
-        Ok(Self { pool, clock, config: config.otp.clone().into(), keys, sends, checks })
+        let codes = Batcher::start(wording::ReadCodes, &pool, WRITERS);
+        let config = config.otp.clone().into();
+        Ok(Self { pool, clock, config, keys, sends, checks, codes })
     }
 
     /// A cool-down never outlives the code it is about.
@@ -125,43 +121,6 @@ impl Otp {
             expires_in: if request.consumed { 0 } else { seconds_until(request.expires_at, now) },
             resend_after: seconds_until(resend_at, now),
         }))
-    }
-
-    /// What the message with this idempotency key says now; `None` when its code is over, used or
-    /// replaced, so that there is nothing worth sending.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn wording(&self, local_id: i64) -> Result<Option<Wording>, sqlx::Error> {
-        let Some(row) = store::code_of_message(&self.pool, local_id).await? else {
-            return Ok(None);
-        };
-        if row.consumed_at.is_some() || row.expires_at <= self.clock.now() {
-            return Ok(None);
-        }
-        let Some(code) = self.derive(&row) else { return Ok(None) };
-        let text = Some(self.text_with(&code));
-        let token = |name: &String| (name.clone(), vec![("token".to_owned(), code.clone())]);
-        let template = self.config.template.as_ref().map(token);
-        Ok(Some(Wording { text, template }))
-    }
-
-    /// What the message said, derived now; for the sandbox inbox only.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn readable(&self, local_id: i64) -> Result<ReadableMessage, sqlx::Error> {
-        let row = store::code_of_message(&self.pool, local_id).await?;
-        let code = row.and_then(|row| self.derive(&row));
-        let text = match &code {
-            Some(code) => self.text_with(code),
-            None => "(this code was replaced by a newer one)".to_owned(),
-        };
-        Ok(ReadableMessage { text, code })
-    }
-
-    fn text_with(&self, code: &str) -> String {
-        self.config.text.replace("{code}", code)
     }
 
     fn derive(&self, row: &store::CodeRow) -> Option<String> {

@@ -28,7 +28,10 @@ pub(super) struct Issued {
     pub(super) expires_at: DateTime<Utc>,
 }
 
-/// Locks the codes there are, in order; as briefly as the transaction's lock time-out says.
+/// Locks the codes there are, in order; as briefly as the transaction's lock time-out says. From
+/// then on the transaction waits up to two seconds for a lock: what comes next are the counters, and
+/// waiting for one's turn there is no reason to give up sharing a commit: whoever goes alone holds
+/// them just as long, for one send instead of many.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     sends: &[PendingSend],
@@ -36,14 +39,16 @@ pub(super) async fn lock(
     let phones: Vec<_> = sends.iter().map(|send| send.new.phone.as_e164().to_owned()).collect();
     let purposes: Vec<_> = sends.iter().map(|send| send.new.purpose.as_str().to_owned()).collect();
     sqlx::query!(
-        r#"SELECT 1 AS "one!" FROM otp_codes c
-           JOIN unnest($1::text[], $2::text[]) AS r(phone, purpose)
-             ON c.phone = r.phone AND c.purpose = r.purpose
-           ORDER BY c.phone, c.purpose FOR UPDATE OF c"#,
+        r#"WITH locked AS MATERIALIZED (
+               SELECT 1 FROM unnest($1::text[], $2::text[]) AS r(phone, purpose)
+               JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
+               ORDER BY c.phone, c.purpose FOR UPDATE OF c)
+           SELECT set_config('lock_timeout', '2000', true) AS "set!"
+           FROM (SELECT count(*) FROM locked) AS all_locked"#,
         &phones,
         &purposes,
     )
-    .fetch_all(connection)
+    .fetch_one(connection)
     .await
     .map(drop)
 }
@@ -266,23 +271,37 @@ impl TryFrom<RawCode> for CodeRow {
     }
 }
 
-/// The code a message carries, unless it was replaced since.
-pub(super) async fn code_of_message(
-    pool: &PgPool,
-    local_id: i64,
-) -> Result<Option<CodeRow>, sqlx::Error> {
-    let raw = sqlx::query_as!(
-        RawCode,
-        "SELECT c.phone, c.generation, c.nonce, c.key_id, c.digits, c.expires_at, c.consumed_at
+/// The codes that messages carry, by the messages' idempotency keys; those that were replaced since
+/// have no entry.
+pub(super) async fn codes_of_messages(
+    connection: &mut PgConnection,
+    local_ids: &[i64],
+) -> Result<HashMap<i64, CodeRow>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT r.local_id,
+                c.phone, c.generation, c.nonce, c.key_id, c.digits, c.expires_at, c.consumed_at
          FROM otp_requests r
          JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
              AND c.generation = r.generation
-         WHERE r.local_id = $1",
-        local_id,
+         WHERE r.local_id = ANY($1)",
+        local_ids,
     )
-    .fetch_optional(pool)
+    .fetch_all(connection)
     .await?;
-    raw.map(CodeRow::try_from).transpose()
+    rows.into_iter()
+        .map(|row| {
+            let raw = RawCode {
+                phone: row.phone,
+                generation: row.generation,
+                nonce: row.nonce,
+                key_id: row.key_id,
+                digits: row.digits,
+                expires_at: row.expires_at,
+                consumed_at: row.consumed_at,
+            };
+            Ok((row.local_id, CodeRow::try_from(raw)?))
+        })
+        .collect()
 }
 
 /// What holds for every check.

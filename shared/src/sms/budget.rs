@@ -34,7 +34,8 @@ struct Taken {
 
 impl Budget {
     /// Counts all demands; locks the counters until the transaction ends. Everybody who accepts
-    /// waits for everybody else here: take every lock that somebody may hold for long before.
+    /// waits for everybody else here: take every lock that somebody may hold for long before, and
+    /// let the transaction wait for locks from then on.
     pub(crate) async fn take(
         connection: &mut PgConnection,
         now: DateTime<Utc>,
@@ -45,9 +46,6 @@ impl Budget {
             scopes.entry(demand.scope).or_default().asked += demand.amount;
         }
         let day = now.date_naive();
-        // Waiting for one's turn is no reason to give up sharing a commit: whoever goes alone
-        // holds the counters just as long, for one send instead of many.
-        store::allow_waiting(connection).await?;
         let asked = scopes.iter().map(|(scope, taken)| (scope.clone(), taken.asked));
         let used = store::count(connection, day, asked.collect()).await?;
         for (scope, taken) in &mut scopes {

@@ -283,6 +283,7 @@ impl BatchWrite for Accepts {
             .map(|message| (message, self.demands(message)))
             .collect();
         let all = allowed.iter().flat_map(|(_, demands)| demands).cloned();
+        store::allow_waiting(connection).await?;
         let mut room = Budget::take(connection, now, all).await?;
         let mut refused: HashMap<i64, MessageRefused> = HashMap::new();
         let mut admitted = Vec::new();

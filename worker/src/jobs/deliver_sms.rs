@@ -95,7 +95,7 @@ async fn deliver_sms(id: RowId, env: &Environment) -> Result<(), WriteError> {
     delivery.go_on().await
 }
 
-async fn wording(env: &Environment, claim: &Claim) -> Result<Option<Wording>, sqlx::Error> {
+async fn wording(env: &Environment, claim: &Claim) -> Result<Option<Wording>, WriteError> {
     match claim.kind {
         MessageKind::Otp => env.otp.wording(claim.local_id).await,
         MessageKind::Text | MessageKind::Bulk => Ok(Some(claim.wording.clone())),

@@ -94,7 +94,8 @@ impl From<HistoryRow> for PastAttempt {
     }
 }
 
-/// Writes the beginning of calls; the ids of those whose lease still holds.
+/// Writes the beginning of calls; the ids of those whose lease still holds. An attempt is its
+/// claimer's alone, so one that is there already was written by the same call, whose answer was lost.
 pub(in crate::sms) async fn start_calls(
     connection: &mut PgConnection,
     starts: &[Start],
@@ -115,6 +116,7 @@ pub(in crate::sms) async fn start_calls(
              RETURNING m.id)
          INSERT INTO sms_attempts (message_id, attempt, provider, action)
          SELECT r.id, r.attempt, r.provider, r.action FROM r JOIN mine ON mine.id = r.id
+         ON CONFLICT (message_id, attempt) DO UPDATE SET provider = excluded.provider
          RETURNING message_id",
         &ids,
         &attempts,
