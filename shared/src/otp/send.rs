@@ -291,26 +291,23 @@ impl BatchWrite for AcceptSends {
             room.give_back(&demands[&send.local_id]);
         }
         room.settle(connection).await?;
-        let accepted: Vec<_> =
-            accepted.into_iter().map(|send| (send, &issued[&send.local_id])).collect();
         let messages: Vec<_> = accepted
             .iter()
-            .map(|(send, issued)| NewOtpMessage {
+            .map(|send| NewOtpMessage {
                 phone: &send.new.phone,
                 local_id: send.local_id,
-                expires_at: issued.expires_at,
+                expires_at: issued[&send.local_id],
                 reply_to: send.new.reply_to.as_deref(),
             })
             .collect();
         let ids = sms::accept_otps(connection, at, &messages).await?;
-        store::insert_requests(connection, &self.rules, at, &accepted).await?;
         let answer = |send: &PendingSend| {
             if let Some(cap) = over_cap.get(&send.local_id) {
                 return Answer::OverCap(*cap);
             }
             match (issued.get(&send.local_id), ids.get(&send.local_id)) {
-                (Some(issued), Some(id)) => {
-                    let (message, expires_at) = (RowId(*id), issued.expires_at);
+                (Some(&expires_at), Some(id)) => {
+                    let message = RowId(*id);
                     Answer::Accepted(Accepted { message, expires_at, at })
                 }
                 _ => Answer::NotYet,

@@ -21,13 +21,6 @@ pub(super) struct SendRules {
     pub(super) daily_sends: i32,
 }
 
-/// The code a send is about.
-#[derive(Debug)]
-pub(super) struct Issued {
-    pub(super) generation: i64,
-    pub(super) expires_at: DateTime<Utc>,
-}
-
 /// Locks the codes there are, in order; as briefly as the transaction's lock time-out says. From
 /// then on the transaction waits up to two seconds for a lock: what comes next are the counters, and
 /// waiting for one's turn there is no reason to give up sharing a commit: whoever goes alone holds
@@ -53,8 +46,9 @@ pub(super) async fn lock(
     .map(drop)
 }
 
-/// Makes new codes or renews living ones, by the message that carries them; a send in its
-/// cool-down or over its daily cap has no entry. No two sends may be for one (phone, purpose).
+/// Makes new codes or renews living ones, each with the request that asks for it, and says when they
+/// end, by the message that carries them; a send in its cool-down or over its daily cap has no entry.
+/// No two sends may be for one (phone, purpose).
 ///
 /// The living code stays the same; with less than half of its life left it is extended, once,
 /// never past the longest life, and the shared budget of checks starts anew (the daily cap holds).
@@ -65,15 +59,18 @@ pub(super) async fn issue(
     rules: &SendRules,
     now: DateTime<Utc>,
     sends: &[&PendingSend],
-) -> Result<HashMap<i64, Issued>, sqlx::Error> {
+) -> Result<HashMap<i64, DateTime<Utc>>, sqlx::Error> {
     let phones: Vec<_> = sends.iter().map(|send| send.new.phone.as_e164().to_owned()).collect();
     let purposes: Vec<_> = sends.iter().map(|send| send.new.purpose.as_str().to_owned()).collect();
     let nonces: Vec<_> = sends.iter().map(|send| send.nonce.to_vec()).collect();
     let local_ids: Vec<_> = sends.iter().map(|send| send.local_id).collect();
     // Random over 63 bits, so an id of one send means nothing to another.
     let instead_of: Vec<_> = sends.iter().filter_map(|send| send.instead_of).collect();
+    let requests: Vec<_> = sends.iter().map(|send| send.request_id.clone()).collect();
+    let addresses: Vec<Option<IpNetwork>> =
+        sends.iter().map(|send| send.new.ip.map(IpNetwork::from)).collect();
     let rows = sqlx::query!(
-        r#"INSERT INTO otp_codes AS c
+        r#"WITH issued AS (INSERT INTO otp_codes AS c
                (phone, purpose, nonce, key_id, digits, created_at, expires_at,
                 last_sent_at, last_local_id, day, sends_today)
            SELECT r.phone, r.purpose, r.nonce, $4, $5, $6::timestamptz,
@@ -112,7 +109,15 @@ pub(super) async fn issue(
            WHERE (c.consumed_at IS NOT NULL OR c.expires_at <= $6
                   OR c.last_sent_at + $10::interval <= $6 OR c.last_local_id = ANY($11::bigint[]))
              AND (c.day <> excluded.day OR c.sends_today < $12)
-           RETURNING last_local_id, generation, expires_at"#,
+           RETURNING c.phone, c.purpose, c.last_local_id, c.generation, c.expires_at),
+           requested AS (
+               INSERT INTO otp_requests
+                   (id, phone, purpose, generation, local_id, ip, created_at, expires_at)
+               SELECT r.id, i.phone, i.purpose, i.generation, r.local_id, r.ip, $6::timestamptz,
+                      $6::timestamptz + $9::interval
+               FROM unnest($13::text[], $8::bigint[], $14::inet[]) AS r(id, local_id, ip)
+               JOIN issued i ON i.last_local_id = r.local_id)
+           SELECT last_local_id, expires_at FROM issued"#,
         &phones,
         &purposes,
         &nonces,
@@ -125,53 +130,16 @@ pub(super) async fn issue(
         rules.cooldown.map(interval),
         &instead_of,
         rules.daily_sends,
+        &requests,
+        &addresses as &[Option<IpNetwork>],
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let issued = Issued { generation: row.generation, expires_at: row.expires_at };
-            (row.last_local_id, issued)
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row| (row.last_local_id, row.expires_at)).collect())
 }
 
 fn interval(delta: TimeDelta) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: delta.num_microseconds().unwrap_or(i64::MAX) }
-}
-
-pub(super) async fn insert_requests(
-    connection: &mut PgConnection,
-    rules: &SendRules,
-    now: DateTime<Utc>,
-    accepted: &[(&PendingSend, &Issued)],
-) -> Result<(), sqlx::Error> {
-    let column = |text: fn(&PendingSend) -> String| -> Vec<String> {
-        accepted.iter().map(|(send, _)| text(send)).collect()
-    };
-    let generations: Vec<_> = accepted.iter().map(|(_, issued)| issued.generation).collect();
-    let local_ids: Vec<_> = accepted.iter().map(|(send, _)| send.local_id).collect();
-    let addresses: Vec<Option<IpNetwork>> =
-        accepted.iter().map(|(send, _)| send.new.ip.map(IpNetwork::from)).collect();
-    sqlx::query!(
-        "INSERT INTO otp_requests
-             (id, phone, purpose, generation, local_id, ip, created_at, expires_at)
-         SELECT r.id, r.phone, r.purpose, r.generation, r.local_id, r.ip, $7::timestamptz, $8
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::inet[])
-             AS r(id, phone, purpose, generation, local_id, ip)",
-        &column(|send| send.request_id.clone()),
-        &column(|send| send.new.phone.as_e164().to_owned()),
-        &column(|send| send.new.purpose.as_str().to_owned()),
-        &generations,
-        &local_ids,
-        &addresses as &[Option<IpNetwork>],
-        now,
-        now + rules.longest_life,
-    )
-    .execute(connection)
-    .await
-    .map(drop)
 }
 
 /// The parts of a code's row that explain a refusal.

@@ -163,6 +163,25 @@ async fn an_idle_batcher_writes_a_single_item_at_once() {
 }
 
 #[tokio::test]
+async fn after_a_batch_of_several_the_next_waits_a_moment_for_company() {
+    let bench = Bench::new().await;
+    let first = bench.hold(0).await;
+    let ten: Vec<_> = (1..=10).map(|key| bench.write((key, "x"))).collect();
+    tokio::task::yield_now().await;
+    bench.release();
+    first.await.unwrap().unwrap();
+    answers(ten).await;
+    let early = bench.write((20, "x"));
+    tokio::task::yield_now().await;
+    let others: Vec<_> = (21..25).map(|key| bench.write((key, "x"))).collect();
+    assert_eq!(early.await.unwrap().unwrap(), 20);
+    answers(others).await;
+    assert_eq!(bench.sizes(), [1, 10, 5]);
+    bench.write((30, "x")).await.unwrap().expect("nobody waits for company that does not come");
+    assert_eq!(bench.sizes(), [1, 10, 5, 1]);
+}
+
+#[tokio::test]
 async fn equal_keys_never_share_a_commit_and_none_is_forgotten() {
     let bench = Bench::new().await;
     let first = bench.hold(0).await;
@@ -240,6 +259,61 @@ async fn a_connection_lost_in_the_middle_is_an_honest_unknown() {
     assert!(matches!(error, WriteError::Away) && error.is_passing(), "{error:?}");
     assert_eq!(waiting.await.unwrap().unwrap(), 2);
     assert_eq!(bench.rows().await, 1);
+}
+
+/// One statement, which may run twice; can be made to take long.
+#[derive(Clone, Default)]
+struct InsertOnce {
+    slow: Arc<AtomicBool>,
+}
+
+impl BatchWrite for InsertOnce {
+    const NAME: &'static str = "test_once";
+    const ONE_STATEMENT: bool = true;
+    type Item = i64;
+    type Answer = ();
+    type Key = i64;
+
+    fn key(&self, key: &i64) -> i64 {
+        *key
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[i64],
+    ) -> Result<Vec<()>, sqlx::Error> {
+        let seconds = if self.slow.swap(false, Ordering::Relaxed) { 30.0 } else { 0.0 };
+        sqlx::query(
+            "WITH nap AS MATERIALIZED (SELECT pg_sleep($2))
+             INSERT INTO scratch AS s SELECT key, 'x' FROM unnest($1::bigint[]) key, nap
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(keys)
+        .bind(seconds)
+        .execute(connection)
+        .await?;
+        Ok(vec![(); keys.len()])
+    }
+}
+
+#[tokio::test]
+async fn one_statement_that_may_run_twice_survives_a_lost_connection_in_its_middle() {
+    let bench = Bench::new().await;
+    let write = InsertOnce::default();
+    let batcher = Batcher::start(write.clone(), &bench.database.pool, 1);
+    batcher.write(1).await.unwrap();
+    bench.cut().await;
+    batcher.write(2).await.expect("lost while idle");
+    write.slow.store(true, Ordering::Relaxed);
+    let caught = tokio::spawn(async move { batcher.write(3).await });
+    let asleep = "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    wait_for("the statement", || async { (bench.database.count(asleep).await == 1).then_some(()) })
+        .await;
+    bench.cut().await;
+    caught.await.unwrap().expect("lost in the middle");
+    assert_eq!(bench.rows().await, 3);
 }
 
 #[tokio::test]
