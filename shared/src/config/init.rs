@@ -166,6 +166,8 @@ mod tests {
                 "#issuer",
                 "#audience",
                 "#template",
+                "#webotp_domain",
+                "#android_hash",
                 "#format",
                 "#[cron",
                 "#schedule",

@@ -15,6 +15,7 @@ mod auth;
 mod error;
 mod http;
 mod init;
+mod names;
 mod otp;
 mod parse;
 mod process;

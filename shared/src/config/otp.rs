@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use super::rate::Rate;
+use super::{names::optional_name, rate::Rate};
 
 /// One-time codes.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,10 +32,19 @@ pub struct Otp {
     pub active_key: String,
     /// Keys by id: base64 of at least 32 bytes each.
     pub keys: BTreeMap<String, SecretString>,
-    /// The provider's template codes are sent with. `None` (default): `text` is sent.
+    /// The template codes are sent with, a provider's own or one of `sms.templates`; may be written
+    /// as a number. `None` (default): `text` is sent.
+    #[serde(deserialize_with = "optional_name")]
     pub template: Option<String>,
     /// The text codes are sent with; holds `{code}`, best on a line of its own.
     pub text: String,
+    /// Host name of the site that asks for the code: the text then ends with `@host #code`, which
+    /// browsers offer to that site alone (`WebOTP`, <https://wicg.github.io/sms-one-time-codes/>).
+    /// `None` (default): no such line.
+    pub webotp_domain: Option<String>,
+    /// What the Android app that waits for the text is known by: 11 characters that SMS Retriever
+    /// looks for in it. `None` (default): none.
+    pub android_hash: Option<String>,
 }
 
 impl Default for Otp {
@@ -53,6 +62,8 @@ impl Default for Otp {
             keys: BTreeMap::new(),
             template: None,
             text: "کد ورود شما:\n{code}\n".to_owned(),
+            webotp_domain: None,
+            android_hash: None,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::Deserialize;
 use toml::Table;
 
+use super::names::{names, optional_name, templates};
+
 /// The provider that is always there in sandbox mode and needs no table.
 pub const SANDBOX: &str = "sandbox";
 
@@ -18,7 +20,9 @@ pub struct Sms {
     /// Providers by name, as written: each provider reads its own table with
     /// [`super::parse_table`]. The key `kind` (default: the name) chooses the provider.
     pub providers: BTreeMap<String, Table>,
-    /// Logical templates by name.
+    /// Logical templates by name; one that has nothing but a name at the providers may be written as
+    /// that name or number alone, as in the old `TEMPLATES` map.
+    #[serde(deserialize_with = "templates")]
     pub templates: BTreeMap<String, SmsTemplate>,
     /// What callers without a key may send; `None` (default): nothing.
     pub anonymous: Option<AnonymousSms>,
@@ -58,7 +62,12 @@ pub struct SmsTemplate {
     pub text_en: Option<String>,
     /// Its variables, in order. Default none.
     pub variables: Vec<String>,
+    /// Its name or id at every provider that `providers` does not list. `None` (default): they get
+    /// the text.
+    #[serde(deserialize_with = "optional_name")]
+    pub name: Option<String>,
     /// Names or ids of it by provider (a name of `sms.providers`).
+    #[serde(deserialize_with = "names")]
     pub providers: BTreeMap<String, String>,
 }
 

@@ -25,6 +25,7 @@ pub use caps::DailyCap;
 pub use send::{AcceptedSend, NewSend, SendCodeError};
 pub use verify::{CheckedCode, VerifyCodeError};
 pub use wording::ReadableMessage;
+pub(crate) use wording::text_of;
 
 /// No code lives longer than this, however often it is sent again (OWASP ASVS 6.5.5).
 const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);

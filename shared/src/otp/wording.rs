@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::{Otp, store};
 use crate::{
     batch::{BatchWrite, WriteError},
+    config::Otp as OtpConfig,
     sms::templates::Wording,
 };
 
@@ -50,8 +51,21 @@ impl Otp {
     }
 
     fn text_with(&self, code: &str) -> String {
-        self.config.text.replace("{code}", code)
+        text_of(&self.config, code)
     }
+}
+
+/// The text that carries a code. Last come what programs read: the hash of the Android app, then the
+/// line for browsers, which must be the last one.
+pub(crate) fn text_of(config: &OtpConfig, code: &str) -> String {
+    let mut text = config.text.replace("{code}", code);
+    if let Some(hash) = &config.android_hash {
+        text = format!("{}\n\n{hash}", text.trim_end());
+    }
+    if let Some(domain) = &config.webotp_domain {
+        text = format!("{}\n\n@{domain} #{code}", text.trim_end());
+    }
+    text
 }
 
 /// Reads codes: every delivery needs one, and questions share a round trip as writes share a
@@ -77,5 +91,20 @@ impl BatchWrite for ReadCodes {
     ) -> Result<Vec<Option<store::CodeRow>>, sqlx::Error> {
         let mut codes = store::codes_of_messages(connection, local_ids).await?;
         Ok(local_ids.iter().map(|local_id| codes.remove(local_id)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_find_the_code_in_the_last_lines() {
+        let plain = OtpConfig { text: "کد:\n{code}\n".to_owned(), ..OtpConfig::default() };
+        assert_eq!(text_of(&plain, "0042"), "کد:\n0042\n");
+        let android = OtpConfig { android_hash: Some("FA+9qCX9VSu".to_owned()), ..plain };
+        assert_eq!(text_of(&android, "0042"), "کد:\n0042\n\nFA+9qCX9VSu");
+        let both = OtpConfig { webotp_domain: Some("shop.example".to_owned()), ..android };
+        assert_eq!(text_of(&both, "0042"), "کد:\n0042\n\nFA+9qCX9VSu\n\n@shop.example #0042");
     }
 }

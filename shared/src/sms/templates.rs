@@ -47,9 +47,13 @@ impl Templates {
         self.0.contains_key(name)
     }
 
-    /// The variables a logical template needs and was not given, or was given and has not.
+    /// The variables a logical template needs and was not given, or was given and has not. Of one
+    /// that is nothing but a name only the providers know them.
     pub fn mismatched(&self, name: &str, variables: &[(String, String)]) -> Vec<String> {
         let Some(template) = self.0.get(name) else { return Vec::new() };
+        if template.text.is_none() && template.variables.is_empty() {
+            return Vec::new();
+        }
         let given = |wanted: &str| variables.iter().any(|(name, _)| name == wanted);
         let missing = template.variables.iter().filter(|wanted| !given(wanted)).cloned();
         let unknown = variables.iter().map(|(name, _)| name);
@@ -74,7 +78,7 @@ impl Templates {
     pub fn content_for(&self, provider: &str, wording: &Wording) -> Option<Content> {
         if let Some((name, tokens)) = &wording.template {
             let known = match self.0.get(name) {
-                Some(template) => template.providers.get(provider),
+                Some(template) => template.providers.get(provider).or(template.name.as_ref()),
                 None => Some(name),
             };
             if let Some(name) = known {
@@ -115,9 +119,11 @@ mod tests {
             text: Some("کد: {token}".to_owned()),
             text_en: Some("Code: {token} {token2}".to_owned()),
             variables: vec!["token".to_owned(), "token2".to_owned()],
+            name: None,
             providers: BTreeMap::from([("a".to_owned(), "reg-7".to_owned())]),
         };
-        Templates(BTreeMap::from([("login".to_owned(), login)]))
+        let t1 = SmsTemplate { name: Some("1".to_owned()), ..SmsTemplate::default() };
+        Templates(BTreeMap::from([("login".to_owned(), login), ("T1".to_owned(), t1)]))
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -140,6 +146,8 @@ mod tests {
         );
         let own = Wording { text: None, template: Some(("7".to_owned(), tokens.clone())) };
         assert_eq!(templates().content_for("b", &own), Some(template("7")));
+        let everywhere = Wording { text: None, template: Some(("T1".to_owned(), tokens.clone())) };
+        assert_eq!(templates().content_for("b", &everywhere), Some(template("1")));
         let only = Wording { text: None, ..wording };
         assert_eq!(templates().content_for("b", &only), None);
     }
@@ -159,5 +167,6 @@ mod tests {
         let given = pairs(&[("token", "1"), ("token9", "2")]);
         assert_eq!(templates().mismatched("login", &given), ["token2", "token9"]);
         assert!(templates().mismatched("provider's own", &given).is_empty());
+        assert!(templates().mismatched("T1", &given).is_empty(), "only the providers know");
     }
 }

@@ -73,6 +73,20 @@ fn text_that_fits_is_never_read_as_a_literal() {
 }
 
 #[test]
+fn templates_may_be_written_as_the_old_map_of_numbers() {
+    let file = "[otp]\ntemplate = 5\n[sms.templates]\nT1 = 1\nT2 = \"two\"
+                [sms.templates.ready]\ntext = \"آماده است\"
+                [sms.templates.ready.providers]\nsandbox = 7\n";
+    let config = load(file, &[]).unwrap();
+    assert_eq!(config.otp.template.as_deref(), Some("5"));
+    let template = |name: &str| &config.sms.templates[name];
+    assert_eq!(template("T1").name.as_deref(), Some("1"));
+    assert_eq!(template("T2").name.as_deref(), Some("two"));
+    assert_eq!(template("ready").providers["sandbox"], "7");
+    assert_eq!(template("ready").name, None);
+}
+
+#[test]
 fn a_secret_may_stand_in_a_file_of_its_own() {
     let file = env::temp_dir().join(format!("peyk-config-test-{}", std::process::id()));
     std::fs::write(&file, "postgres://from.file/peyk\n").unwrap();

@@ -83,6 +83,31 @@ fn otp(checks: &mut Checks<'_>, otp: &Otp) {
     checks.require("otp.text", otp.text.contains("{code}"), "must contain {code}");
     let fine = otp.template.as_deref() != Some("");
     checks.require("otp.template", fine, "must not be empty; leave it out");
+    let fine = otp.webotp_domain.as_deref().is_none_or(is_host_name);
+    checks.require("otp.webotp_domain", fine, "must be a host name such as shop.example");
+    android_hash(checks, otp);
+}
+
+/// SMS Retriever reads texts of up to 140 bytes
+/// (<https://developers.google.com/identity/sms-retriever/verify>).
+fn android_hash(checks: &mut Checks<'_>, otp: &Otp) {
+    let Some(hash) = otp.android_hash.as_deref() else { return };
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    let fine = hash.len() == 11 && hash.bytes().all(base64);
+    checks.require("otp.android_hash", fine, "must be the 11 characters of an app's hash");
+    let code = "0".repeat(otp.length.into());
+    let bytes = crate::otp::text_of(otp, &code).len();
+    let fine = bytes <= 140;
+    let message = "makes the text longer than the 140 bytes Android reads: shorten otp.text";
+    checks.require("otp.android_hash", fine, message);
+}
+
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
+    };
+    text.contains('.') && text.len() <= 253 && text.split('.').all(label)
 }
 
 fn otp_keys(checks: &mut Checks<'_>, otp: &Otp) {

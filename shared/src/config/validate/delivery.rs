@@ -48,7 +48,8 @@ fn template(checks: &mut Checks<'_>, sms: &Sms, name: &str, template: &SmsTempla
     let fine = template.providers.keys().all(known);
     let message = "must only name tables of sms.providers";
     checks.require(&format!("{path}.providers"), fine, message);
-    let some = template.text.is_some() || !template.providers.is_empty();
+    let at_providers = template.name.is_some() || !template.providers.is_empty();
+    let some = template.text.is_some() || at_providers;
     checks.require(&path, some, "must have a text, or a provider that knows it");
     let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let variables = format!("{path}.variables");
