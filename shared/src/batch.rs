@@ -35,10 +35,6 @@ const SINGLES: usize = 4;
 pub trait BatchWrite: Send + Sync + 'static {
     /// What it is called in logs and metrics.
     const NAME: &'static str;
-    /// Whether [`BatchWrite::write`] is one statement that does no harm when it runs twice. It
-    /// needs no transaction around it then, which saves two round trips, and is repeated when the
-    /// connection is lost.
-    const ONE_STATEMENT: bool = false;
     /// What one caller wants written.
     type Item: Send + Sync + 'static;
     /// What one caller is told.
@@ -49,6 +45,13 @@ pub trait BatchWrite: Send + Sync + 'static {
 
     /// The item's key.
     fn key(&self, item: &Self::Item) -> Self::Key;
+
+    /// Whether [`BatchWrite::write`] is one statement that does no harm when it runs twice. It
+    /// needs no transaction around it then, which saves two round trips, and is repeated when the
+    /// connection is lost.
+    fn is_one_statement(&self) -> bool {
+        false
+    }
 
     /// Writes all items inside a transaction of the caller's; one answer each, in their order.
     ///
@@ -270,7 +273,7 @@ impl<W: BatchWrite> Shared<W> {
         connection: &mut PgConnection,
         items: &[W::Item],
     ) -> Result<Vec<W::Answer>, Failure> {
-        if W::ONE_STATEMENT {
+        if self.write.is_one_statement() {
             let written = self.write.write(connection, items).await;
             return written.map_err(|error| {
                 if is_lost(&error) { Failure::Lost(error) } else { Failure::Within(error) }

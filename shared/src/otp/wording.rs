@@ -74,7 +74,6 @@ pub(super) struct ReadCodes;
 
 impl BatchWrite for ReadCodes {
     const NAME: &'static str = "read_codes";
-    const ONE_STATEMENT: bool = true;
 
     type Item = i64;
     type Answer = Option<store::CodeRow>;
@@ -82,6 +81,10 @@ impl BatchWrite for ReadCodes {
 
     fn key(&self, local_id: &i64) -> i64 {
         *local_id
+    }
+
+    fn is_one_statement(&self) -> bool {
+        true
     }
 
     async fn write(

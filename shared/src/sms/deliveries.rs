@@ -253,7 +253,6 @@ struct Settlements;
 /// comes back when its lease runs out.
 impl BatchWrite for Claims {
     const NAME: &'static str = "claim";
-    const ONE_STATEMENT: bool = true;
 
     type Item = i64;
     type Answer = Option<Claim>;
@@ -261,6 +260,10 @@ impl BatchWrite for Claims {
 
     fn key(&self, id: &i64) -> i64 {
         *id
+    }
+
+    fn is_one_statement(&self) -> bool {
+        true
     }
 
     async fn write(
@@ -275,7 +278,6 @@ impl BatchWrite for Claims {
 
 impl BatchWrite for Starts {
     const NAME: &'static str = "start_call";
-    const ONE_STATEMENT: bool = true;
 
     type Item = Start;
     type Answer = bool;
@@ -283,6 +285,10 @@ impl BatchWrite for Starts {
 
     fn key(&self, start: &Start) -> i64 {
         start.id
+    }
+
+    fn is_one_statement(&self) -> bool {
+        true
     }
 
     async fn write(
@@ -297,7 +303,6 @@ impl BatchWrite for Starts {
 
 impl BatchWrite for Settlements {
     const NAME: &'static str = "settle";
-    const ONE_STATEMENT: bool = true;
 
     type Item = Settle;
     type Answer = bool;
@@ -305,6 +310,10 @@ impl BatchWrite for Settlements {
 
     fn key(&self, settle: &Settle) -> i64 {
         settle.id
+    }
+
+    fn is_one_statement(&self) -> bool {
+        true
     }
 
     async fn write(

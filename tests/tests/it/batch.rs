@@ -269,13 +269,16 @@ struct InsertOnce {
 
 impl BatchWrite for InsertOnce {
     const NAME: &'static str = "test_once";
-    const ONE_STATEMENT: bool = true;
     type Item = i64;
     type Answer = ();
     type Key = i64;
 
     fn key(&self, key: &i64) -> i64 {
         *key
+    }
+
+    fn is_one_statement(&self) -> bool {
+        true
     }
 
     async fn write(
