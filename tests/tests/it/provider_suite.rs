@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use peyk_tests::fake::{Behaviour, http};
+use peyk_tests::fake::{Behaviour, SelfSigned, http};
 use shared::clock::{Clock, SystemClock};
 use shared::phone::PhoneNumber;
 use shared::sms::providers::http_client::Timeouts;
@@ -147,6 +147,17 @@ pub(crate) async fn a_handshake_that_never_ends_is_retried_later<R: Rig>() {
         assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
     }
     assert_eq!(rig.calls(), 0);
+}
+
+pub(crate) async fn a_certificate_nobody_vouches_for_is_not_trusted<R: Rig>() {
+    let rig = R::start().await;
+    let impostor = SelfSigned::start().await;
+    let provider = rig.provider(impostor.url(), PATIENT);
+    for sms in R::messages() {
+        assert_eq!(provider.send(&sms).await, retry_later(None, "http.connect"));
+    }
+    assert!(impostor.greeted() > 0);
+    assert_eq!(impostor.heard(), 0, "told before it was trusted");
 }
 
 pub(crate) async fn no_answer_within_the_budget_is_unknown<R: Rig>() {
@@ -326,6 +337,7 @@ macro_rules! provider_suite {
             a_closed_port_is_retried_later
             a_name_that_does_not_resolve_is_retried_later
             a_handshake_that_never_ends_is_retried_later
+            a_certificate_nobody_vouches_for_is_not_trusted
             no_answer_within_the_budget_is_unknown
             an_answer_dripping_past_the_budget_is_unknown
             a_reset_after_the_request_was_read_is_unknown
