@@ -1,5 +1,6 @@
 //! Texts to our lines: stored once, read with a key, and obeyed where they say stop.
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use peyk_tests::{
     aging::e164,
@@ -7,6 +8,7 @@ use peyk_tests::{
     harness::{Peyk, fresh_mobile, wait_for},
 };
 use serde_json::json;
+use shared::clock::{Clock, SystemClock};
 
 use crate::webhook_steps::{
     ACCOUNT, TOKEN, addresses, fields, get, kavenegar, key, local, post, send, signed, tell, twilio,
@@ -126,13 +128,9 @@ async fn what_was_accepted_before_the_stop_is_not_sent_after_it() {
     let peyk = kavenegar(&fake).start().await;
     let (key, address) = (key(&peyk).await, addresses(&peyk).await["kavenegar"].clone());
     let [stopped, other] = [(); 2].map(|()| fresh_mobile());
-    let body = |mobile: &str| json!({"mobile_number": mobile, "message_text": "later", "send_at": "2999-01-01T00:00:00Z"});
-    // Thirty days ahead at most: the rows' own times say when.
-    let at = chrono::TimeDelta::days(1);
-    let at = (shared::clock::Clock::now(&shared::clock::SystemClock) + at).to_rfc3339();
+    let at = (SystemClock.now() + TimeDelta::days(1)).to_rfc3339();
     let ask = async |mobile: &str| {
-        let mut body = body(mobile);
-        body["send_at"] = json!(at);
+        let body = json!({"mobile_number": mobile, "message_text": "later", "send_at": at});
         let answer = post(&peyk, &key, "/api/message/send/", &body).await;
         assert_eq!(answer.status, 202, "{answer:?}");
         answer.json["id"].clone()

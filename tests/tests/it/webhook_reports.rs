@@ -1,7 +1,10 @@
 //! Delivery reports that come by themselves: believed only from whom they can be, and each moving
 //! a message on once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use peyk_tests::{
@@ -154,10 +157,13 @@ async fn a_report_about_nothing_is_thanked_for_and_forgotten() {
     let address = addresses(&peyk).await["kavenegar"].clone();
     // More than may wait: the rest is answered at once, none with a reason to tell it again.
     let told = (0..100).map(async |n: i32| {
-        let id = (1_000 + n).to_string();
-        tell(&peyk, &address, &[("messageid", &id), ("status", "10")]).await.status
+        let (id, begun) = ((1_000 + n).to_string(), Instant::now());
+        let answer = tell(&peyk, &address, &[("messageid", &id), ("status", "10")]).await;
+        assert_eq!(answer.status, 200);
+        begun.elapsed() < Duration::from_secs(4)
     });
-    assert_eq!(join_all(told).await, [200; 100]);
+    let at_once = join_all(told).await.into_iter().filter(|at_once| *at_once).count();
+    assert_eq!(at_once, 36);
 }
 
 fn problem(answer: &Answer) -> (u16, &str) {
