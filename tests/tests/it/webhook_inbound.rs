@@ -11,7 +11,8 @@ use serde_json::json;
 use shared::clock::{Clock, SystemClock};
 
 use crate::webhook_steps::{
-    ACCOUNT, TOKEN, addresses, fields, get, kavenegar, key, local, post, send, signed, tell, twilio,
+    ACCOUNT, PUBLIC, SECRET, TOKEN, addresses, fields, get, kavenegar, key, local, post, send,
+    signed, tell, twilio,
 };
 
 const TEXTS: &str = "SELECT count(*) FROM sms_inbound";
@@ -120,6 +121,25 @@ async fn twilios_texts_count_once_they_are_signed() {
     assert_eq!(told.status, 204, "a 200 would be an answer to the person");
     assert_eq!(peyk.database.count(blocked).await, 1);
     assert_eq!(peyk.database.count(TEXTS).await, 1);
+}
+
+#[tokio::test]
+async fn melipayamak_tells_of_texts_in_the_query_of_its_panel() {
+    let peyk =
+        Peyk::builder().workers(0).set("SMS__WEBHOOK_SECRET", SECRET).set("MODE", "production");
+    let peyk = peyk
+        .set("HTTP__PUBLIC_URL", PUBLIC)
+        .set("SMS__PROVIDERS__MELIPAYAMAK__USERNAME", "u")
+        .set("SMS__PROVIDERS__MELIPAYAMAK__PASSWORD", "p");
+    let peyk = peyk.start().await;
+    let url = local(&peyk, 0, &addresses(&peyk).await["melipayamak"]);
+    let url = format!("{url}?to=50004001&body=%D8%B3%D9%84%D8%A7%D9%85&from=09123456789");
+    for _ in 0..2 {
+        let answer = peyk.client().get(&url).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "OK"));
+    }
+    let stored = "SELECT count(*) FROM sms_inbound WHERE phone = '+989123456789' AND body = 'سلام'";
+    assert_eq!(peyk.database.count(stored).await, 1);
 }
 
 #[tokio::test]

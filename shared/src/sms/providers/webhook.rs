@@ -30,7 +30,7 @@ pub enum WebhookEvent {
 /// What a provider wants to hear when it was understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookAnswer {
-    /// 200: anything else is told again.
+    /// 200 and the word OK: anything else is told again.
     Ok,
     /// 204: a 200 would be read as instructions.
     NoContent,
