@@ -218,17 +218,23 @@ impl NewInbound {
         let id = id.filter(|id| !id.is_empty() && id.chars().count() <= ID_CHARS);
         let provider_message_id = id.map(|id| cut(id, ID_CHARS));
         let period = now.timestamp().div_euclid(SAME_SECONDS);
-        let fingerprint = |period: i64| match &provider_message_id {
-            Some(id) => hash(&[b"id", provider.as_bytes(), id.as_bytes()]),
-            None => {
-                let period = period.to_be_bytes();
-                let parts = [provider, &from, &line, &body].map(str::as_bytes);
-                hash(&[b"text", parts[0], parts[1], parts[2], parts[3], &period])
-            }
+        let identity = |period| {
+            let text = [provider, &from, &line, &body];
+            fingerprint(provider_message_id.as_deref(), text, period)
         };
-        let (fingerprint, earlier) = (fingerprint(period), fingerprint(period - 1));
+        let (fingerprint, earlier) = (identity(period), identity(period - 1));
         Self { provider_message_id, phone: from, line, body, fingerprint, earlier }
     }
+}
+
+/// What makes a text this one and no other: the id at the provider, which comes first in `text`, or
+/// all of it and the time.
+fn fingerprint(id: Option<&str>, text: [&str; 4], period: i64) -> Vec<u8> {
+    let [provider, from, line, body] = text.map(str::as_bytes);
+    if let Some(id) = id {
+        return hash(&[b"id", provider, id.as_bytes()]);
+    }
+    hash(&[b"text", provider, from, line, body, &period.to_be_bytes()])
 }
 
 /// The beginning of a text, without what PostgreSQL's `text` cannot hold.
@@ -278,7 +284,7 @@ mod tests {
             later.fingerprint == first.fingerprint || later.earlier == first.fingerprint
         };
         assert!(is_same(new(None, "hello", 600)) && is_same(new(None, "hello", 1_199)));
-        assert!(!is_same(new(None, "hello", 1_200)) && !is_same(new(None, "hallo", 599)));
+        assert!(!is_same(new(None, "hello", 1_200)) && !is_same(new(None, "other", 599)));
         assert!(!is_same(new(Some("hello"), "hello", 599)));
     }
 

@@ -46,7 +46,6 @@ impl InboundApi {
 /// A text somebody sent to one of our lines.
 #[derive(Debug, Object)]
 #[oai(example)]
-#[expect(clippy::struct_field_names, reason = "the names messages have")]
 pub(crate) struct InboundMessage {
     /// The text here.
     id: i64,
