@@ -1,5 +1,6 @@
 //! The `api` binary: serves HTTP, validates, commits, enqueues.
 
+mod blocklist;
 mod caller;
 mod document;
 mod error;
@@ -15,6 +16,7 @@ mod server;
 mod state;
 mod timestamp;
 mod waiters;
+mod webhooks;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -56,6 +58,12 @@ enum Command {
     /// API keys, for programs that send texts
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Numbers that get no texts but codes
+    #[command(subcommand)]
+    Blocklist(blocklist::BlocklistCommand),
+    /// Where providers report deliveries and inbound texts
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -99,6 +107,14 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Keys(command) => {
             print(&keys::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Blocklist(command) => {
+            print(&blocklist::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Webhooks(command) => {
+            print(&webhooks::execute(&load()?, &command)?);
             Ok(())
         }
         Command::Init { sandbox } => {

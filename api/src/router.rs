@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, endpoint::make_sync, get};
-use shared::config::{Config, Mode};
+use serde_json::json;
+use shared::{
+    config::{Config, Mode},
+    sms::webhooks::PATH as WEBHOOKS_PATH,
+};
 
 use crate::{
     document,
     middleware::{AllowedMethods, EdgeConfig, with_edge},
-    routes::{DOCUMENTED_PREFIX, operations, sandbox, service, well_known},
+    routes::{DOCUMENTED_PREFIX, operations, sandbox, service, webhooks, well_known},
     state::SharedState,
 };
 
@@ -24,6 +28,10 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
         .at("/openapi.yaml", fixed(document::yaml_text(&document), "application/yaml"));
     for prefix in &config.http.prefixes {
         routes = routes.nest(prefix, service());
+        if state.webhooks.is_some() {
+            let path = format!("{prefix}{WEBHOOKS_PATH}").replace('{', ":").replace('}', "");
+            routes = routes.at(path, get(webhooks::receive).post(webhooks::receive));
+        }
     }
     if config.docs() {
         let page = document::ui_html(&service(), &document);
@@ -52,8 +60,12 @@ pub(crate) fn operations_app(state: SharedState) -> impl Endpoint<Output = Respo
 fn edge(config: &Config) -> EdgeConfig {
     let document = document::document();
     let served = &config.http.prefixes;
+    let mut allowed = AllowedMethods::from_document(&document, DOCUMENTED_PREFIX, served);
+    if config.sms.webhook_secret.is_some() {
+        allowed.add_undocumented(WEBHOOKS_PATH, &json!({"get": {}, "post": {}}), served);
+    }
     EdgeConfig {
-        allowed: AllowedMethods::from_document(&document, DOCUMENTED_PREFIX, served),
+        allowed,
         legacy_field_errors: config.http.legacy_field_errors,
         max_body_bytes: config.http.max_body_bytes,
         request_timeout: config.http.request_timeout(),

@@ -13,7 +13,14 @@ use shared::{
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
-    sms::{messages::Messages, templates::Templates},
+    sms::{
+        inbound::Inbound,
+        messages::Messages,
+        providers::{self, SmsProvider},
+        reports::Reports,
+        templates::Templates,
+        webhooks::Webhooks,
+    },
 };
 use sqlx::PgPool;
 
@@ -32,6 +39,11 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
     pub(crate) waiters: Waiters,
+    /// Empty while there are no webhooks: nothing is sent from here.
+    pub(crate) providers: Vec<Arc<dyn SmsProvider>>,
+    pub(crate) webhooks: Option<Webhooks>,
+    pub(crate) reports: Reports,
+    pub(crate) inbound: Inbound,
 }
 
 /// The state as handlers are given it.
@@ -49,8 +61,14 @@ impl State {
         let redis = Redis::start(&config.redis)?;
         let otp = Otp::new(pool.clone(), clock.clone(), &config)?;
         let tokens = Tokens::new(&config.auth)?;
+        let webhooks = Webhooks::new(&config);
+        let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
+            providers: webhooks.as_ref().map(told_by).unwrap_or_default(),
+            webhooks,
+            reports: Reports::new(pool.clone()),
+            inbound: Inbound::new(pool.clone(), clock.clone(), &config)?,
             messages: Messages::new(pool.clone(), clock.clone(), &config),
             templates: Templates::new(&config.sms),
             auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),

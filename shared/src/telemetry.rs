@@ -121,6 +121,14 @@ pub static PROVIDER_CALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 /// Latency of calls to providers, in seconds.
 pub static PROVIDER_SECONDS: LazyLock<HistogramVec> =
     LazyLock::new(|| histogram("peyk_provider_call_seconds", "Time of a call.", &["provider"]));
+/// What providers said of messages they took, by what it was: recorded, repeated, unmatched.
+pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_sms_reports_total", "Delivery reports.", &["provider", "result"])
+});
+/// Texts to our lines, by what they were: stored, repeated, stop, start.
+pub static INBOUND_TEXTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_inbound_texts_total", "Texts to our lines.", &["provider", "result"])
+});
 /// State of a provider's circuit breaker: 0 closed, 1 probing, 2 open.
 pub static PROVIDER_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_provider_breaker_state", "0 closed, 1 probing, 2 open.", &["provider"])

@@ -115,4 +115,5 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_send_counters::JOB,
     cron::purge_cron_runs::JOB,
     cron::poll_delivery_reports::JOB,
+    cron::purge_inbound_texts::JOB,
 ];

@@ -49,6 +49,15 @@ impl AllowedMethods {
         known
     }
 
+    /// Adds a path that is served below every prefix and is in no document, so that it has a name,
+    /// too.
+    pub(crate) fn add_undocumented(&mut self, path: &str, item: &Value, served: &[String]) {
+        for prefix in served {
+            let path = format!("{}{path}", prefix.trim_end_matches('/'));
+            self.add(KnownPath::documented(path, item));
+        }
+    }
+
     fn add(&mut self, path: KnownPath) {
         if !path.template.contains('{') {
             self.literal.insert(path.template.clone(), path);

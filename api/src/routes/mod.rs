@@ -5,6 +5,7 @@ pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
 pub(crate) mod sandbox;
+pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
 use poem_openapi::{OpenApi, OpenApiService, Tags};
@@ -21,7 +22,7 @@ pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
 
 /// The documented operations: one line per file in `routes/`.
 fn operations() -> impl OpenApi {
-    (otp::OtpApi, authenticate::AuthenticateApi, messages::MessageApi)
+    (otp::OtpApi, authenticate::AuthenticateApi, messages::MessageApi, messages::InboundApi)
 }
 
 /// The operations as a service with its document.

@@ -24,6 +24,7 @@ pub fn init_toml(mode: Mode) -> String {
         ("REFRESH_KEY", &random_key(rng)),
         ("SIGNING_KEY", &random_signing_key(rng)),
         ("OTP_KEY", &random_key(rng)),
+        ("WEBHOOK_SECRET", &random_key(rng)),
     ])
 }
 
@@ -36,6 +37,7 @@ pub fn example_toml() -> String {
         ("REFRESH_KEY", "CHANGE_ME"),
         ("SIGNING_KEY", "CHANGE_ME\n"),
         ("OTP_KEY", "CHANGE_ME"),
+        ("WEBHOOK_SECRET", "CHANGE_ME"),
     ])
 }
 
@@ -182,6 +184,7 @@ mod tests {
                 "#kavenegar",
                 "#templates",
                 "#numbers",
+                "#webhook_secret",
             ];
             // The example of a provider goes up to the next blank line.
             in_provider = line.starts_with("#[sms.providers.") || in_provider && !line.is_empty();

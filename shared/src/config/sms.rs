@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Table;
 
@@ -9,6 +10,15 @@ use super::names::{names, optional_name, templates};
 
 /// The provider that is always there in sandbox mode and needs no table.
 pub const SANDBOX: &str = "sandbox";
+
+/// Those of Twilio, and what `bulk_opt_out` says.
+const STOP_WORDS: [&str; 9] =
+    ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "لغو", "لغو11", "11"];
+const START_WORDS: [&str; 4] = ["START", "UNSTOP", "SUBSCRIBE", "شروع"];
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
 
 /// SMS providers and how long to wait for them.
 #[derive(Clone, Deserialize)]
@@ -39,6 +49,16 @@ pub struct Sms {
     pub message_ttl_seconds: u32,
     /// The price of one part of a text in rials, for estimates and spend caps. Default 0: unknown.
     pub price_rials: u64,
+    /// What the addresses of webhooks are derived from, at least 32 characters. `None` (default):
+    /// there are no webhooks, providers are only asked.
+    pub webhook_secret: Option<SecretString>,
+    /// What somebody texts to one of our lines to get no more texts but codes; the whole text has
+    /// to be one of these, however it is spelled (see [`crate::fold::keyword`]).
+    pub stop_words: Vec<String>,
+    /// What takes it back.
+    pub start_words: Vec<String>,
+    /// Days inbound texts are kept. Default 90.
+    pub inbound_retention_days: u32,
 }
 
 /// What callers without a key may send: nothing else, so that nobody relays texts through us.
@@ -84,6 +104,10 @@ impl Default for Sms {
             bulk_opt_out: "لغو11".to_owned(),
             message_ttl_seconds: 86_400,
             price_rials: 0,
+            webhook_secret: None,
+            stop_words: words(&STOP_WORDS),
+            start_words: words(&START_WORDS),
+            inbound_retention_days: 90,
         }
     }
 }
@@ -131,6 +155,10 @@ impl fmt::Debug for Sms {
             .field("bulk_opt_out", &self.bulk_opt_out)
             .field("message_ttl_seconds", &self.message_ttl_seconds)
             .field("price_rials", &self.price_rials)
+            .field("webhook_secret", &self.webhook_secret)
+            .field("stop_words", &self.stop_words)
+            .field("start_words", &self.start_words)
+            .field("inbound_retention_days", &self.inbound_retention_days)
             .finish()
     }
 }

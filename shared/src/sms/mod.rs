@@ -8,8 +8,10 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{jobs::Queue, phone::PhoneNumber};
 
+pub mod blocklist;
 pub(crate) mod budget;
 pub mod deliveries;
+pub mod inbound;
 pub mod messages;
 pub mod providers;
 pub mod reports;
@@ -17,6 +19,7 @@ pub mod routing;
 pub mod segments;
 mod store;
 pub mod templates;
+pub mod webhooks;
 
 /// What a message is: who asked for it decides its queue and its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]

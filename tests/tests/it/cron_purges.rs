@@ -143,6 +143,24 @@ async fn the_purge_of_counters_takes_days_of_more_than_a_month_ago() {
 }
 
 #[tokio::test]
+async fn the_purge_of_inbound_texts_takes_those_that_were_kept_long_enough() {
+    let peyk = Peyk::builder().apis(0).workers(0).set("SMS__INBOUND_RETENTION_DAYS", "7");
+    let peyk = peyk.start().await;
+    peyk.database
+        .execute(
+            "INSERT INTO sms_inbound (provider, phone, line, body, received_at, fingerprint)
+             SELECT 'a', '+989121234567', '3000', n::text,
+                 now() - CASE WHEN n <= 1100 THEN interval '7 days 1 minute'
+                     ELSE interval '6 days 23 hours' END, sha256(n::text::bytea)
+             FROM generate_series(1, 1102) n",
+        )
+        .await;
+    let rows = "SELECT count(*) FROM sms_inbound";
+    purge(&peyk, "purge-inbound-texts", rows, 1_100).await;
+    assert_eq!(peyk.database.count(rows).await, 2);
+}
+
+#[tokio::test]
 async fn the_purge_of_cron_runs_keeps_the_latest_of_each_job_and_what_has_not_ended() {
     let peyk = idle().await;
     peyk.database

@@ -39,3 +39,7 @@ mod queue;
 mod reports;
 mod secrets;
 mod supervision;
+mod webhook_inbound;
+mod webhook_reports;
+mod webhook_secrets;
+mod webhook_steps;

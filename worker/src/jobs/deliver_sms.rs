@@ -150,6 +150,9 @@ impl<'a> Delivery<'a> {
 
     async fn send(&self, name: &'a str) -> Result<(), WriteError> {
         let (env, claim) = (self.env, self.claim);
+        if claim.blocked {
+            return self.give_up(MessageStatus::Failed, "sms.blocked").await;
+        }
         let (Some(provider), Some(sms)) = (env.provider(name), self.sms_for(name)) else {
             return self.give_up(MessageStatus::Failed, "sms.no_provider").await;
         };

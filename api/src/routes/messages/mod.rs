@@ -1,5 +1,6 @@
 //! `message/…`: text messages, for programs with an API key.
 
+mod inbound;
 mod types;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use shared::{
     },
 };
 
+pub(crate) use self::inbound::InboundApi;
 use self::types::{
     Asked, BulkRecipient, Message, MessagePage, RecipientResult, SendBulk, SendBulkResponse,
     SendBulkResult, SendMessage, SendMessageResponse, SendMessageResult, ToMany, ToOne,

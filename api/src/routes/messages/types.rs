@@ -80,7 +80,7 @@ impl Example for SendMessage {
     }
 }
 
-fn example_time() -> Timestamp {
+pub(super) fn example_time() -> Timestamp {
     Timestamp(DateTime::UNIX_EPOCH + TimeDelta::days(20_600))
 }
 

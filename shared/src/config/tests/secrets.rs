@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn debug_shows_none() {
-    let file = "[sms.providers.kavenegar]\napi_key = \"s3cret-api\"";
+    let file = "[sms]\nwebhook_secret = \"s3cret-of-thirty-two-characters-or-more\"\n\
+        [sms.providers.kavenegar]\napi_key = \"s3cret-api\"";
     let config = load(file, &[("PEYK__DATABASE__URL", "postgres://u:s3cret-db@h/d")]).unwrap();
     let shown = format!("{config:?} {config:#?}");
     for secret in ["s3cret", DJANGO, KEY] {

@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use reqwest::Url;
+use secrecy::ExposeSecret;
 use toml::{Table, Value};
 
 use super::{Checks, is_name};
 use crate::{
     config::{Config, Mode, SANDBOX, Sms, SmsTemplate},
+    fold::keyword,
     phone::PhoneNumber,
 };
 
@@ -22,6 +24,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     );
     checks.range("sms.max_attempts", config.sms.max_attempts, 1..=1_000);
     checks.range("sms.message_ttl_seconds", config.sms.message_ttl_seconds, 60..=2_592_000);
+    webhooks(checks, &config.sms);
     order(checks, config);
     for (name, template) in &config.sms.templates {
         self::template(checks, &config.sms, name, template);
@@ -36,6 +39,21 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     for (name, table) in &config.sms.providers {
         provider(checks, config, name, table);
     }
+}
+
+fn webhooks(checks: &mut Checks<'_>, sms: &Sms) {
+    let secret = sms.webhook_secret.as_ref().map(|secret| secret.expose_secret().len());
+    let fine = secret.is_none_or(|length| length >= 32);
+    checks.require("sms.webhook_secret", fine, "must be at least 32 characters, or not be set");
+    let days = sms.inbound_retention_days;
+    checks.range("sms.inbound_retention_days", days, 1..=3_650);
+    let stop: BTreeSet<_> = sms.stop_words.iter().map(|word| keyword(word)).collect();
+    let start: BTreeSet<_> = sms.start_words.iter().map(|word| keyword(word)).collect();
+    for (path, words) in [("sms.stop_words", &stop), ("sms.start_words", &start)] {
+        checks.require(path, !words.contains(""), "must hold words of letters or digits");
+    }
+    let message = "must not hold a word of sms.stop_words";
+    checks.relate("sms.start_words", "sms.stop_words", stop.is_disjoint(&start), message);
 }
 
 /// What providers refuse is better found here: a text without a variable it declares, one with an

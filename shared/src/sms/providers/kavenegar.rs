@@ -14,7 +14,7 @@ use super::http_client::{HttpClient, Reply};
 use super::kavenegar_reports::{self as reports, STATUSES_AT_ONCE};
 use super::wire::{Problems, base_url, code, integer, join};
 use super::{Balance, Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup};
-use super::{SmsProvider, Unanswered, WebhookEvent, WebhookRefused, WebhookRequest};
+use super::{SmsProvider, Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// `return.status` of a call that was carried out.
 const OK: i64 = 200;
@@ -177,6 +177,10 @@ impl SmsProvider for Kavenegar {
         let unreadable = || Unanswered::Unavailable("kavenegar.credit".to_owned());
         let amount = amount.ok_or_else(unreadable)?;
         Ok(Balance::Money { amount, currency: "IRR".to_owned() })
+    }
+
+    fn webhook_answer(&self) -> Option<WebhookAnswer> {
+        Some(WebhookAnswer::Ok)
     }
 
     fn read_webhook(&self, request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {

@@ -20,7 +20,7 @@ use super::http_client::Reply;
 use super::templates::Templates;
 use super::{
     DeliveryStatus, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
-    WebhookEvent, WebhookRefused, WebhookRequest, values,
+    WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest, values,
 };
 
 const PATH: &str = "/sms/v1/sms";
@@ -132,6 +132,10 @@ impl SmsProvider for Megafon {
 
     async fn lookup(&self, _sms: &OutgoingSms) -> Lookup {
         Lookup::Unsupported
+    }
+
+    fn webhook_answer(&self) -> Option<WebhookAnswer> {
+        Some(WebhookAnswer::Ok)
     }
 
     /// `msg_id` and `status`, as JSON, form or query. Nothing signs it: the secret in the path is

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_table};
 use crate::phone::PhoneNumber;
+use crate::sms::webhooks::Webhooks;
 use http_client::Timeouts;
 
 mod basic_auth;
@@ -33,7 +34,7 @@ mod values;
 pub mod webhook;
 pub mod wire;
 
-pub use webhook::{WebhookEvent, WebhookRefused, WebhookRequest};
+pub use webhook::{WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// What a provider is asked to carry, for one recipient.
 #[derive(Debug, Clone)]
@@ -265,6 +266,11 @@ pub trait SmsProvider: Send + Sync {
         Err(Unanswered::Unsupported)
     }
 
+    /// How webhooks of this provider are answered; `None` if it has none.
+    fn webhook_answer(&self) -> Option<WebhookAnswer> {
+        None
+    }
+
     /// Reads what came to the account's webhook address. The secret in the path has been checked;
     /// signatures are the provider's own to check.
     ///
@@ -324,8 +330,9 @@ impl Problem {
     }
 }
 
-/// What every provider is built with besides its own table.
-#[derive(Debug, Clone)]
+/// What every provider is built with besides its own table. Has no `Debug`: the address holds a
+/// secret.
+#[derive(Clone)]
 pub struct Setup {
     /// How long one exchange may take.
     pub timeouts: Timeouts,
@@ -338,20 +345,30 @@ pub struct Setup {
 /// with any account, used or not, is added to `errors`; `sms.order` itself is checked with the
 /// rest of the configuration.
 pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
+    let built = build_all(config, errors);
+    let named = |name: &String| built.iter().find(|provider| provider.name() == name);
+    config.sms_order().iter().filter_map(named).cloned().collect()
+}
+
+/// Every account, by name, whether or not texts are sent through it: those that are not used any
+/// more still report what they carried.
+pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
     let timeouts = Timeouts { connect: config.sms.connect_timeout(), budget: config.sms.budget() };
-    let setup = Setup { timeouts, webhook_url: None };
+    let webhooks = Webhooks::new(config);
     let order = config.sms_order();
     let mut tables = config.sms.providers.clone();
     if order.iter().any(|name| name == SANDBOX) {
         // Needs no table.
         tables.entry(SANDBOX.to_owned()).or_default();
     }
-    let built: Vec<_> = tables
+    tables
         .iter()
-        .filter_map(|(name, table)| build_one(name, config.sms.kind(name), table, &setup, errors))
-        .collect();
-    let named = |name: &String| built.iter().find(|provider| provider.name() == name);
-    order.iter().filter_map(named).cloned().collect()
+        .filter_map(|(name, table)| {
+            let webhook_url = webhooks.as_ref().and_then(|webhooks| webhooks.url(name));
+            let setup = Setup { timeouts, webhook_url };
+            build_one(name, config.sms.kind(name), table, &setup, errors)
+        })
+        .collect()
 }
 
 fn build_one(

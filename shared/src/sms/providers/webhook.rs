@@ -27,6 +27,15 @@ pub enum WebhookEvent {
     Inbound(InboundSms),
 }
 
+/// What a provider wants to hear when it was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookAnswer {
+    /// 200 and the word OK: anything else is told again.
+    Ok,
+    /// 204: a 200 would be read as instructions.
+    NoContent,
+}
+
 /// Why a webhook is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookRefused {

@@ -47,6 +47,8 @@ pub(in crate::sms) async fn claim(
              AND next_attempt_at <= now() AND expires_at > $3
            RETURNING id, attempt, kind AS "kind: MessageKind", phone, local_id, created_at,
                expires_at, reply_to, body, template,
+               (kind <> 'otp' AND EXISTS (
+                   SELECT 1 FROM sms_blocklist b WHERE b.phone = m.phone)) AS "blocked!",
                variables AS "variables: Json<Vec<(String, String)>>",
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'provider', a.provider, 'action', a.action, 'outcome', a.outcome)
@@ -73,6 +75,7 @@ pub(in crate::sms) async fn claim(
                 created_at: row.created_at,
                 expires_at: row.expires_at,
                 reply_to: row.reply_to,
+                blocked: row.blocked,
                 history: row.history.0.into_iter().map(PastAttempt::from).collect(),
             };
             Ok((row.id, claim))

@@ -1,11 +1,15 @@
 //! All SQL of the feature.
 
+mod blocklist;
 mod counters;
 mod deliveries;
+mod inbound;
 mod messages;
 mod reports;
 
-pub(super) use self::{counters::*, deliveries::*, messages::*, reports::*};
+pub(super) use self::{
+    blocklist::*, counters::*, deliveries::*, inbound::*, messages::*, reports::*,
+};
 
 use crate::phone::PhoneNumber;
 

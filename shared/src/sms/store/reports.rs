@@ -1,43 +1,67 @@
 //! SQL of delivery reports.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use super::super::providers::{DeliveryStatus, Report};
+use super::super::{
+    providers::{DeliveryStatus, Report},
+    reports::{Changed, Recorded},
+};
 
+/// Moves messages on. Locks those the reports are about, in the order of their ids.
 pub(in crate::sms) async fn record_reports(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     provider: &str,
     reports: &[Report],
-) -> Result<u64, sqlx::Error> {
+) -> Result<Recorded, sqlx::Error> {
     let ids: Vec<_> = reports.iter().map(|report| report.provider_message_id.clone()).collect();
     let states: Vec<_> =
         reports.iter().map(|report| report.status.map(DeliveryStatus::as_str)).collect();
     let states: Vec<_> = states.into_iter().map(|state| state.map(str::to_owned)).collect();
     let codes: Vec<String> =
         reports.iter().map(|report| report.code.chars().take(64).collect()).collect();
-    let changed = sqlx::query!(
-        "UPDATE sms_messages m
-         SET delivery = coalesce(r.delivery, m.delivery), delivery_code = r.code,
-             delivery_at = now(),
-             poll_at = CASE WHEN r.delivery IN ('delivered', 'undelivered') THEN NULL
-                 ELSE m.poll_at END
-         FROM unnest($2::text[], $3::text[], $4::text[]) AS r(id, delivery, code)
-         WHERE m.provider = $1 AND m.provider_message_id = r.id AND m.status = 'sent'
-           AND (m.delivery IS NULL OR m.delivery IN ('accepted', 'carried')
-                AND array_position(ARRAY['accepted', 'carried', 'undelivered', 'delivered'],
-                        r.delivery)
-                  >= array_position(ARRAY['accepted', 'carried', 'undelivered', 'delivered'],
-                        m.delivery))
-           AND (m.delivery, m.delivery_code)
-               IS DISTINCT FROM (coalesce(r.delivery, m.delivery), r.code)",
+    let rows = sqlx::query!(
+        r#"WITH found AS (
+               SELECT m.id, m.delivery AS before, r.id AS told, r.delivery, r.code
+               FROM unnest($2::text[], $3::text[], $4::text[]) AS r(id, delivery, code)
+               JOIN sms_messages m ON m.provider = $1 AND m.provider_message_id = r.id
+               WHERE m.status = 'sent'
+               ORDER BY m.id FOR UPDATE OF m),
+           changed AS (
+               UPDATE sms_messages m
+               SET delivery = coalesce(f.delivery, m.delivery), delivery_code = f.code,
+                   delivery_at = now(),
+                   poll_at = CASE WHEN f.delivery IN ('delivered', 'undelivered') THEN NULL
+                       ELSE m.poll_at END
+               FROM found f
+               WHERE m.id = f.id
+                 AND (m.delivery IS NULL OR m.delivery IN ('accepted', 'carried')
+                      AND array_position(ARRAY['accepted', 'carried', 'undelivered', 'delivered'],
+                              f.delivery)
+                        >= array_position(ARRAY['accepted', 'carried', 'undelivered', 'delivered'],
+                              m.delivery))
+                 AND (m.delivery, m.delivery_code)
+                     IS DISTINCT FROM (coalesce(f.delivery, m.delivery), f.code)
+               RETURNING m.id, m.api_key_id, f.before, m.delivery)
+           SELECT NULL::bigint AS id, NULL::bigint AS api_key_id,
+               NULL::text AS "before: DeliveryStatus", NULL::text AS "delivery: DeliveryStatus",
+               told
+           FROM found
+           UNION ALL
+           SELECT id, api_key_id, before, delivery, NULL FROM changed"#,
         provider,
         &ids,
         &states as &[Option<String>],
         &codes,
     )
-    .execute(pool)
+    .fetch_all(connection)
     .await?;
-    Ok(changed.rows_affected())
+    let mut recorded = Recorded::default();
+    for row in rows {
+        recorded.known.extend(row.told);
+        let (api_key_id, before, delivery) = (row.api_key_id, row.before, row.delivery);
+        recorded.changed.extend(row.id.map(|id| Changed { id, api_key_id, before, delivery }));
+    }
+    Ok(recorded)
 }
 
 pub(in crate::sms) async fn take_polls(

@@ -15,11 +15,12 @@ use super::http_client::{Failure, HttpClient, Reply};
 use super::wire::{Names, Problems, base_url, filled, hundredths, integer, join, json, refused};
 use super::{
     Balance, Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
-    Unanswered,
+    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest,
 };
 use codes::Call;
 
 mod codes;
+mod inbound;
 mod soap;
 
 /// How Melipayamak is spoken to; the account and the prices are the same.
@@ -262,6 +263,14 @@ impl SmsProvider for Melipayamak {
             return Err(Unanswered::Unavailable(codes::number_code(credit / 100)));
         }
         Ok(Balance::Texts(credit / 100))
+    }
+
+    fn webhook_answer(&self) -> Option<WebhookAnswer> {
+        Some(WebhookAnswer::Ok)
+    }
+
+    fn read_webhook(&self, request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {
+        inbound::read_webhook(request)
     }
 }
 

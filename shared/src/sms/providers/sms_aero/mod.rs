@@ -22,7 +22,7 @@ use super::http_client::{Failure, Reply, Timeouts};
 use super::templates::Templates;
 use super::{
     Balance, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
-    Unanswered, WebhookEvent, WebhookRefused, WebhookRequest, values,
+    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest, values,
 };
 
 use answers::{find, outcome_of, refusal, report, success};
@@ -222,6 +222,10 @@ impl SmsProvider for SmsAero {
             Some(amount) => Ok(Balance::Money { amount, currency: "RUB".to_owned() }),
             None => Err(Unanswered::Unavailable("http.body".to_owned())),
         }
+    }
+
+    fn webhook_answer(&self) -> Option<WebhookAnswer> {
+        Some(WebhookAnswer::Ok)
     }
 
     /// The fields of `sms/status`, as JSON or form.

@@ -20,7 +20,7 @@ use super::http_client::Reply;
 use super::templates::Templates;
 use super::{
     Balance, DeliveryStatus, Lookup, Outcome, OutgoingSms, Problem, Report, Setup, SmsProvider,
-    Unanswered, WebhookEvent, WebhookRefused, WebhookRequest, values,
+    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest, values,
 };
 use crate::clock::{Clock, SystemClock};
 
@@ -224,6 +224,11 @@ impl SmsProvider for Twilio {
             }
             _ => Err(Unanswered::Unavailable(reply.code())),
         }
+    }
+
+    fn webhook_answer(&self) -> Option<WebhookAnswer> {
+        // An API key signs nothing.
+        self.auth_token.as_ref().map(|_| WebhookAnswer::NoContent)
     }
 
     fn read_webhook(&self, request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {

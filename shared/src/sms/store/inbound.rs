@@ -1,0 +1,84 @@
+//! SQL of `sms_inbound`.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::super::inbound::{InboundText, NewInbound};
+use crate::purge::{Purged, Slice};
+
+/// Stores a text; `None` if it is there already.
+pub(in crate::sms) async fn insert_inbound(
+    connection: &mut PgConnection,
+    provider: &str,
+    new: &NewInbound,
+    now: DateTime<Utc>,
+) -> Result<Option<InboundText>, sqlx::Error> {
+    sqlx::query_as!(
+        InboundText,
+        "INSERT INTO sms_inbound
+             (provider, provider_message_id, phone, line, body, received_at, fingerprint)
+         SELECT $1, $2, $3, $4, $5, $6, $7
+         WHERE NOT EXISTS (SELECT 1 FROM sms_inbound WHERE fingerprint = $8)
+         ON CONFLICT (fingerprint) DO NOTHING
+         RETURNING id, provider, provider_message_id, phone, line, body, received_at",
+        provider,
+        new.provider_message_id.as_deref(),
+        new.phone,
+        new.line,
+        new.body,
+        now,
+        new.fingerprint,
+        new.earlier,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+pub(in crate::sms) async fn list_inbound(
+    pool: &PgPool,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<InboundText>, sqlx::Error> {
+    sqlx::query_as!(
+        InboundText,
+        "SELECT id, provider, provider_message_id, phone, line, body, received_at
+         FROM sms_inbound WHERE id < coalesce($1, 9223372036854775807)
+         ORDER BY id DESC LIMIT $2",
+        before,
+        limit,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+pub(in crate::sms) async fn purge_inbound(
+    pool: &PgPool,
+    slice: Slice,
+) -> Result<Purged, sqlx::Error> {
+    sqlx::query_as!(
+        Purged,
+        r#"WITH gone AS (
+               DELETE FROM sms_inbound WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM sms_inbound WHERE received_at >= $1 AND received_at < $2
+                   ORDER BY received_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+               RETURNING received_at)
+           SELECT count(*) AS "rows!", max(received_at) AS reached FROM gone"#,
+        slice.from,
+        slice.before,
+        slice.limit,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+pub(in crate::sms) async fn count_old_inbound(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM sms_inbound WHERE received_at < $1"#,
+        before,
+    )
+    .fetch_one(pool)
+    .await
+}
