@@ -10,11 +10,13 @@ use crate::{jobs::Queue, phone::PhoneNumber};
 
 pub(crate) mod budget;
 pub mod deliveries;
+pub mod learning;
 pub mod messages;
 pub mod providers;
 pub mod reports;
 pub mod routing;
 pub mod segments;
+pub mod standing;
 mod store;
 pub mod templates;
 

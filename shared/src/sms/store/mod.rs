@@ -2,10 +2,12 @@
 
 mod counters;
 mod deliveries;
+mod hours;
 mod messages;
 mod reports;
+mod states;
 
-pub(super) use self::{counters::*, deliveries::*, messages::*, reports::*};
+pub(super) use self::{counters::*, deliveries::*, hours::*, messages::*, reports::*, states::*};
 
 use crate::phone::PhoneNumber;
 
