@@ -92,10 +92,9 @@ impl Breaker {
     /// process has the right to find out whether it still is.
     pub fn agree(&mut self, refused: bool, right: Option<Instant>) {
         match (refused, self.account) {
-            (false, Account::Taken) => {}
+            (false, Account::Taken) | (true, Account::Refused | Account::MayProbe { .. }) => {}
             (false, _) => *self = Self::closed(),
             (true, Account::Unread | Account::Taken) => *self = Self::refused(),
-            (true, Account::Refused | Account::MayProbe { .. }) => {}
         }
         if let Some(until) = right.filter(|_| refused) {
             self.account = Account::MayProbe { until };

@@ -202,7 +202,7 @@ impl Guard {
         // Of refused accounts operators are told once, by whoever took it down first.
         if before == State::Closed && after == State::Open && health == Health::Bad {
             tracing::error!(provider = self.name(), "provider taken out");
-        } else if before != State::Closed && after == State::Closed {
+        } else if before == State::Probing && after == State::Closed {
             tracing::info!(provider = self.name(), "provider is back");
         }
         self.show(after);

@@ -18,11 +18,12 @@ use crate::Environment;
 /// the longest pause of a breaker, after which it is asked again.
 const FAILING_FOR: TimeDelta = TimeDelta::seconds(32);
 /// The columns of a provider's figures.
-const HEADS: [&str; 11] = [
+const HEADS: [&str; 12] = [
     "",
     "sends",
     "accepted",
     "refused",
+    "put off",
     "unknown",
     "p50 ms",
     "p95 ms",
@@ -133,7 +134,7 @@ impl Period {
         percent(self.codes.verified, self.codes.carried)
     }
 
-    fn row(&self, head: &str) -> [String; 11] {
+    fn row(&self, head: &str) -> [String; 12] {
         let all = &self.all;
         let part = |number| shown(percent(number, all.sends), " %");
         let bound = |percent| match all.within_ms(percent) {
@@ -145,6 +146,7 @@ impl Period {
             all.sends.to_string(),
             part(all.accepted),
             part(all.refused),
+            part(all.put_off),
             part(all.unknown),
             bound(50),
             bound(95),
@@ -262,7 +264,7 @@ impl View {
     }
 }
 
-fn line(cells: &[String; 11]) -> String {
+fn line(cells: &[String; 12]) -> String {
     let [head, figures @ ..] = cells;
     let figures = figures.iter().map(|cell| format!("{cell:>10}"));
     format!("  {head:<9}{}", figures.collect::<String>())
@@ -330,9 +332,9 @@ mod tests {
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(
             words(lines[5]).join(" "),
-            "last hour 8 75 % 25 % 0 % 250 250 200 67 % 67 % 600"
+            "last hour 8 75 % 25 % 0 % 0 % 250 250 200 67 % 67 % 600"
         );
-        assert_eq!(words(lines[6]).join(" "), "last day 0 - - - - - - - - 0");
+        assert_eq!(words(lines[6]).join(" "), "last day 0 - - - - - - - - - 0");
         assert!(lines[4..].iter().all(|line| line.len() == lines[4].len()), "{text}");
     }
 
