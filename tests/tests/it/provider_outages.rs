@@ -61,8 +61,21 @@ async fn two_workers_agree_on_who_is_out_and_a_restart_keeps_it() {
     for _ in 0..2 {
         peyk.kill_worker().await;
     }
+    // Nobody is asked before it is known who is out.
+    let mut unread = peyk.database.pool.begin().await.unwrap();
+    let lock = "LOCK TABLE sms_provider_states IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(lock).execute(&mut *unread).await.unwrap();
     peyk.start_worker().await;
-    send_codes(&peyk, 5).await;
+    let sending = send_codes(&peyk, 5);
+    let released = async {
+        wait_for("jobs that wait", || async {
+            let running = peyk.worker_metric(r#"peyk_jobs_running{queue="otp"}"#).await;
+            (running.as_deref() == Some("5")).then_some(())
+        })
+        .await;
+        unread.rollback().await.unwrap();
+    };
+    tokio::join!(sending, released);
     assert_eq!((a.calls().len(), b.effects().len()), (asked, 26), "a restart forgets nothing");
     assert_eq!(logged(&peyk, "ERROR", REFUSES), 0);
 }
