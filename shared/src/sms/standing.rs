@@ -78,7 +78,7 @@ enum Event<'a> {
 }
 
 /// The one place that tells of such events (`provider.out`, `provider.back`,
-/// `provider.low_credit`).
+/// `provider.low_credit`). Called in the transaction of the change, where rows about it belong.
 fn tell(provider: &str, event: Event<'_>) {
     match event {
         Event::Out { code } => {
@@ -110,22 +110,23 @@ pub async fn record(
     pause: Duration,
 ) -> Result<(), sqlx::Error> {
     let pause = i32::try_from(pause.as_secs()).unwrap_or(LONGEST_PAUSE_SECONDS);
+    let mut tx = pool.begin().await?;
     match word {
         Word::Refused { code, probe } => {
             let pauses = (pause, LONGEST_PAUSE_SECONDS);
-            if store::take_out(pool, provider, code, *probe, pauses).await? {
+            if store::take_out(&mut tx, provider, code, *probe, pauses).await? {
                 tell(provider, Event::Out { code });
             }
         }
         Word::Passed => {
-            if store::bring_back(pool, provider).await? {
+            if store::bring_back(&mut tx, provider).await? {
                 tell(provider, Event::Back);
             }
         }
-        Word::Silent => store::put_off_probe(pool, provider, pause).await?,
-        Word::Failing => store::note_failing(pool, provider).await?,
+        Word::Silent => store::put_off_probe(&mut tx, provider, pause).await?,
+        Word::Failing => store::note_failing(&mut tx, provider).await?,
     }
-    Ok(())
+    tx.commit().await
 }
 
 /// Takes, for `length`, the right to find out whether a provider takes our account again.
@@ -161,11 +162,12 @@ pub async fn record_balance(
     least: Option<u32>,
 ) -> Result<(), sqlx::Error> {
     let is_low = least.is_some_and(|least| balance.is_below(least));
-    let (was_low, is_low) = (store::record_balance(pool, provider, balance, is_low).await?, is_low);
+    let mut tx = pool.begin().await?;
+    let was_low = store::record_balance(&mut tx, provider, balance, is_low).await?;
     match (was_low, is_low) {
         (false, true) => tell(provider, Event::LowCredit),
         (true, false) => tell(provider, Event::CreditBack),
         _ => {}
     }
-    Ok(())
+    tx.commit().await
 }

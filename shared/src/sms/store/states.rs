@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::super::{
     providers::Balance,
@@ -43,7 +43,7 @@ pub(in crate::sms) async fn standings(pool: &PgPool) -> Result<Vec<Standing>, sq
 /// Begins an outage, or makes the pause of one longer when a probe was refused; calls that began
 /// before change nothing. Whether it has begun with this.
 pub(in crate::sms) async fn take_out(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     provider: &str,
     code: &str,
     probe: bool,
@@ -72,12 +72,15 @@ pub(in crate::sms) async fn take_out(
         probe,
         longest,
     )
-    .fetch_one(pool)
+    .fetch_one(connection)
     .await
 }
 
 /// Ends an outage. Whether there was one.
-pub(in crate::sms) async fn bring_back(pool: &PgPool, provider: &str) -> Result<bool, sqlx::Error> {
+pub(in crate::sms) async fn bring_back(
+    connection: &mut PgConnection,
+    provider: &str,
+) -> Result<bool, sqlx::Error> {
     let back = sqlx::query!(
         "UPDATE sms_provider_states
          SET out_since = NULL, out_until = NULL, out_pause_seconds = NULL, out_code = NULL,
@@ -85,13 +88,13 @@ pub(in crate::sms) async fn bring_back(pool: &PgPool, provider: &str) -> Result<
          WHERE provider = $1 AND out_since IS NOT NULL",
         provider,
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(back.rows_affected() == 1)
 }
 
 pub(in crate::sms) async fn put_off_probe(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     provider: &str,
     pause: i32,
 ) -> Result<(), sqlx::Error> {
@@ -102,18 +105,21 @@ pub(in crate::sms) async fn put_off_probe(
         provider,
         pause,
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(drop)
 }
 
-pub(in crate::sms) async fn note_failing(pool: &PgPool, provider: &str) -> Result<(), sqlx::Error> {
+pub(in crate::sms) async fn note_failing(
+    connection: &mut PgConnection,
+    provider: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO sms_provider_states (provider, failing_at) VALUES ($1, now())
          ON CONFLICT (provider) DO UPDATE SET failing_at = now()",
         provider,
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(drop)
 }
@@ -148,7 +154,7 @@ pub(in crate::sms) async fn end_pause(pool: &PgPool, provider: &str) -> Result<b
 
 /// Writes a balance; whether the one before it was low.
 pub(in crate::sms) async fn record_balance(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     provider: &str,
     balance: &Balance,
     is_low: bool,
@@ -170,6 +176,6 @@ pub(in crate::sms) async fn record_balance(
         balance.unit(),
         is_low,
     )
-    .fetch_one(pool)
+    .fetch_one(connection)
     .await
 }
