@@ -133,6 +133,17 @@ pub static INBOUND_TEXTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub static PROVIDER_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_provider_breaker_state", "0 closed, 1 probing, 2 open.", &["provider"])
 });
+/// Whether a provider refuses our account (1) or not (0); every worker shows the same.
+pub static PROVIDER_OUT: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_provider_out", "1: it refuses our account.", &["provider"]));
+/// What is left at a provider: texts, rials, or hundredths of another currency.
+pub static PROVIDER_BALANCE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let about = "What is left: texts, rials (IRR), or hundredths of another currency.";
+    gauge("peyk_provider_balance", about, &["provider", "unit"])
+});
+/// Whether that is below `sms.low_balance` (1) or not (0).
+pub static PROVIDER_LOW_CREDIT: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_provider_low_credit", "1: below sms.low_balance.", &["provider"]));
 /// Sends under way, of the places the provider's bulkhead has.
 pub static PROVIDER_CALLS_RUNNING: LazyLock<IntGaugeVec> =
     LazyLock::new(|| gauge("peyk_provider_calls_running", "Sends under way.", &["provider"]));

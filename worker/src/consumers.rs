@@ -19,7 +19,7 @@ use shared::{
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Environment, jobs::Job, supervisor};
+use crate::{Environment, jobs::Job, standing, supervisor};
 
 /// Fewest threads: one that is blocked leaves others.
 const FEWEST_THREADS: usize = 4;
@@ -53,6 +53,7 @@ impl Consumers {
         let entered = runtime.enter();
         let env = Arc::new(build()?);
         db::watch("jobs", &env.pool);
+        tokio::spawn(standing::run(env.clone()));
         let health = Arc::new(Health::new(jobs));
         let tasks = TaskTracker::new();
         for (job, (_, last_fetch)) in jobs.iter().zip(&health.fetches) {

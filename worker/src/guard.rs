@@ -9,10 +9,15 @@ use std::{
 use shared::{
     config::Config,
     jobs::Queue,
-    sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider, Unanswered},
+    sms::{
+        providers::{
+            Balance, Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider, Unanswered,
+        },
+        standing::Word,
+    },
     telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::breaker::{Admission, Breaker, Health, State};
 
@@ -24,26 +29,50 @@ pub struct Guard {
     provider: Arc<dyn SmsProvider>,
     /// For each queue its own, so that none takes another's.
     places: [Semaphore; Queue::ALL.len()],
-    breaker: Mutex<Breaker>,
+    view: Mutex<View>,
+    /// Rung when there is a word for the other workers.
+    words: Arc<Notify>,
     /// Whether there is no other provider to turn to.
     alone: bool,
+}
+
+/// What this process makes of a provider.
+struct View {
+    breaker: Breaker,
+    /// Whether all workers know that it refuses our account.
+    is_out: bool,
+    /// What they are yet to be told.
+    word: Option<Word>,
 }
 
 impl Guard {
     /// Guards for all providers. With several, none may hold more than half of the jobs of a
     /// queue that run at once; an only one may hold them all.
-    pub fn around(providers: Vec<Arc<dyn SmsProvider>>, config: &Config) -> Vec<Self> {
+    pub fn around(
+        providers: Vec<Arc<dyn SmsProvider>>,
+        config: &Config,
+        words: &Arc<Notify>,
+    ) -> Vec<Self> {
         let alone = providers.len() == 1;
         let shares = Queue::ALL.map(|queue| config.worker.concurrency(queue));
         let places = shares.map(|jobs| if alone { jobs } else { jobs.div_ceil(2) });
-        providers.into_iter().map(|provider| Self::new(provider, places, alone)).collect()
+        let around = |provider| Self::new(provider, places, alone, words.clone());
+        providers.into_iter().map(around).collect()
     }
 
-    fn new(provider: Arc<dyn SmsProvider>, places: [usize; Queue::ALL.len()], alone: bool) -> Self {
+    fn new(
+        provider: Arc<dyn SmsProvider>,
+        places: [usize; Queue::ALL.len()],
+        alone: bool,
+        words: Arc<Notify>,
+    ) -> Self {
+        // An only provider is asked whatever is known of it.
+        let breaker = if alone { Breaker::closed() } else { Breaker::unread() };
         let guard = Self {
             provider,
             places: places.map(Semaphore::new),
-            breaker: Mutex::new(Breaker::default()),
+            view: Mutex::new(View { breaker, is_out: false, word: None }),
+            words,
             alone,
         };
         guard.show(State::Closed);
@@ -65,16 +94,52 @@ impl Guard {
 
     /// Time until the breaker lets a call pass.
     pub fn breaker_wait(&self) -> Duration {
-        self.breaker().wait(Instant::now())
+        self.view().breaker.wait(Instant::now())
+    }
+
+    /// Whether there is no other provider to turn to.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// What the other workers are yet to be told, once.
+    pub fn take_word(&self) -> Option<Word> {
+        self.view().word.take()
+    }
+
+    /// Keeps a word that could not be told, unless there is a later one.
+    pub fn keep_word(&self, word: Word) {
+        self.view().word.get_or_insert(word);
+    }
+
+    /// Takes over what all workers know: whether the account is refused, and until when this
+    /// process has the right to find out whether it still is. A word of this process they have
+    /// yet to hear stands against it.
+    pub fn agree(&self, is_out: bool, right: Option<Instant>) {
+        let state = {
+            let mut view = self.view();
+            if view.word.is_some() {
+                return;
+            }
+            view.is_out = is_out;
+            if !self.alone {
+                view.breaker.agree(is_out, right);
+            }
+            view.breaker.state()
+        };
+        self.show(state);
     }
 
     /// Takes a place for one send; `None` when there is none or the breaker is open. Ask before
     /// anything is written about the attempt.
     pub fn enter(&self, queue: Queue) -> Option<Pass<'_>> {
         let place = self.places[queue as usize].try_acquire().ok()?;
-        let admission = self.breaker().admit(Instant::now())?;
+        let (admission, was_out) = {
+            let mut view = self.view();
+            (view.breaker.admit(Instant::now())?, view.is_out)
+        };
         PROVIDER_CALLS_RUNNING.with_label_values(&[self.name()]).inc();
-        Some(Pass { guard: self, admission, health: None, _place: place })
+        Some(Pass { guard: self, admission, was_out, ended: None, _place: place })
     }
 
     /// Asks the provider; look-ups are rare and pass whatever the breaker says.
@@ -95,6 +160,14 @@ impl Guard {
         self.provider.statuses(ids).await
     }
 
+    /// Asks what is left on the account.
+    ///
+    /// # Errors
+    /// As [`SmsProvider::balance`].
+    pub async fn balance(&self) -> Result<Balance, Unanswered> {
+        self.provider.balance().await
+    }
+
     fn health_of(&self, outcome: &Outcome) -> Health {
         match outcome {
             // With nobody to turn to, the callers had better hear the refusal than wait.
@@ -104,21 +177,32 @@ impl Guard {
         }
     }
 
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().expect("no holder of this lock panics")
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().expect("no holder of this lock panics")
     }
 
-    fn record(&self, admission: Admission, health: Health) {
+    fn record(&self, admission: Admission, health: Health, word: Option<Word>) {
         let (before, after) = {
-            let mut breaker = self.breaker();
-            let before = breaker.state();
-            breaker.record(admission, health, Instant::now());
-            (before, breaker.state())
+            let mut view = self.view();
+            let before = view.breaker.state();
+            view.breaker.record(admission, health, Instant::now());
+            let after = view.breaker.state();
+            let fails = before != State::Open && after == State::Open && health == Health::Bad;
+            if let Some(word) = word.or(fails.then_some(Word::Failing)) {
+                match word {
+                    Word::Refused { .. } => view.is_out = true,
+                    Word::Passed => view.is_out = false,
+                    Word::Silent | Word::Failing => {}
+                }
+                view.word = Some(word);
+                self.words.notify_one();
+            }
+            (before, after)
         };
-        if before == State::Closed && after == State::Open {
-            let refused = health == Health::Refused;
-            tracing::error!(provider = self.name(), refused, "provider taken out");
-        } else if before != State::Closed && after == State::Closed {
+        // Of refused accounts operators are told once, by whoever took it down first.
+        if before == State::Closed && after == State::Open && health == Health::Bad {
+            tracing::error!(provider = self.name(), "provider taken out");
+        } else if before == State::Probing && after == State::Closed {
             tracing::info!(provider = self.name(), "provider is back");
         }
         self.show(after);
@@ -134,8 +218,10 @@ impl Guard {
 pub struct Pass<'a> {
     guard: &'a Guard,
     admission: Admission,
-    /// `None`: the call was not begun.
-    health: Option<Health>,
+    /// Whether all workers knew, when it was given, that the account is refused.
+    was_out: bool,
+    /// How the call went, and what it says of the account. `None`: it was not begun.
+    ended: Option<(Health, Option<Word>)>,
     _place: SemaphorePermit<'a>,
 }
 
@@ -147,20 +233,38 @@ impl Pass<'_> {
 
     /// Sends, and takes note of how it went.
     pub async fn send(mut self, sms: &OutgoingSms) -> Outcome {
-        self.health = Some(Health::Bad);
+        self.ended = Some((Health::Bad, self.word_of(None)));
         let outcome = self.guard.provider.send(sms).await;
-        self.health = Some(self.guard.health_of(&outcome));
+        self.ended = Some((self.guard.health_of(&outcome), self.word_of(Some(&outcome))));
         outcome
+    }
+
+    /// What all workers should hear of the account. Only a call that began in an outage ends it,
+    /// and an only provider, which is asked on, begins it once.
+    fn word_of(&self, outcome: Option<&Outcome>) -> Option<Word> {
+        let probe = self.admission == Admission::AccountProbe;
+        match outcome {
+            Some(Outcome::Rejected { reason: Rejection::Account, code }) => {
+                let news = probe || !self.was_out;
+                news.then(|| Word::Refused { code: code.clone(), probe })
+            }
+            Some(Outcome::Accepted { .. } | Outcome::Rejected { .. }) => {
+                self.was_out.then_some(Word::Passed)
+            }
+            _ => probe.then_some(Word::Silent),
+        }
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         PROVIDER_CALLS_RUNNING.with_label_values(&[self.provider()]).dec();
-        match (self.admission, self.health) {
-            (Admission::Ordinary, None) => {}
+        match (self.admission, self.ended.take()) {
+            (_, Some((health, word))) => self.guard.record(self.admission, health, word),
             // A probe that was not made proves nothing: it is due again.
-            (admission, health) => self.guard.record(admission, health.unwrap_or(Health::Bad)),
+            (Admission::Probe, None) => self.guard.record(self.admission, Health::Bad, None),
+            // The right to it runs out, and is given anew.
+            (Admission::Ordinary | Admission::AccountProbe, None) => {}
         }
     }
 }

@@ -6,13 +6,13 @@ use shared::{
     clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
     db,
-    jobs::Queue,
     otp::Otp,
     queue::{Pusher, QueueServer},
     redis::Redis,
     sms::{deliveries::Deliveries, providers, templates::Templates},
 };
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use crate::{cron::CronJob, guard::Guard, jobs::Job};
 
@@ -23,6 +23,8 @@ pub mod guard;
 pub mod jobs;
 pub mod operations;
 pub mod outcome;
+pub mod providers_command;
+pub mod standing;
 pub mod supervisor;
 pub mod sweep;
 
@@ -44,6 +46,8 @@ pub struct Environment {
     pub templates: Templates,
     /// SMS providers behind their guards, first choice first.
     pub providers: Vec<Guard>,
+    /// Rung when a guard has a word for the other workers.
+    pub words: Arc<Notify>,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -58,7 +62,9 @@ impl Environment {
     /// # Errors
     /// When a key or an address in the configuration cannot be used.
     pub fn build(config: Config, process: String) -> anyhow::Result<Self> {
-        let providers = Guard::around(providers::build(&config, &mut Vec::new()), &config);
+        let words = Arc::new(Notify::new());
+        let providers = providers::build(&config, &mut Vec::new());
+        let providers = Guard::around(providers, &config, &words);
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
@@ -70,6 +76,7 @@ impl Environment {
             process,
             templates: Templates::new(&config.sms),
             providers,
+            words,
             pool,
             clock,
             config,
@@ -84,12 +91,6 @@ impl Environment {
     /// Every provider's name, first choice first.
     pub fn provider_names(&self) -> Vec<&str> {
         self.providers.iter().map(Guard::name).collect()
-    }
-
-    /// The names of those that would take a call of this queue's now.
-    pub fn available_providers(&self, queue: Queue) -> Vec<&str> {
-        let free = |guard: &&Guard| guard.wait(queue).is_zero();
-        self.providers.iter().filter(free).map(Guard::name).collect()
     }
 }
 
@@ -116,4 +117,7 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_cron_runs::JOB,
     cron::poll_delivery_reports::JOB,
     cron::purge_inbound_texts::JOB,
+    cron::poll_provider_balances::JOB,
+    cron::count_provider_hours::JOB,
+    cron::purge_provider_hours::JOB,
 ];

@@ -10,6 +10,7 @@ use worker::{
     Environment, JOBS,
     consumers::Consumers,
     cron::{self, command::CronCommand},
+    providers_command::{self, ProvidersCommand},
     sweep,
 };
 
@@ -30,6 +31,8 @@ enum Command {
     /// Look at cron jobs or run one now
     #[command(subcommand)]
     Cron(CronCommand),
+    /// How the SMS providers do: who is out, what is left, what the last hour and day were like
+    Providers(ProvidersCommand),
 }
 
 #[tokio::main]
@@ -54,6 +57,9 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run(config).await,
         Command::Cron(command) => cron::command::execute(&environment(config)?, command).await,
+        Command::Providers(command) => {
+            providers_command::execute(&environment(config)?, command).await
+        }
     }
 }
 

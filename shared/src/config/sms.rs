@@ -27,6 +27,15 @@ pub struct Sms {
     /// Providers in the order they are tried. Empty (default): every configured one by name, and
     /// `sandbox` if none is and the mode is sandbox; [`super::Config::sms_order`] says which.
     pub order: Vec<String>,
+    /// How often each is the first to be tried, in proportion; those not named only if the others
+    /// cannot. Empty (default): `order` alone decides.
+    pub weights: BTreeMap<String, u32>,
+    /// Seconds for which a provider that refuses our account is not asked; doubled with every try
+    /// it refuses again, up to an hour. Default 300.
+    pub account_pause_seconds: u32,
+    /// What must at least be left at a provider, by name, in whole units of what it counts in
+    /// (rials, roubles, texts). Below that operators are told. Empty (default): nobody is.
+    pub low_balance: BTreeMap<String, u32>,
     /// Providers by name, as written: each provider reads its own table with
     /// [`super::parse_table`]. The key `kind` (default: the name) chooses the provider.
     pub providers: BTreeMap<String, Table>,
@@ -95,6 +104,9 @@ impl Default for Sms {
     fn default() -> Self {
         Self {
             order: Vec::new(),
+            weights: BTreeMap::new(),
+            account_pause_seconds: 300,
+            low_balance: BTreeMap::new(),
             providers: BTreeMap::new(),
             templates: BTreeMap::new(),
             anonymous: None,
@@ -146,6 +158,9 @@ impl fmt::Debug for Sms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sms")
             .field("order", &self.order)
+            .field("weights", &self.weights)
+            .field("account_pause_seconds", &self.account_pause_seconds)
+            .field("low_balance", &self.low_balance)
             .field("providers", &self.providers.keys())
             .field("templates", &self.templates.keys())
             .field("anonymous", &self.anonymous.is_some())

@@ -347,23 +347,30 @@ pub(super) async fn reserve(
         .collect()
 }
 
+/// Marks the code used, and the latest text that carried it as the one that brought it: what is
+/// learnt about providers. Locks the code, then the message.
 pub(super) async fn consume(
     connection: &mut PgConnection,
     checked: &CheckedCode,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
-    let consumed = sqlx::query!(
-        "UPDATE otp_codes SET consumed_at = $4
-         WHERE phone = $1 AND purpose = $2 AND generation = $3
-           AND consumed_at IS NULL AND expires_at > $4",
+    sqlx::query_scalar!(
+        r#"WITH code AS (
+             UPDATE otp_codes SET consumed_at = $4
+             WHERE phone = $1 AND purpose = $2 AND generation = $3
+               AND consumed_at IS NULL AND expires_at > $4
+             RETURNING last_local_id),
+         brought AS (
+             UPDATE sms_messages m SET verified_at = now()
+             FROM code WHERE m.local_id = code.last_local_id)
+         SELECT EXISTS (SELECT FROM code) AS "consumed!""#,
         checked.phone.as_e164(),
         checked.purpose.as_str(),
         checked.generation,
         now,
     )
-    .execute(connection)
-    .await?;
-    Ok(consumed.rows_affected() == 1)
+    .fetch_one(connection)
+    .await
 }
 
 pub(super) async fn purge_codes(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {

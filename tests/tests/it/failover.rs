@@ -71,6 +71,7 @@ async fn what_the_first_provider_refuses_or_puts_off_goes_through_the_second_at_
         assert_eq!(row.provider.as_deref(), Some(carrier), "after {attempt}");
         assert_eq!(row.attempt, 1);
         peyk.kill_worker().await;
+        peyk.database.execute("DELETE FROM sms_provider_states").await;
     }
 }
 

@@ -11,12 +11,15 @@ use shared::config::{Config, Missed};
 use crate::Environment;
 
 pub mod command;
+pub mod count_provider_hours;
 mod perform;
 pub mod poll_delivery_reports;
+pub mod poll_provider_balances;
 pub mod purge_cron_runs;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
 pub mod purge_inbound_texts;
+pub mod purge_provider_hours;
 pub mod purge_send_counters;
 pub mod purge_sms_messages;
 mod run;

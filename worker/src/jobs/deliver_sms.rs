@@ -12,6 +12,7 @@ use shared::{
         MessageKind, MessageStatus,
         deliveries::{self, Action, Claim, Next, Settlement},
         providers::{Lookup, Outcome, OutgoingSms},
+        routing,
         templates::Wording,
     },
     telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS},
@@ -30,6 +31,8 @@ const SETTLE_TRIES: u32 = 3;
 const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest pause before a job looks again whether a provider takes calls.
 const NOBODY_PAUSE: Duration = Duration::from_millis(500);
+/// Pause of a text whose only providers refuse our account: that lasts.
+const ACCOUNT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Texts with one-time codes.
 pub const OTP: Job = Job {
@@ -77,8 +80,10 @@ async fn deliver_sms(id: RowId, env: &Environment) -> Result<(), WriteError> {
     };
     let able = |name: &&str| env.templates.content_for(name, &wording).is_some();
     let order: Vec<_> = env.provider_names().into_iter().filter(able).collect();
+    let order = routing::spread(&order, &env.config.sms.weights, claim.local_id);
     let queue = claim.kind.queue();
-    let available: Vec<_> = env.available_providers(queue).into_iter().filter(able).collect();
+    let is_free = |name: &&str| env.provider(name).is_some_and(|guard| guard.wait(queue).is_zero());
+    let available: Vec<_> = order.iter().copied().filter(is_free).collect();
     let delivery = Delivery {
         env,
         claim: &claim,
@@ -158,7 +163,10 @@ impl<'a> Delivery<'a> {
         };
         let queue = claim.kind.queue();
         let Some(pass) = provider.enter(queue) else {
-            let pause = provider.wait(queue).clamp(Duration::from_millis(100), NOBODY_PAUSE);
+            let pause = match provider.wait(queue) {
+                Duration::MAX => ACCOUNT_PAUSE,
+                wait => wait.clamp(Duration::from_millis(100), NOBODY_PAUSE),
+            };
             return deliveries::postpone(&env.pool, claim, pause).await.map_err(WriteError::from);
         };
         if !env.deliveries.start_call(claim, name, Action::Send).await? {

@@ -41,6 +41,10 @@ fn values_without_meaning_are_refused() {
         ("phone.countries", "[\"IR\", \"QQ\"]"),
         ("phone.default_country", "\"DE\""),
         ("sms.order", "[\"nobody\"]"),
+        ("sms.weights", "{ nobody = 1 }"),
+        ("sms.low_balance", "{ nobody = 1 }"),
+        ("sms.account_pause_seconds", "0"),
+        ("sms.account_pause_seconds", "3601"),
         ("sms.connect_timeout_ms", "9000"),
         ("sms.max_attempts", "0"),
         ("sms.webhook_secret", "\"\""),
@@ -99,6 +103,23 @@ fn a_spend_buys_at_least_one_text() {
     load(&file(1000), &[]).unwrap();
     let without = errors("[limits]\ndaily_spend_rials = 5", &[]);
     assert!(without[0].contains("needs sms.price_rials"), "{without:?}");
+}
+
+#[test]
+fn weights_are_of_providers_in_use_and_leave_somebody_to_begin_with() {
+    let file = |weights: &str| {
+        format!(
+            "[sms]\norder = [\"a\", \"b\"]\nweights = {weights}\n[sms.providers]\na = {{}}\nb = {{}}\nc = {{}}"
+        )
+    };
+    for bad in ["{ a = 0 }", "{ a = 1001 }", "{ a = 1, c = 1 }"] {
+        assert_eq!(paths(&file(bad), &[]), ["sms.weights"], "{bad}");
+    }
+    let config = load(&file("{ a = 70 }"), &[("PEYK__SMS__WEIGHTS__B", "30")]).unwrap();
+    assert_eq!(
+        config.sms.weights.into_iter().collect::<Vec<_>>(),
+        [("a".to_owned(), 70), ("b".to_owned(), 30)]
+    );
 }
 
 #[test]

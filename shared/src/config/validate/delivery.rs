@@ -25,7 +25,9 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     checks.range("sms.max_attempts", config.sms.max_attempts, 1..=1_000);
     checks.range("sms.message_ttl_seconds", config.sms.message_ttl_seconds, 60..=2_592_000);
     webhooks(checks, &config.sms);
+    checks.range("sms.account_pause_seconds", config.sms.account_pause_seconds, 1..=3_600);
     order(checks, config);
+    weights(checks, config);
     for (name, template) in &config.sms.templates {
         self::template(checks, &config.sms, name, template);
     }
@@ -100,6 +102,20 @@ fn order(checks: &mut Checks<'_>, config: &Config) {
         config.mode != Mode::Production || !sandboxed,
         "must not use a sandbox provider in production: its texts reach nobody",
     );
+}
+
+/// Of providers that are used; and somebody must be the first.
+fn weights(checks: &mut Checks<'_>, config: &Config) {
+    let Sms { weights, low_balance, .. } = &config.sms;
+    let order = config.sms_order();
+    let message = "must only name providers of sms.order";
+    checks.relate("sms.weights", "sms.order", weights.keys().all(|w| order.contains(w)), message);
+    let fine = weights.values().all(|weight| *weight <= 1_000);
+    checks.require("sms.weights", fine, "must be numbers of 0 to 1000");
+    let some = weights.is_empty() || weights.values().any(|weight| *weight > 0);
+    checks.require("sms.weights", some, "must not all be 0");
+    let fine = low_balance.keys().all(|name| order.contains(name));
+    checks.relate("sms.low_balance", "sms.order", fine, message);
 }
 
 fn provider(checks: &mut Checks<'_>, config: &Config, name: &str, table: &Table) {

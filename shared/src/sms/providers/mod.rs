@@ -16,6 +16,7 @@ use crate::phone::PhoneNumber;
 use crate::sms::webhooks::Webhooks;
 use http_client::Timeouts;
 
+mod balance;
 mod basic_auth;
 pub mod http;
 pub mod http_client;
@@ -34,6 +35,7 @@ mod values;
 pub mod webhook;
 pub mod wire;
 
+pub use balance::Balance;
 pub use webhook::{WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// What a provider is asked to carry, for one recipient.
@@ -199,20 +201,6 @@ impl std::fmt::Debug for InboundSms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("InboundSms").field("id", &self.provider_message_id).finish_non_exhaustive()
     }
-}
-
-/// What is left on an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Balance {
-    /// Money, in hundredths of `currency` (ISO 4217), e.g. 12050 of `RUB`; rials are whole.
-    Money {
-        /// Hundredths; of rials: rials.
-        amount: i64,
-        /// `IRR`, `RUB`, `USD` …
-        currency: String,
-    },
-    /// So many texts.
-    Texts(i64),
 }
 
 /// Why a question to a provider has no answer.

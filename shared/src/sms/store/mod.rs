@@ -3,12 +3,15 @@
 mod blocklist;
 mod counters;
 mod deliveries;
+mod hours;
 mod inbound;
 mod messages;
 mod reports;
+mod states;
 
 pub(super) use self::{
-    blocklist::*, counters::*, deliveries::*, inbound::*, messages::*, reports::*,
+    blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
+    states::*,
 };
 
 use crate::phone::PhoneNumber;
