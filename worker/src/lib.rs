@@ -11,20 +11,23 @@ use shared::{
     queue::{Pusher, QueueServer},
     redis::Redis,
     sms::{deliveries::Deliveries, providers, templates::Templates},
+    webhooks::{self, Outbox},
 };
 use sqlx::PgPool;
 
-use crate::{cron::CronJob, guard::Guard, jobs::Job};
+use crate::{cron::CronJob, endpoints::Endpoints, guard::Guard, jobs::Job};
 
 pub mod breaker;
 pub mod consumers;
 pub mod cron;
+pub mod endpoints;
 pub mod guard;
 pub mod jobs;
 pub mod operations;
 pub mod outcome;
 pub mod supervisor;
 pub mod sweep;
+pub mod webhooks_command;
 
 /// What jobs, the sweep and cron jobs work with.
 pub struct Environment {
@@ -44,6 +47,12 @@ pub struct Environment {
     pub templates: Templates,
     /// SMS providers behind their guards, first choice first.
     pub providers: Vec<Guard>,
+    /// Where features say what happened.
+    pub outbox: Outbox,
+    /// The claim / call / settle protocol of webhooks.
+    pub webhooks: webhooks::deliveries::Deliveries,
+    /// Endpoints of webhooks behind their guards.
+    pub endpoints: Endpoints,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -62,8 +71,13 @@ impl Environment {
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
+        let outbox = Outbox::new(&config.webhooks, clock.clone());
+        let lease = config.sms.lease();
         Ok(Self {
-            deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
+            deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone()),
+            webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
+            endpoints: Endpoints::new(&config)?,
+            outbox,
             otp: Otp::new(pool.clone(), clock.clone(), &config)?,
             redis: Redis::start(&config.redis)?,
             pusher: Pusher::start(queues, config.worker.queue_window),
@@ -105,7 +119,12 @@ pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
 }
 
 /// The one list of jobs.
-pub const JOBS: &[Job] = &[jobs::deliver_sms::OTP, jobs::deliver_sms::SMS, jobs::deliver_sms::BULK];
+pub const JOBS: &[Job] = &[
+    jobs::deliver_sms::OTP,
+    jobs::deliver_sms::SMS,
+    jobs::deliver_sms::BULK,
+    jobs::deliver_webhook::JOB,
+];
 
 /// The one list of cron jobs.
 pub const CRON_JOBS: &[CronJob] = &[
@@ -114,5 +133,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_ended_sessions::JOB,
     cron::purge_send_counters::JOB,
     cron::purge_cron_runs::JOB,
+    cron::purge_webhook_events::JOB,
     cron::poll_delivery_reports::JOB,
 ];

@@ -11,6 +11,7 @@ use worker::{
     consumers::Consumers,
     cron::{self, command::CronCommand},
     sweep,
+    webhooks_command::{self, WebhooksCommand},
 };
 
 /// Connections to PostgreSQL of all that is no job: sweep, cron and health checks.
@@ -30,6 +31,9 @@ enum Command {
     /// Look at cron jobs or run one now
     #[command(subcommand)]
     Cron(CronCommand),
+    /// Look at webhooks, tell them again or try an endpoint out
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
 }
 
 #[tokio::main]
@@ -54,6 +58,9 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run(config).await,
         Command::Cron(command) => cron::command::execute(&environment(config)?, command).await,
+        Command::Webhooks(command) => {
+            webhooks_command::execute(&environment(config)?, command).await
+        }
     }
 }
 

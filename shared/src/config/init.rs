@@ -180,6 +180,11 @@ mod tests {
                 "#kavenegar",
                 "#templates",
                 "#numbers",
+                "#[webhooks",
+                "#url = \"https://shop",
+                "#secrets",
+                "#events",
+                "#timeout_ms",
             ];
             // The example of a provider goes up to the next blank line.
             in_provider = line.starts_with("#[sms.providers.") || in_provider && !line.is_empty();

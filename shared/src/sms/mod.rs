@@ -10,6 +10,7 @@ use crate::{jobs::Queue, phone::PhoneNumber};
 
 pub(crate) mod budget;
 pub mod deliveries;
+mod events;
 pub mod messages;
 pub mod providers;
 pub mod reports;

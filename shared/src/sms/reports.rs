@@ -5,14 +5,28 @@
 
 use sqlx::PgPool;
 
-use super::{providers::Report, store};
+use super::{
+    events::{self, Moment},
+    providers::Report,
+    store,
+};
+use crate::webhooks::Outbox;
 
 /// Takes down what a provider said; the messages it changed.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn record(pool: &PgPool, provider: &str, reports: &[Report]) -> Result<u64, sqlx::Error> {
-    store::record_reports(pool, provider, reports).await
+pub async fn record(
+    pool: &PgPool,
+    outbox: &Outbox,
+    provider: &str,
+    reports: &[Report],
+) -> Result<u64, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let changed = store::record_reports(&mut tx, provider, reports).await?;
+    events::tell(&mut tx, outbox, &changed, Moment::Reported).await?;
+    tx.commit().await?;
+    Ok(changed.len() as u64)
 }
 
 /// The ids of messages about which the provider is to be asked now, at most `limit`; they come up

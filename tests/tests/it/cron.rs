@@ -13,12 +13,13 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 6] = [
+const JOBS: [&str; 7] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
     "purge-send-counters",
     "purge-cron-runs",
+    "purge-webhook-events",
     "poll-delivery-reports",
 ];
 
@@ -34,7 +35,7 @@ async fn the_list_says_what_each_job_does_when_it_ran_and_when_it_will() {
     let jobs: Vec<_> = list.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(jobs, JOBS);
     assert!(list.contains("  Deletes one-time codes and requests that ended more than a day ago"));
-    assert_eq!(list.matches("  last run: never").count(), 6, "{list}");
+    assert_eq!(list.matches("  last run: never").count(), 7, "{list}");
     let schedules: Vec<_> =
         list.lines().filter_map(|line| line.strip_prefix("  schedule: ")).collect();
     assert_eq!(schedules[..3], ["0 */10 * * * *", "off", "0 45 1 * * *"]);

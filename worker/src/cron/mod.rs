@@ -18,6 +18,7 @@ pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
 pub mod purge_send_counters;
 pub mod purge_sms_messages;
+pub mod purge_webhook_events;
 mod run;
 mod scheduler;
 mod store;

@@ -34,7 +34,7 @@ const NOBODY_PAUSE: Duration = Duration::from_millis(500);
 /// Texts with one-time codes.
 pub const OTP: Job = Job {
     queue: Queue::Otp,
-    tidy: |env| deliveries::tidy(&env.pool, env.clock.now()).boxed(),
+    tidy: |env| deliveries::tidy(&env.pool, &env.outbox, env.clock.now()).boxed(),
     take_due: |env, room| take_due(env, MessageKind::Otp, room),
     backlog: |env| deliveries::backlog(&env.pool, MessageKind::Otp).boxed(),
     ..SMS
@@ -297,7 +297,7 @@ async fn abandon(
     reason: &str,
 ) -> Result<(), WriteError> {
     tracing::info!(job.id = claim.id, reason, "sms given up");
-    if deliveries::abandon(&env.pool, claim, status, reason).await? {
+    if deliveries::abandon(&env.pool, &env.outbox, claim, status, reason).await? {
         announce(env, claim, status).await;
     }
     Ok(())

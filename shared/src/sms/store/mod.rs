@@ -4,8 +4,9 @@ mod counters;
 mod deliveries;
 mod messages;
 mod reports;
+mod told;
 
-pub(super) use self::{counters::*, deliveries::*, messages::*, reports::*};
+pub(super) use self::{counters::*, deliveries::*, messages::*, reports::*, told::*};
 
 use crate::phone::PhoneNumber;
 

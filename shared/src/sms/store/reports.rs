@@ -1,21 +1,22 @@
 //! SQL of delivery reports.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::super::providers::{DeliveryStatus, Report};
 
+/// The ids of the messages that were changed.
 pub(in crate::sms) async fn record_reports(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     provider: &str,
     reports: &[Report],
-) -> Result<u64, sqlx::Error> {
+) -> Result<Vec<i64>, sqlx::Error> {
     let ids: Vec<_> = reports.iter().map(|report| report.provider_message_id.clone()).collect();
     let states: Vec<_> =
         reports.iter().map(|report| report.status.map(DeliveryStatus::as_str)).collect();
     let states: Vec<_> = states.into_iter().map(|state| state.map(str::to_owned)).collect();
     let codes: Vec<String> =
         reports.iter().map(|report| report.code.chars().take(64).collect()).collect();
-    let changed = sqlx::query!(
+    sqlx::query_scalar!(
         "UPDATE sms_messages m
          SET delivery = coalesce(r.delivery, m.delivery), delivery_code = r.code,
              delivery_at = now(),
@@ -29,15 +30,15 @@ pub(in crate::sms) async fn record_reports(
                   >= array_position(ARRAY['accepted', 'carried', 'undelivered', 'delivered'],
                         m.delivery))
            AND (m.delivery, m.delivery_code)
-               IS DISTINCT FROM (coalesce(r.delivery, m.delivery), r.code)",
+               IS DISTINCT FROM (coalesce(r.delivery, m.delivery), r.code)
+         RETURNING m.id",
         provider,
         &ids,
         &states as &[Option<String>],
         &codes,
     )
-    .execute(pool)
-    .await?;
-    Ok(changed.rows_affected())
+    .fetch_all(connection)
+    .await
 }
 
 pub(in crate::sms) async fn take_polls(
