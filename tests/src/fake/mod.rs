@@ -16,6 +16,7 @@ mod megafon;
 pub mod melipayamak;
 pub mod parsian_webco;
 mod provider;
+mod receiver;
 mod sms_aero;
 pub mod sms_ir;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use ippanel::{IPPANEL_KEY, IPPANEL_LINE, ippanel};
 pub use kavenegar::{API_KEY, Call, Delivered, Effect, FakeKavenegar};
 pub use megafon::megafon;
 pub use provider::{Answer, FakeProvider, Protocol};
+pub use receiver::{Receiver, Told};
 pub use sms_aero::sms_aero;
 pub use twilio::{TWILIO_LINE, TWILIO_SERVICE, twilio};

@@ -39,3 +39,4 @@ mod queue;
 mod reports;
 mod secrets;
 mod supervision;
+mod webhooks;
