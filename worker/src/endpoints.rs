@@ -13,7 +13,7 @@ use shared::{
     jobs::Queue,
     telemetry::{WEBHOOK_BREAKER, WEBHOOK_SECONDS},
     webhooks::{
-        deliveries::Claim,
+        deliveries::{Claim, Standing},
         sender::{Answer, Sender},
     },
 };
@@ -28,23 +28,30 @@ pub struct Endpoints(Vec<Endpoint>);
 pub struct Endpoint {
     name: String,
     sender: Sender,
+    /// How many places there are.
+    share: usize,
     places: Semaphore,
     breaker: Mutex<Breaker>,
 }
 
 impl Endpoints {
-    /// All of them. With several, none may hold more than half of the jobs that run at once.
+    /// All of them, each with the same share of the jobs that run at once: one that hangs takes
+    /// nothing from another.
     ///
     /// # Errors
     /// When one cannot be used; those of a loaded configuration can.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let endpoints = &config.webhooks.endpoints;
         let jobs = config.worker.concurrency(Queue::Webhooks);
-        let places = if endpoints.len() == 1 { jobs } else { jobs.div_ceil(2) };
+        let share = (jobs / endpoints.len().max(1)).max(1);
         let each = endpoints.iter().map(|(name, settings)| {
-            let (places, breaker) = (Semaphore::new(places), Mutex::default());
-            let endpoint =
-                Endpoint { name: name.clone(), sender: Sender::new(settings)?, places, breaker };
+            let endpoint = Endpoint {
+                name: name.clone(),
+                sender: Sender::new(settings)?,
+                share,
+                places: Semaphore::new(share),
+                breaker: Mutex::default(),
+            };
             endpoint.show(State::Closed);
             Ok(endpoint)
         });
@@ -56,10 +63,29 @@ impl Endpoints {
         self.0.iter().map(|endpoint| endpoint.name.as_str()).collect()
     }
 
-    /// The names of those that would take a call now.
-    pub fn open(&self) -> Vec<String> {
-        let open = self.0.iter().filter(|endpoint| endpoint.is_open());
-        open.map(|endpoint| endpoint.name.clone()).collect()
+    /// Who takes calls now and who does not.
+    pub fn standing(&self) -> Standing {
+        let names = |wanted: fn(&Endpoint) -> bool| {
+            let chosen = self.0.iter().filter(|endpoint| wanted(endpoint));
+            chosen.map(|endpoint| endpoint.name.clone()).collect()
+        };
+        Standing {
+            open: names(|endpoint| endpoint.is_in() && endpoint.places.available_permits() > 0),
+            out: names(|endpoint| !endpoint.is_in()),
+        }
+    }
+
+    /// How many more deliveries of an endpoint are to be fetched, now that a call has ended.
+    /// `None`: enough are under way. Small helpings would cost more than they bring.
+    pub fn helping(&self, name: &str) -> Option<usize> {
+        let endpoint = self.0.iter().find(|endpoint| endpoint.name == name)?;
+        let free = endpoint.places.available_permits();
+        (endpoint.is_in() && free >= endpoint.share.div_ceil(2)).then_some(free)
+    }
+
+    /// Places of each endpoint.
+    pub fn share(&self) -> usize {
+        self.0.first().map_or(1, |endpoint| endpoint.share)
     }
 
     /// The right to one call to the endpoint of this name; `None` when there is no place, its
@@ -73,8 +99,8 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    fn is_open(&self) -> bool {
-        self.places.available_permits() > 0 && self.breaker().wait(Instant::now()).is_zero()
+    fn is_in(&self) -> bool {
+        self.breaker().wait(Instant::now()).is_zero()
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {

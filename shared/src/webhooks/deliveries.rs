@@ -72,6 +72,16 @@ pub enum Next {
     GiveUp,
 }
 
+/// Which endpoints may be told now.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Those that take a call: only their rows are claimed.
+    pub open: Vec<String>,
+    /// Those that are taken out: their rows are pushed again when nobody trusts their last push
+    /// any more. Those of endpoints in neither list wait for a place and may be pushed at once.
+    pub out: Vec<String>,
+}
+
 /// The hot statements of the protocol, their commits shared by all jobs of a process.
 #[derive(Clone)]
 pub struct Deliveries {
@@ -88,17 +98,12 @@ impl Deliveries {
         }
     }
 
-    /// Claims the row if it is due, nobody else's, first of its subject, and its endpoint one of
-    /// those named.
+    /// Claims the row if it is due, nobody else's, first of its subject, and its endpoint open.
     ///
     /// # Errors
     /// When the database is away; if something was claimed all the same, its lease runs out.
-    pub async fn claim(
-        &self,
-        id: RowId,
-        endpoints: Vec<String>,
-    ) -> Result<Option<Claim>, WriteError> {
-        self.claims.write((id.0, endpoints)).await
+    pub async fn claim(&self, id: RowId, standing: Standing) -> Result<Option<Claim>, WriteError> {
+        self.claims.write((id.0, standing)).await
     }
 
     /// Records how an attempt ended and moves the delivery on. `false`: another attempt has begun
@@ -127,27 +132,30 @@ struct Settlements;
 impl BatchWrite for Claims {
     const NAME: &'static str = "claim_webhook";
 
-    type Item = (i64, Vec<String>);
+    type Item = (i64, Standing);
     type Answer = Option<Claim>;
     type Key = i64;
 
-    fn key(&self, (id, _): &(i64, Vec<String>)) -> i64 {
+    fn key(&self, (id, _): &(i64, Standing)) -> i64 {
         *id
     }
 
     async fn write(
         &self,
         connection: &mut PgConnection,
-        items: &[(i64, Vec<String>)],
+        items: &[(i64, Standing)],
     ) -> Result<Vec<Option<Claim>>, sqlx::Error> {
         let ids: Vec<_> = items.iter().map(|(id, _)| *id).collect();
         // They were asked for in the same moment. Who finds no place after all puts the row off.
-        let endpoints: BTreeSet<_> = items.iter().flat_map(|(_, endpoints)| endpoints).collect();
-        let endpoints: Vec<_> = endpoints.into_iter().cloned().collect();
-        let mut claims = store::claim(connection, &ids, &endpoints, self.lease).await?;
+        let union = |names: fn(&Standing) -> &Vec<String>| -> Vec<String> {
+            let all: BTreeSet<_> = items.iter().flat_map(|(_, standing)| names(standing)).collect();
+            all.into_iter().cloned().collect()
+        };
+        let (open, out) = (union(|standing| &standing.open), union(|standing| &standing.out));
+        let mut claims = store::claim(connection, &ids, &open, self.lease).await?;
         let left: Vec<_> = ids.iter().copied().filter(|id| !claims.contains_key(id)).collect();
         if !left.is_empty() {
-            store::put_behind(connection, &left).await?;
+            store::hand_back(connection, &left, &out).await?;
         }
         Ok(ids.iter().map(|id| claims.remove(id)).collect())
     }
@@ -198,24 +206,12 @@ pub async fn tidy(pool: &PgPool) -> Result<Tidied, sqlx::Error> {
     Ok(Tidied { expired, reclaimed })
 }
 
-/// Marks due deliveries as pushed and returns them, `room` at most. Each of the endpoints has the
-/// same share of it, which one that takes nothing cannot leave: only its longest due rows are
-/// ever in the queue.
+/// Marks up to `room` due deliveries of an endpoint as pushed and returns them.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn take_due(
-    pool: &PgPool,
-    endpoints: &[&str],
-    room: i64,
-) -> Result<Vec<RowId>, sqlx::Error> {
-    let count = i64::try_from(endpoints.len()).unwrap_or(i64::MAX).max(1);
-    let share = (room / count).max(1);
-    let mut due = Vec::new();
-    for endpoint in endpoints {
-        due.extend(store::take_due(pool, endpoint, share).await?.into_iter().map(RowId));
-    }
-    Ok(due)
+pub async fn take_due(pool: &PgPool, endpoint: &str, room: i64) -> Result<Vec<RowId>, sqlx::Error> {
+    Ok(store::take_due(pool, endpoint, room).await?.into_iter().map(RowId).collect())
 }
 
 /// The deliveries that are due at one endpoint.

@@ -102,15 +102,17 @@ pub(super) async fn claim(
     Ok(claims.map(|claim| (claim.id, claim)).collect())
 }
 
-/// Puts off those of the rows that stand behind an earlier event of their subject until that one
-/// is due, so that they are not asked for again and again.
-pub(super) async fn put_behind(
+/// What becomes of due rows that were not claimed. One that stands behind an earlier event of its
+/// subject is put off until that one is due, so that it is not asked for again and again. One of
+/// an endpoint that is not `out` may be pushed again at once.
+pub(super) async fn hand_back(
     connection: &mut PgConnection,
     ids: &[i64],
+    out: &[String],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE webhook_deliveries d
-         SET pushed_until = NULL, next_attempt_at = behind.due
+         SET pushed_until = NULL, next_attempt_at = coalesce(left_over.due, d.next_attempt_at)
          FROM (
              SELECT h.id, (
                  SELECT greatest(p.next_attempt_at, now() + interval '1 second')
@@ -119,9 +121,12 @@ pub(super) async fn put_behind(
                    AND p.status IN ('queued', 'sending')
                  ORDER BY p.id LIMIT 1) AS due
              FROM webhook_deliveries h
-             WHERE h.id = ANY($1) AND h.status = 'queued' AND h.next_attempt_at <= now()) behind
-         WHERE d.id = behind.id AND d.status = 'queued' AND behind.due IS NOT NULL",
+             WHERE h.id = ANY($1) AND h.status = 'queued'
+               AND h.next_attempt_at <= now()) left_over
+         WHERE d.id = left_over.id AND d.status = 'queued'
+           AND (left_over.due IS NOT NULL OR d.endpoint <> ALL($2))",
         ids,
+        out,
     )
     .execute(connection)
     .await
@@ -243,26 +248,22 @@ pub(super) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
     Ok(reclaimed.rows_affected())
 }
 
-/// Of the `share` rows of an endpoint that are due for longest, those that are not in the queue.
 pub(super) async fn take_due(
     pool: &PgPool,
     endpoint: &str,
-    share: i64,
+    room: i64,
 ) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "UPDATE webhook_deliveries
          SET pushed_until = now() + make_interval(secs => $3)
          WHERE id IN (
-             SELECT d.id FROM webhook_deliveries d
-             JOIN (
-                 SELECT id FROM webhook_deliveries
-                 WHERE endpoint = $1 AND status = 'queued' AND next_attempt_at <= now()
-                 ORDER BY next_attempt_at LIMIT $2) front ON front.id = d.id
-             WHERE d.status = 'queued' AND (d.pushed_until IS NULL OR d.pushed_until <= now())
-             FOR UPDATE OF d SKIP LOCKED)
+             SELECT id FROM webhook_deliveries
+             WHERE endpoint = $1 AND status = 'queued' AND next_attempt_at <= now()
+               AND (pushed_until IS NULL OR pushed_until <= now())
+             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
          RETURNING id",
         endpoint,
-        share,
+        room,
         PUSH_TRUST_SECONDS,
     )
     .fetch_all(pool)

@@ -32,8 +32,18 @@ pub const JOB: Job = Job {
     backlog: |env| backlog(env).boxed(),
 };
 
+/// Each endpoint's share of the room, and of one with a backlog no more than two rounds of its
+/// calls: the end of a call fetches more.
 async fn take_due(env: &Environment, room: i64) -> Result<Vec<RowId>, sqlx::Error> {
-    deliveries::take_due(&env.pool, &env.endpoints.names(), room).await
+    let names = env.endpoints.names();
+    let count = i64::try_from(names.len()).unwrap_or(i64::MAX).max(1);
+    let rounds = i64::try_from(env.endpoints.share() * 2).unwrap_or(i64::MAX);
+    let mut due = Vec::new();
+    for name in names {
+        let share = (room / count).clamp(1, rounds);
+        due.extend(deliveries::take_due(&env.pool, name, share).await?);
+    }
+    Ok(due)
 }
 
 async fn backlog(env: &Environment) -> Result<Backlog, sqlx::Error> {
@@ -47,14 +57,12 @@ async fn backlog(env: &Environment) -> Result<Backlog, sqlx::Error> {
     Ok(all)
 }
 
-/// Works on one row. What is not claimed because its endpoint takes nothing now stays due and is
-/// pushed again when the sweep does not trust its push any more.
+/// Works on one row. Whatever is not claimed stays due; see [`Standing`].
+///
+/// [`Standing`]: deliveries::Standing
 async fn deliver_webhook(id: RowId, env: &Environment) -> Result<(), WriteError> {
-    let open = env.endpoints.open();
-    if open.is_empty() {
-        return Ok(());
-    }
-    let Some(claim) = env.webhooks.claim(id, open).await? else { return Ok(()) };
+    let standing = env.endpoints.standing();
+    let Some(claim) = env.webhooks.claim(id, standing).await? else { return Ok(()) };
     let Some(pass) = env.endpoints.enter(&claim.endpoint) else {
         return deliveries::postpone(&env.pool, &claim, FULL_PAUSE).await.map_err(WriteError::from);
     };
@@ -64,6 +72,17 @@ async fn deliver_webhook(id: RowId, env: &Environment) -> Result<(), WriteError>
     // If this fails, the lease runs out and the endpoint is told again.
     if !env.webhooks.settle(&claim, settlement).await? {
         tracing::warn!(job.id = claim.id, "settled too late: the lease was lost");
+    }
+    fetch_more(env, &claim.endpoint).await?;
+    Ok(())
+}
+
+/// Fills the places that calls have left, so that a backlog goes as fast as its endpoint does.
+async fn fetch_more(env: &Environment, endpoint: &str) -> Result<(), sqlx::Error> {
+    let Some(room) = env.endpoints.helping(endpoint) else { return Ok(()) };
+    let room = i64::try_from(room).unwrap_or(i64::MAX);
+    for id in deliveries::take_due(&env.pool, endpoint, room).await? {
+        env.pusher.push(Queue::Webhooks, id);
     }
     Ok(())
 }

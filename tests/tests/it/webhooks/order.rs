@@ -53,7 +53,7 @@ async fn many_events_of_few_subjects_keep_their_order_at_two_workers() {
     for subject in ["a", "b", "c"] {
         let of_it: Vec<_> = told
             .iter()
-            .filter_map(|line| line.strip_prefix(subject)?.trim().parse().ok())
+            .filter_map(|line| line.strip_prefix(subject)?.trim().parse::<usize>().ok())
             .collect();
         assert_eq!(of_it, (0..20).collect::<Vec<usize>>(), "{subject}");
     }

@@ -140,7 +140,7 @@ async fn a_receiver_that_hangs_delays_neither_another_one_nor_a_code() {
     fast.wait_for_told(40).await;
     slow.wait_for_calls(2).await;
     assert!(slow.told().is_empty());
-    assert_eq!(slow.calls().len(), 2, "more than its half of the places");
+    assert_eq!(slow.calls().len(), 2, "more than its share of the places");
     let answers = join_all((0..5).map(|_| async { peyk.send_otp(&fresh_mobile()).await })).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     // And those are told, too.
