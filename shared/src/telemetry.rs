@@ -183,7 +183,7 @@ pub static CRON_SUCCESS_AGE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 /// Events that were emitted, by what happened; those of a transaction that failed are counted too.
 pub static WEBHOOK_EVENTS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_webhook_events_total", "Events emitted.", &["kind"]));
-/// Attempts to tell an endpoint, by what came of them: sent, retry, gave_up.
+/// Attempts to tell an endpoint, by what came of them: sent, retry, `gave_up`.
 pub static WEBHOOK_DELIVERIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_webhook_deliveries_total", "Attempts to tell.", &["endpoint", "result"])
 });

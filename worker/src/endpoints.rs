@@ -152,8 +152,9 @@ impl Pass<'_> {
 fn health_of(answer: &Answer) -> Health {
     match answer {
         // Whoever refuses this one event may take the next.
-        Answer::Refused { status: 400..=428 | 430..=499, .. } => Health::Good,
-        Answer::Taken { .. } | Answer::Gone => Health::Good,
+        Answer::Taken { .. }
+        | Answer::Gone
+        | Answer::Refused { status: 400..=428 | 430..=499, .. } => Health::Good,
         Answer::Refused { .. } | Answer::Nothing { .. } => Health::Bad,
     }
 }

@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn tries_end_and_those_before_a_replay_do_not_count() {
-        let lost = Answer::Nothing { code: "http.reset".to_owned() };
+        let silence = Answer::Nothing { code: "http.reset".to_owned() };
         let last = i32::try_from(Webhooks::default().max_attempts).unwrap();
-        assert!(pause(&settled(&lost, last - 1)).is_some());
-        assert_eq!(settled(&lost, last).next, Next::GiveUp);
+        assert!(pause(&settled(&silence, last - 1)).is_some());
+        assert_eq!(settled(&silence, last).next, Next::GiveUp);
     }
 }

@@ -49,7 +49,7 @@ fn endpoint(checks: &mut Checks<'_>, mode: Mode, name: &str, endpoint: &WebhookE
 }
 
 fn url(checks: &mut Checks<'_>, mode: Mode, path: &str, text: &str) {
-    let Some(url) = Url::parse(text).ok().filter(|url| url.has_host()) else {
+    let Some(url) = Url::parse(text).ok().filter(Url::has_host) else {
         return checks.require(path, false, "must be an https URL");
     };
     let known = matches!(url.scheme(), "http" | "https");

@@ -7,6 +7,7 @@ use peyk_tests::{
     fake::{Behaviour, FakeKavenegar, Receiver},
     harness::{fresh_mobile, wait_for},
 };
+use shared::jobs::Queue;
 
 use super::steps::{
     SECRET, emit, endpoint, event, key, outbox, pass_pauses, peyk, teller, text, wait_for_status,
@@ -104,19 +105,29 @@ async fn killed_before_the_end_of_a_text_is_written_both_it_and_its_event_are_wr
 }
 
 #[tokio::test]
-async fn emptying_redis_in_mid_stream_loses_nothing_and_repeats_nothing() {
+async fn emptying_redis_loses_nothing_and_repeats_nothing() {
     let shop = Receiver::start(SECRET).await;
-    // One at a time, so that ids wait in Redis to be lost.
-    let peyk = teller(&shop).set("WORKER__WEBHOOK_CONCURRENCY", "1").start().await;
-    for round in 0..4 {
-        let events: Vec<_> = (0..15).map(|at| event(&format!("{round}-{at}"), at)).collect();
-        emit(&peyk, &events).await;
-        shop.wait_for_told(round * 10 + 1).await;
-        peyk.redis.flush().await;
-    }
-    wait_for_status(&peyk, "sent", 60).await;
-    let times = times(&shop);
-    assert_eq!((times.len(), shop.told().len()), (60, 60));
+    // One at a time, and the first one hangs, so that ids wait in Redis to be lost.
+    let peyk = teller(&shop)
+        .set("WEBHOOKS__ENDPOINTS__SHOP__TIMEOUT_MS", "4000")
+        .set("WORKER__WEBHOOK_CONCURRENCY", "1")
+        .start()
+        .await;
+    shop.behave(Behaviour::HangAfterRead { effect: false });
+    let events: Vec<_> = (0..40).map(|at| event(&at.to_string(), at)).collect();
+    emit(&peyk, &events).await;
+    let queue = peyk.redis.queue_of(Queue::Webhooks).await;
+    wait_for("ids in Redis", || async { (queue.length().await >= 5).then_some(()) }).await;
+    peyk.redis.flush().await;
+    assert!(shop.told().is_empty());
+    shop.wait_for_told(39).await;
+    wait_for("the one that hung", || async {
+        pass_pauses(&peyk).await;
+        (shop.told().len() >= 40).then_some(())
+    })
+    .await;
+    wait_for_status(&peyk, "sent", 40).await;
+    assert_eq!((times(&shop).len(), shop.told().len()), (40, 40));
 }
 
 #[tokio::test]
