@@ -228,12 +228,12 @@ async fn no_secret_leaves_the_process_but_to_whom_it_belongs() {
     pass_seconds(&watched.peyk.database.pool, &second, 241).await;
     assert_eq!(watched.peyk.send_otp(&second).await.status, 200);
     watched.code(&second);
+    // Webhooks are taken, refused, and tell of numbers to whom they belong.
+    assert!(watched.receiver.wait_for_told(3).await[0].event.to_string().contains(&e164(&first)));
     watched.receiver.answer_with(500);
     watched.failing_sends().await;
     watched.bad_requests().await;
     watched.internal_error().await;
-    // Webhooks were taken, refused, and told of numbers to whom they belong.
-    assert!(watched.receiver.wait_for_told(3).await[0].event.to_string().contains(&e164(&first)));
     watched.receiver.wait_for_calls(6).await;
     let mut places = watched.redis_and_metrics().await;
     let database = vec![("the database", database_contents(&watched.peyk).await)];
