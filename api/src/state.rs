@@ -21,6 +21,7 @@ use shared::{
         templates::Templates,
         webhooks::Webhooks,
     },
+    webhooks::Outbox,
 };
 use sqlx::PgPool;
 
@@ -61,14 +62,15 @@ impl State {
         let redis = Redis::start(&config.redis)?;
         let otp = Otp::new(pool.clone(), clock.clone(), &config)?;
         let tokens = Tokens::new(&config.auth)?;
+        let outbox = Outbox::new(&config.webhooks, clock.clone());
         let webhooks = Webhooks::new(&config);
         let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: webhooks.as_ref().map(told_by).unwrap_or_default(),
             webhooks,
-            reports: Reports::new(pool.clone()),
-            inbound: Inbound::new(pool.clone(), clock.clone(), &config)?,
+            reports: Reports::new(pool.clone(), outbox.clone()),
+            inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             messages: Messages::new(pool.clone(), clock.clone(), &config),
             templates: Templates::new(&config.sms),
             auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),

@@ -16,11 +16,13 @@ pub enum Queue {
     Sms,
     /// Texts to many: kind `bulk`.
     Bulk,
+    /// Events to tell: `webhook_deliveries` rows.
+    Webhooks,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 3] = [Self::Otp, Self::Sms, Self::Bulk];
+    pub const ALL: [Self; 4] = [Self::Otp, Self::Sms, Self::Bulk, Self::Webhooks];
 
     /// The queue's name: Redis key part, metrics label.
     pub const fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Queue {
             Self::Otp => "otp",
             Self::Sms => "sms",
             Self::Bulk => "bulk",
+            Self::Webhooks => "webhooks",
         }
     }
 }
@@ -70,12 +73,28 @@ pub struct Backlog {
 /// Pauses between attempts of one delivery, in milliseconds; the last one repeats.
 const PAUSES_MS: [u64; 6] = [1_000, 2_500, 6_000, 15_000, 30_000, 60_000];
 
+/// Pauses between attempts of one webhook, in seconds: a receiver that is being deployed is told
+/// within a minute, one that is down for two days is still told.
+const WEBHOOK_PAUSES_S: [u64; 9] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800];
+
 /// How long to wait after the `failures`-th failed attempt (from 1), with a fifth of jitter
 /// either way so that a provider's recovery is not met by a crowd.
 pub fn pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
+    jittered(step(&PAUSES_MS, failures), rng)
+}
+
+/// [`pause_after`] for webhooks.
+pub fn webhook_pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
+    jittered(step(&WEBHOOK_PAUSES_S, failures) * 1_000, rng)
+}
+
+fn step(pauses: &[u64], failures: u32) -> u64 {
     let step = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-    let base = PAUSES_MS[step.min(PAUSES_MS.len() - 1)];
-    Duration::from_millis(rng.random_range(base * 4 / 5..=base * 6 / 5))
+    pauses[step.min(pauses.len() - 1)]
+}
+
+fn jittered(base_ms: u64, rng: &mut impl Rng) -> Duration {
+    Duration::from_millis(rng.random_range(base_ms * 4 / 5..=base_ms * 6 / 5))
 }
 
 #[cfg(test)]
@@ -99,5 +118,11 @@ mod tests {
             assert!((base * 4 / 5..=base * 6 / 5).contains(&pause), "{failures}: {pause}");
         }
         assert!(pause_after(u32::MAX, &mut rng) <= Duration::from_secs(72));
+        for (failures, base) in (1..).zip(WEBHOOK_PAUSES_S) {
+            let pause = webhook_pause_after(failures, &mut rng).as_millis();
+            let base = u128::from(base) * 1_000;
+            assert!((base * 4 / 5..=base * 6 / 5).contains(&pause), "{failures}: {pause}");
+        }
+        assert!(webhook_pause_after(u32::MAX, &mut rng) <= Duration::from_hours(10));
     }
 }

@@ -23,6 +23,7 @@ pub mod redis;
 pub mod sms;
 pub mod telemetry;
 pub mod users;
+pub mod webhooks;
 
 /// Chooses the TLS implementation of this process; call once, before the first connection.
 pub fn install_crypto() {

@@ -199,6 +199,26 @@ pub static CRON_SUCCESS_AGE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_cron_seconds_since_success", "Age of the latest success.", &["job"])
 });
 
+/// Events that were emitted, by what happened; those of a transaction that failed are counted too.
+pub static WEBHOOK_EVENTS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("peyk_webhook_events_total", "Events emitted.", &["kind"]));
+/// Attempts to tell an endpoint, by what came of them: sent, retry, `gave_up`.
+pub static WEBHOOK_DELIVERIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_webhook_deliveries_total", "Attempts to tell.", &["endpoint", "result"])
+});
+/// Latency of calls to endpoints, in seconds.
+pub static WEBHOOK_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    histogram("peyk_webhook_call_seconds", "Time of a call to an endpoint.", &["endpoint"])
+});
+/// State of an endpoint's circuit breaker: 0 closed, 1 probing, 2 open.
+pub static WEBHOOK_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_webhook_breaker_state", "0 closed, 1 probing, 2 open.", &["endpoint"])
+});
+/// Age of an endpoint's oldest due delivery.
+pub static WEBHOOK_OLDEST_MS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_webhook_oldest_due_milliseconds", "Age of the oldest due.", &["endpoint"])
+});
+
 /// Everything measured so far, in the Prometheus text format.
 pub fn metrics_text() -> String {
     let mut text = Vec::new();

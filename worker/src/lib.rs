@@ -10,15 +10,17 @@ use shared::{
     queue::{Pusher, QueueServer},
     redis::Redis,
     sms::{deliveries::Deliveries, providers, templates::Templates},
+    webhooks::{self, Outbox},
 };
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{cron::CronJob, guard::Guard, jobs::Job};
+use crate::{cron::CronJob, endpoints::Endpoints, guard::Guard, jobs::Job};
 
 pub mod breaker;
 pub mod consumers;
 pub mod cron;
+pub mod endpoints;
 pub mod guard;
 pub mod jobs;
 pub mod operations;
@@ -27,6 +29,7 @@ pub mod providers_command;
 pub mod standing;
 pub mod supervisor;
 pub mod sweep;
+pub mod webhooks_command;
 
 /// What jobs, the sweep and cron jobs work with.
 pub struct Environment {
@@ -48,6 +51,12 @@ pub struct Environment {
     pub providers: Vec<Guard>,
     /// Rung when a guard has a word for the other workers.
     pub words: Arc<Notify>,
+    /// Where features say what happened.
+    pub outbox: Outbox,
+    /// The claim / call / settle protocol of webhooks.
+    pub webhooks: webhooks::deliveries::Deliveries,
+    /// Endpoints of webhooks behind their guards.
+    pub endpoints: Endpoints,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -68,8 +77,13 @@ impl Environment {
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
+        let outbox = Outbox::new(&config.webhooks, clock.clone());
+        let lease = config.sms.lease();
         Ok(Self {
-            deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
+            deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone()),
+            webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
+            endpoints: Endpoints::new(&config)?,
+            outbox,
             otp: Otp::new(pool.clone(), clock.clone(), &config)?,
             redis: Redis::start(&config.redis)?,
             pusher: Pusher::start(queues, config.worker.queue_window),
@@ -106,7 +120,12 @@ pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
 }
 
 /// The one list of jobs.
-pub const JOBS: &[Job] = &[jobs::deliver_sms::OTP, jobs::deliver_sms::SMS, jobs::deliver_sms::BULK];
+pub const JOBS: &[Job] = &[
+    jobs::deliver_sms::OTP,
+    jobs::deliver_sms::SMS,
+    jobs::deliver_sms::BULK,
+    jobs::deliver_webhook::JOB,
+];
 
 /// The one list of cron jobs.
 pub const CRON_JOBS: &[CronJob] = &[
@@ -115,6 +134,7 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_ended_sessions::JOB,
     cron::purge_send_counters::JOB,
     cron::purge_cron_runs::JOB,
+    cron::purge_webhook_events::JOB,
     cron::poll_delivery_reports::JOB,
     cron::purge_inbound_texts::JOB,
     cron::poll_provider_balances::JOB,

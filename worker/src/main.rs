@@ -12,6 +12,7 @@ use worker::{
     cron::{self, command::CronCommand},
     providers_command::{self, ProvidersCommand},
     sweep,
+    webhooks_command::{self, WebhooksCommand},
 };
 
 /// Connections to PostgreSQL of all that is no job: sweep, cron and health checks.
@@ -33,6 +34,9 @@ enum Command {
     Cron(CronCommand),
     /// How the SMS providers do: who is out, what is left, what the last hour and day were like
     Providers(ProvidersCommand),
+    /// Look at webhooks, tell them again or try an endpoint out
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
 }
 
 #[tokio::main]
@@ -59,6 +63,9 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
         Command::Cron(command) => cron::command::execute(&environment(config)?, command).await,
         Command::Providers(command) => {
             providers_command::execute(&environment(config)?, command).await
+        }
+        Command::Webhooks(command) => {
+            webhooks_command::execute(&environment(config)?, command).await
         }
     }
 }

@@ -39,7 +39,9 @@ async fn agree(env: &Environment) -> Result<(), sqlx::Error> {
     let pause = Duration::from_secs(env.config.sms.account_pause_seconds.into());
     for guard in &env.providers {
         let Some(word) = guard.take_word() else { continue };
-        if let Err(error) = standing::record(&env.pool, guard.name(), &word, pause).await {
+        if let Err(error) =
+            standing::record(&env.pool, &env.outbox, guard.name(), &word, pause).await
+        {
             guard.keep_word(word);
             return Err(error);
         }

@@ -25,6 +25,7 @@ mod source;
 mod stores;
 mod tree;
 mod validate;
+mod webhooks;
 mod wording;
 
 use std::{collections::BTreeMap, env, io};
@@ -43,6 +44,7 @@ pub use self::{
     rate::{Rate, RateError},
     sms::{AnonymousSms, SANDBOX, Sms, SmsTemplate},
     stores::{Database, Redis},
+    webhooks::{WebhookEndpoint, Webhooks},
 };
 
 /// Names the file to read instead of [`DEFAULT_FILE`].
@@ -78,6 +80,8 @@ pub struct Config {
     pub log: Log,
     /// Rate limits.
     pub limits: Limits,
+    /// Who is told of what happens.
+    pub webhooks: Webhooks,
 }
 
 /// Whether anything outside is real.

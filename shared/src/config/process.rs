@@ -18,6 +18,8 @@ pub struct Worker {
     pub sms_concurrency: usize,
     /// Texts to many in flight at once. Default 16.
     pub bulk_concurrency: usize,
+    /// Webhooks in flight at once. Default 32.
+    pub webhook_concurrency: usize,
     /// Milliseconds running jobs have to end after SIGTERM. Default 15000.
     pub drain_ms: u64,
     /// Milliseconds between two sweeps for due work. Default 1000.
@@ -33,6 +35,7 @@ impl Default for Worker {
             otp_concurrency: 64,
             sms_concurrency: 32,
             bulk_concurrency: 16,
+            webhook_concurrency: 32,
             drain_ms: 15_000,
             sweep_ms: 1_000,
             queue_window: 2_000,
@@ -47,6 +50,7 @@ impl Worker {
             Queue::Otp => self.otp_concurrency,
             Queue::Sms => self.sms_concurrency,
             Queue::Bulk => self.bulk_concurrency,
+            Queue::Webhooks => self.webhook_concurrency,
         }
     }
 

@@ -9,7 +9,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    MessageKind, MessageStatus, providers::Outcome, routing::Past, store, templates::Wording,
+    MessageKind, MessageStatus,
+    events::{self, Moment},
+    providers::Outcome,
+    routing::Past,
+    store,
+    templates::Wording,
 };
 use crate::{
     batch::{BatchWrite, Batcher, WriteError},
@@ -17,6 +22,7 @@ use crate::{
     jobs::{Backlog, RowId, Tidied},
     phone::PhoneNumber,
     purge::{Purged, Slice},
+    webhooks::Outbox,
 };
 
 /// A message in the hands of one worker, until its lease runs out.
@@ -158,6 +164,13 @@ pub enum Next {
     Resolve(Option<Duration>),
 }
 
+impl Next {
+    /// Whether nobody will work on the message any more.
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Resolve(None))
+    }
+}
+
 /// What is written when an attempt ends.
 #[derive(Debug, Clone)]
 pub struct Settlement {
@@ -182,12 +195,12 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Over one database, with leases of this length.
-    pub fn new(pool: &PgPool, clock: SharedClock, lease: Duration) -> Self {
+    /// Over one database, with leases of this length; ends go to the outbox.
+    pub fn new(pool: &PgPool, clock: SharedClock, lease: Duration, outbox: Outbox) -> Self {
         Self {
             claims: Batcher::start(Claims { clock, lease }, pool, 1),
             starts: Batcher::start(Starts, pool, 1),
-            settlements: Batcher::start(Settlements, pool, 1),
+            settlements: Batcher::start(Settlements { outbox }, pool, 1),
         }
     }
 
@@ -249,7 +262,9 @@ struct Claims {
 
 struct Starts;
 
-struct Settlements;
+struct Settlements {
+    outbox: Outbox,
+}
 
 /// A claim that is written twice, because its first answer was lost, finds nothing to claim: the row
 /// comes back when its lease runs out.
@@ -314,8 +329,9 @@ impl BatchWrite for Settlements {
         settle.id
     }
 
+    /// Unless somebody wants to be told.
     fn is_one_statement(&self) -> bool {
-        true
+        !self.outbox.wants(Moment::Settled.kinds())
     }
 
     async fn write(
@@ -324,6 +340,10 @@ impl BatchWrite for Settlements {
         settlements: &[Settle],
     ) -> Result<Vec<bool>, sqlx::Error> {
         let settled = store::settle(connection, settlements).await?;
+        let over =
+            |settle: &&Settle| settle.settlement.next.is_last() && settled.contains(&settle.id);
+        let over: Vec<_> = settlements.iter().filter(over).map(|settle| settle.id).collect();
+        events::tell(connection, &self.outbox, &over, Moment::Settled).await?;
         Ok(settlements.iter().map(|settle| settled.contains(&settle.id)).collect())
     }
 }
@@ -334,11 +354,18 @@ impl BatchWrite for Settlements {
 /// When the database is away.
 pub async fn abandon(
     pool: &PgPool,
+    outbox: &Outbox,
     claim: &Claim,
     status: MessageStatus,
     reason: &str,
 ) -> Result<bool, sqlx::Error> {
-    store::abandon(pool, claim.id, claim.attempt, status, reason).await
+    let mut tx = pool.begin().await?;
+    let mine = store::abandon(&mut tx, claim.id, claim.attempt, status, reason).await?;
+    if mine {
+        events::tell(&mut tx, outbox, &[claim.id], Moment::Settled).await?;
+    }
+    tx.commit().await?;
+    Ok(mine)
 }
 
 /// Gives a claimed message back unattempted, due again after `pause`: nobody takes calls now.
@@ -353,10 +380,17 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
 ///
 /// # Errors
 /// When the database is away.
-pub async fn tidy(pool: &PgPool, now: DateTime<Utc>) -> Result<Tidied, sqlx::Error> {
-    let expired = store::expire(pool, now).await?;
+pub async fn tidy(
+    pool: &PgPool,
+    outbox: &Outbox,
+    now: DateTime<Utc>,
+) -> Result<Tidied, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let expired = store::expire(&mut tx, now).await?;
+    events::tell(&mut tx, outbox, &expired, Moment::Settled).await?;
+    tx.commit().await?;
     let reclaimed = store::reclaim(pool).await?;
-    Ok(Tidied { expired, reclaimed })
+    Ok(Tidied { expired: expired.len() as u64, reclaimed })
 }
 
 /// Marks up to `room` due messages of a kind as pushed and returns them.

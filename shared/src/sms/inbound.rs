@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
@@ -15,6 +16,10 @@ use crate::{
     phone::{PhoneNumber, PhoneRules, PhoneRulesError},
     purge::{Purged, Slice},
     telemetry::INBOUND_TEXTS,
+    webhooks::{
+        Outbox,
+        events::{Kind, NewEvent},
+    },
 };
 
 /// Characters kept of a text, a line and a sender.
@@ -59,6 +64,20 @@ impl InboundText {
         PhoneNumber::from_e164(&self.phone)
             .map_or_else(|_| self.phone.clone(), |phone| phone.to_national())
     }
+
+    /// As it is passed on.
+    fn event(&self) -> NewEvent {
+        let data = json!({
+            "id": self.id,
+            "sender": self.phone,
+            "line": self.line,
+            "message": self.body,
+            "provider": self.provider,
+            "provider_message_id": self.provider_message_id,
+            "received_at": self.received_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        });
+        NewEvent { kind: Kind::SmsInbound, subject: format!("inbound:{}", self.id), data }
+    }
 }
 
 /// A text about to be stored.
@@ -83,6 +102,7 @@ enum Wish {
 /// Inbound texts over one database.
 pub struct Inbound {
     pool: PgPool,
+    outbox: Outbox,
     clock: SharedClock,
     phones: PhoneRules,
     stop: HashSet<String>,
@@ -94,10 +114,16 @@ impl Inbound {
     ///
     /// # Errors
     /// When the configured countries are impossible.
-    pub fn new(pool: PgPool, clock: SharedClock, config: &Config) -> Result<Self, PhoneRulesError> {
+    pub fn new(
+        pool: PgPool,
+        clock: SharedClock,
+        outbox: Outbox,
+        config: &Config,
+    ) -> Result<Self, PhoneRulesError> {
         let words = |words: &[String]| words.iter().map(|word| keyword(word)).collect();
         Ok(Self {
             pool,
+            outbox,
             clock,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             stop: words(&config.sms.stop_words),
@@ -130,7 +156,8 @@ impl Inbound {
             results.push(self.obey(&mut transaction, phone.as_ref(), &text, now).await?);
             stored.push(text);
         }
-        // Whatever else has to happen exactly when a text is stored belongs here.
+        let events: Vec<_> = stored.iter().map(InboundText::event).collect();
+        self.outbox.emit(&mut transaction, &events).await?;
         transaction.commit().await?;
         for result in results {
             INBOUND_TEXTS.with_label_values(&[provider, result]).inc();

@@ -11,6 +11,7 @@ use crate::{jobs::Queue, phone::PhoneNumber};
 pub mod blocklist;
 pub(crate) mod budget;
 pub mod deliveries;
+mod events;
 pub mod inbound;
 pub mod learning;
 pub mod messages;

@@ -9,10 +9,11 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use super::{
+    events::{self, Moment},
     providers::{DeliveryStatus, Report},
     store,
 };
-use crate::telemetry::SMS_REPORTS;
+use crate::{telemetry::SMS_REPORTS, webhooks::Outbox};
 
 /// Pauses before a report that fits no message is looked at again: it may have been faster than
 /// the worker that sent the message and still writes down who took it.
@@ -48,12 +49,15 @@ pub struct Recorded {
 /// When the database is away.
 pub async fn record(
     pool: &PgPool,
+    outbox: &Outbox,
     provider: &str,
     reports: &[Report],
 ) -> Result<Recorded, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let recorded = store::record_reports(&mut transaction, provider, reports).await?;
-    // Whatever else has to happen exactly when a message moves on belongs here.
+    let moved = recorded.changed.iter().filter(|changed| changed.before != changed.delivery);
+    let moved: Vec<_> = moved.map(|changed| changed.id).collect();
+    events::tell(&mut transaction, outbox, &moved, Moment::Reported).await?;
     transaction.commit().await?;
     let count = |result, n: usize| {
         SMS_REPORTS.with_label_values(&[provider, result]).inc_by(n as u64);
@@ -67,13 +71,14 @@ pub async fn record(
 #[derive(Clone)]
 pub struct Reports {
     pool: PgPool,
+    outbox: Outbox,
     waiters: Arc<Semaphore>,
 }
 
 impl Reports {
     /// Over one database.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, waiters: Arc::new(Semaphore::new(WAITERS)) }
+    pub fn new(pool: PgPool, outbox: Outbox) -> Self {
+        Self { pool, outbox, waiters: Arc::new(Semaphore::new(WAITERS)) }
     }
 
     /// Takes down what a provider told. What fits no message is tried again for some seconds, and
@@ -102,7 +107,7 @@ impl Reports {
 
     /// Records what fits a message and leaves the rest.
     async fn try_all(&self, provider: &str, left: &mut Vec<Report>) -> Result<(), sqlx::Error> {
-        let recorded = record(&self.pool, provider, left).await?;
+        let recorded = record(&self.pool, &self.outbox, provider, left).await?;
         left.retain(|report| !recorded.known.contains(&report.provider_message_id));
         Ok(())
     }

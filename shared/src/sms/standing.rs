@@ -6,9 +6,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
 
 use super::{providers::Balance, store};
+use crate::webhooks::{
+    Outbox,
+    events::{Kind, NewEvent},
+};
 
 /// Longest pause of a provider that refuses our account.
 const LONGEST_PAUSE_SECONDS: i32 = 3_600;
@@ -73,21 +78,45 @@ pub enum Word {
 enum Event<'a> {
     Out { code: &'a str },
     Back,
-    LowCredit,
+    LowCredit { balance: &'a Balance },
     CreditBack,
 }
 
-/// The one place that tells of such events (`provider.out`, `provider.back`,
-/// `provider.low_credit`). Called in the transaction of the change, where rows about it belong.
-fn tell(provider: &str, event: Event<'_>) {
+impl Event<'_> {
+    fn to_tell(self, provider: &str) -> Option<NewEvent> {
+        let (kind, data) = match self {
+            Self::Out { code } => {
+                (Kind::ProviderOut, json!({ "provider": provider, "reason": code }))
+            }
+            Self::Back => (Kind::ProviderBack, json!({ "provider": provider })),
+            Self::LowCredit { balance } => {
+                let left = json!({ "amount": balance.amount(), "unit": balance.unit() });
+                let data = json!({ "provider": provider, "balance": left });
+                (Kind::ProviderLowCredit, data)
+            }
+            Self::CreditBack => return None,
+        };
+        Some(NewEvent { kind, subject: format!("provider:{provider}"), data })
+    }
+}
+
+/// The one place that tells of such events, in the transaction of the change.
+async fn tell(
+    connection: &mut PgConnection,
+    outbox: &Outbox,
+    provider: &str,
+    event: Event<'_>,
+) -> Result<(), sqlx::Error> {
     match event {
         Event::Out { code } => {
             tracing::error!(provider, code, "provider refuses our account");
         }
         Event::Back => tracing::info!(provider, "provider takes our account again"),
-        Event::LowCredit => tracing::warn!(provider, "provider has little credit left"),
+        Event::LowCredit { .. } => tracing::warn!(provider, "provider has little credit left"),
         Event::CreditBack => tracing::info!(provider, "provider has enough credit again"),
     }
+    let events: Vec<_> = event.to_tell(provider).into_iter().collect();
+    outbox.emit(connection, &events).await.map(drop)
 }
 
 /// What is known of every provider there ever was.
@@ -105,6 +134,7 @@ pub async fn all(pool: &PgPool) -> Result<Vec<Standing>, sqlx::Error> {
 /// When the database is away.
 pub async fn record(
     pool: &PgPool,
+    outbox: &Outbox,
     provider: &str,
     word: &Word,
     pause: Duration,
@@ -115,12 +145,12 @@ pub async fn record(
         Word::Refused { code, probe } => {
             let pauses = (pause, LONGEST_PAUSE_SECONDS);
             if store::take_out(&mut tx, provider, code, *probe, pauses).await? {
-                tell(provider, Event::Out { code });
+                tell(&mut tx, outbox, provider, Event::Out { code }).await?;
             }
         }
         Word::Passed => {
             if store::bring_back(&mut tx, provider).await? {
-                tell(provider, Event::Back);
+                tell(&mut tx, outbox, provider, Event::Back).await?;
             }
         }
         Word::Silent => store::put_off_probe(&mut tx, provider, pause).await?,
@@ -157,6 +187,7 @@ pub async fn end_pause(pool: &PgPool, provider: &str) -> Result<bool, sqlx::Erro
 /// When the database is away.
 pub async fn record_balance(
     pool: &PgPool,
+    outbox: &Outbox,
     provider: &str,
     balance: &Balance,
     least: Option<u32>,
@@ -164,10 +195,13 @@ pub async fn record_balance(
     let is_low = least.is_some_and(|least| balance.is_below(least));
     let mut tx = pool.begin().await?;
     let was_low = store::record_balance(&mut tx, provider, balance, is_low).await?;
-    match (was_low, is_low) {
-        (false, true) => tell(provider, Event::LowCredit),
-        (true, false) => tell(provider, Event::CreditBack),
-        _ => {}
+    let event = match (was_low, is_low) {
+        (false, true) => Some(Event::LowCredit { balance }),
+        (true, false) => Some(Event::CreditBack),
+        _ => None,
+    };
+    if let Some(event) = event {
+        tell(&mut tx, outbox, provider, event).await?;
     }
     tx.commit().await
 }

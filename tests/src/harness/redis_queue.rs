@@ -5,7 +5,7 @@ use shared::{config, jobs::Queue, queue::QueueServer};
 
 use super::{TestRedis, wait_for};
 
-/// The list of ids of [`Queue::Otp`].
+/// The list of ids of one queue.
 #[derive(Debug, Clone)]
 pub struct RedisQueue {
     connection: MultiplexedConnection,
@@ -23,7 +23,15 @@ impl TestRedis {
     /// # Panics
     /// When Redis is away.
     pub async fn queue(&self) -> RedisQueue {
-        let key = self.queue_server().key(Queue::Otp);
+        self.queue_of(Queue::Otp).await
+    }
+
+    /// Another queue.
+    ///
+    /// # Panics
+    /// When Redis is away.
+    pub async fn queue_of(&self, queue: Queue) -> RedisQueue {
+        let key = self.queue_server().key(queue);
         RedisQueue { connection: self.connection().await, key }
     }
 }

@@ -29,6 +29,12 @@ impl TestDatabase {
         self.hold_up("cron_runs", "LOCK TABLE cron_runs IN EXCLUSIVE MODE").await
     }
 
+    /// Locks `webhook_events`: whoever has something to tell waits before it commits.
+    pub async fn hold_up_webhooks(&self) -> TableLock {
+        let lock = "LOCK TABLE webhook_events IN EXCLUSIVE MODE";
+        self.hold_up("webhook_events", lock).await
+    }
+
     async fn hold_up(&self, table: &'static str, lock: &'static str) -> TableLock {
         let mut held = self.pool.begin().await.expect("the database answers");
         sqlx::query(lock).execute(&mut *held).await.expect("the lock is free soon");

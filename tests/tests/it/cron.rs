@@ -13,12 +13,13 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 10] = [
+const JOBS: [&str; 11] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
     "purge-send-counters",
     "purge-cron-runs",
+    "purge-webhook-events",
     "poll-delivery-reports",
     "purge-inbound-texts",
     "poll-provider-balances",

@@ -47,3 +47,4 @@ mod webhook_inbound;
 mod webhook_reports;
 mod webhook_secrets;
 mod webhook_steps;
+mod webhooks;

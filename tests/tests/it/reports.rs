@@ -1,13 +1,20 @@
 //! Delivery reports: asked for in time, and only ever moving a message on.
 
+use std::sync::Arc;
+
 use peyk_tests::{
     fake::FakeKavenegar,
     harness::{Peyk, TestDatabase, fresh_mobile},
 };
 use serde_json::json;
-use shared::sms::{
-    providers::{DeliveryStatus, Report},
-    reports,
+use shared::{
+    clock::SystemClock,
+    config::Webhooks,
+    sms::{
+        providers::{DeliveryStatus, Report},
+        reports,
+    },
+    webhooks::Outbox,
 };
 
 #[tokio::test]
@@ -59,6 +66,7 @@ async fn a_report_only_ever_moves_a_message_on() {
     use DeliveryStatus::{Accepted, Carried, Delivered, Undelivered};
     let database = TestDatabase::create().await;
     database.execute(TAKEN).await;
+    let outbox = Outbox::new(&Webhooks::default(), Arc::new(SystemClock));
     let steps = [
         (says(Some(Accepted), "a.1"), Some("accepted a.1")),
         (says(None, "a.100"), Some("accepted a.1")),
@@ -69,7 +77,7 @@ async fn a_report_only_ever_moves_a_message_on() {
         (says(Some(Delivered), "a.10"), Some("delivered a.10")),
     ];
     for (report, expected) in steps {
-        reports::record(&database.pool, "a", std::slice::from_ref(&report)).await.unwrap();
+        reports::record(&database.pool, &outbox, "a", std::slice::from_ref(&report)).await.unwrap();
         let now = "SELECT delivery || ' ' || delivery_code FROM sms_messages WHERE provider = 'a'";
         let now: Option<String> = sqlx::query_scalar(now).fetch_one(&database.pool).await.unwrap();
         assert_eq!(now.as_deref(), expected, "after {report:?}");

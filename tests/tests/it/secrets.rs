@@ -2,7 +2,7 @@
 
 use peyk_tests::{
     aging::{e164, pass_seconds},
-    fake::{API_KEY, Behaviour, FakeKavenegar},
+    fake::{API_KEY, Behaviour, FakeKavenegar, Receiver},
     harness::{Answer, Peyk, free_port, wait_for},
 };
 use serde_json::{Value, json};
@@ -15,12 +15,16 @@ use crate::{
 
 /// What texts begin with, in ASCII so that it is the same in every record.
 const SENTENCE: &str = "Sentence-of-the-text";
+const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+/// Some receivers' addresses hold one.
+const WEBHOOK_TOKEN: &str = "token-in-the-address-of-a-receiver";
 const DJANGO_KEY: &str = "django-insecure-key-that-nobody-may-see";
 
 /// A Peyk whose every secret is known to the test, which logs as much as it can.
 struct Watched {
     peyk: Peyk,
     provider: FakeKavenegar,
+    receiver: Receiver,
     monitor: Monitor,
     metrics: String,
     needles: Vec<Needle>,
@@ -29,6 +33,7 @@ struct Watched {
 impl Watched {
     async fn start() -> Self {
         let provider = FakeKavenegar::start().await;
+        let receiver = Receiver::start(WEBHOOK_SECRET).await;
         let secrets: toml::Table = init_toml(Mode::Production).parse().unwrap();
         let secret = |path: &[&str]| {
             let value = path[1..].iter().fold(&secrets[path[0]], |table, name| &table[*name]);
@@ -50,6 +55,8 @@ impl Watched {
             .set("OTP__KEYS__K1", &otp_key)
             .set("HTTP__OPERATIONS_LISTEN", &metrics)
             .set("LIMITS__VERIFY_FAILURES_PER_IP", "8/1h")
+            .set("WEBHOOKS__ENDPOINTS__SHOP__URL", format!("{}?{WEBHOOK_TOKEN}", receiver.url()))
+            .set("WEBHOOKS__ENDPOINTS__SHOP__SECRETS", WEBHOOK_SECRET)
             .kavenegar(&provider.url())
             .start()
             .await;
@@ -59,11 +66,13 @@ impl Watched {
             ("the code key", otp_key),
             ("a symmetric key", DJANGO_KEY.to_owned()),
             ("the text", SENTENCE.to_owned()),
+            ("the webhooks' secret", WEBHOOK_SECRET["whsec_".len()..].to_owned()),
+            ("the webhooks' address", WEBHOOK_TOKEN.to_owned()),
         ];
         let lines = private_key.lines().filter(|line| line.len() > 6);
         needles.extend(lines.map(|line| ("the private key", line.to_owned())));
         let monitor = Monitor::start(&peyk).await;
-        Self { peyk, provider, monitor, metrics, needles }
+        Self { peyk, provider, receiver, monitor, metrics, needles }
     }
 
     /// A number that is to be found nowhere, in any of its spellings: all hold these ten digits.
@@ -219,9 +228,13 @@ async fn no_secret_leaves_the_process_but_to_whom_it_belongs() {
     pass_seconds(&watched.peyk.database.pool, &second, 241).await;
     assert_eq!(watched.peyk.send_otp(&second).await.status, 200);
     watched.code(&second);
+    // Webhooks are taken, refused, and tell of numbers to whom they belong.
+    assert!(watched.receiver.wait_for_told(3).await[0].event.to_string().contains(&e164(&first)));
+    watched.receiver.answer_with(500);
     watched.failing_sends().await;
     watched.bad_requests().await;
     watched.internal_error().await;
+    watched.receiver.wait_for_calls(6).await;
     let mut places = watched.redis_and_metrics().await;
     let database = vec![("the database", database_contents(&watched.peyk).await)];
     watched.end().await;
@@ -239,11 +252,15 @@ async fn no_secret_leaves_the_process_but_to_whom_it_belongs() {
         assert!(found.iter().any(|found| found.contains(place)), "{needle} in {place}: {found:?}");
     }
     assert_eq!(find(&database, &[("it", e164(&first))]).len(), 1);
+    let told = watched.receiver.calls().into_iter().map(|call| call.body);
+    let told = told.map(|body| String::from_utf8(body).unwrap()).collect::<Vec<_>>().join("\n");
 
     let leaks = find(&places, &watched.needles);
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     let is_secret = |needle: &&Needle| !needle.0.starts_with("a number");
     let secrets: Vec<_> = watched.needles.iter().filter(is_secret).cloned().collect();
+    let leaks = find(&[("webhooks", told)], &secrets);
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     let leaks = find(&database, &secrets);
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
 }

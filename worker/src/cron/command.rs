@@ -40,7 +40,12 @@ pub async fn execute(env: &Environment, command: CronCommand) -> anyhow::Result<
         CronCommand::Run { name, dry_run: true } => count(env, find(&name)?).await?,
         CronCommand::Run { name, dry_run: false } => run(env, find(&name)?).await?,
     };
-    heard_or_not(write(&mut io::stdout().lock(), &answer))?;
+    print(&answer)
+}
+
+/// Writes the answer of a command to standard output.
+pub(crate) fn print(lines: &[String]) -> anyhow::Result<()> {
+    heard_or_not(write(&mut io::stdout().lock(), lines))?;
     Ok(())
 }
 
@@ -122,7 +127,8 @@ fn describe(run: &LastRun) -> String {
     format!("{} ({})", shown(run.fire_at), facts.join(", "))
 }
 
-fn shown(at: DateTime<Utc>) -> String {
+/// A time as commands write it.
+pub(crate) fn shown(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 

@@ -22,6 +22,7 @@ pub mod purge_inbound_texts;
 pub mod purge_provider_hours;
 pub mod purge_send_counters;
 pub mod purge_sms_messages;
+pub mod purge_webhook_events;
 mod run;
 mod scheduler;
 mod store;

@@ -41,7 +41,7 @@ async fn ask(env: &Environment, run: &Run, provider: &Guard) -> Result<bool, sql
     }
     match provider.statuses(&ids).await {
         Ok(said) => {
-            let recorded = reports::record(&env.pool, provider.name(), &said).await?;
+            let recorded = reports::record(&env.pool, &env.outbox, provider.name(), &said).await?;
             run.count(i64::try_from(recorded.changed.len()).unwrap_or(i64::MAX));
             Ok(true)
         }

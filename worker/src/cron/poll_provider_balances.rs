@@ -33,7 +33,7 @@ async fn ask(env: &Environment, provider: &Guard) -> Result<bool, sqlx::Error> {
     match provider.balance().await {
         Ok(balance) => {
             let least = env.config.sms.low_balance.get(name).copied();
-            standing::record_balance(&env.pool, name, &balance, least).await?;
+            standing::record_balance(&env.pool, &env.outbox, name, &balance, least).await?;
             Ok(true)
         }
         Err(Unanswered::Unsupported) => Ok(false),

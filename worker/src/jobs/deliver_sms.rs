@@ -37,7 +37,7 @@ const ACCOUNT_PAUSE: Duration = Duration::from_secs(10);
 /// Texts with one-time codes.
 pub const OTP: Job = Job {
     queue: Queue::Otp,
-    tidy: |env| deliveries::tidy(&env.pool, env.clock.now()).boxed(),
+    tidy: |env| deliveries::tidy(&env.pool, &env.outbox, env.clock.now()).boxed(),
     take_due: |env, room| take_due(env, MessageKind::Otp, room),
     backlog: |env| deliveries::backlog(&env.pool, MessageKind::Otp).boxed(),
     ..SMS
@@ -308,7 +308,7 @@ async fn abandon(
     reason: &str,
 ) -> Result<(), WriteError> {
     tracing::info!(job.id = claim.id, reason, "sms given up");
-    if deliveries::abandon(&env.pool, claim, status, reason).await? {
+    if deliveries::abandon(&env.pool, &env.outbox, claim, status, reason).await? {
         announce(env, claim, status).await;
     }
     Ok(())

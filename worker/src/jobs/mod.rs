@@ -13,6 +13,7 @@ use shared::{
 use crate::Environment;
 
 pub mod deliver_sms;
+pub mod deliver_webhook;
 
 /// What a job or the sweep of its rows comes to.
 pub type Work<'a, T, E> = BoxFuture<'a, Result<T, E>>;

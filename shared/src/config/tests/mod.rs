@@ -5,6 +5,7 @@ mod provider_tables;
 mod reading;
 mod refusing;
 mod secrets;
+mod webhooks;
 
 use super::*;
 

@@ -166,7 +166,7 @@ fn reach(base_url: Option<&Value>) -> Reach {
 }
 
 /// `localhost`, 127.0.0.0/8 or `::1`, as the URL names it; no name is looked up.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address.map_or(host == "localhost", |address| address.is_loopback())

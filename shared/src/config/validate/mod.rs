@@ -4,6 +4,7 @@ mod access;
 mod delivery;
 mod limits;
 mod service;
+mod webhooks;
 
 use std::ops::RangeInclusive;
 
@@ -17,6 +18,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     access::check(&mut checks, config);
     delivery::check(&mut checks, config);
     limits::check(&mut checks, config);
+    webhooks::check(&mut checks, config);
 }
 
 /// Collects what is wrong.

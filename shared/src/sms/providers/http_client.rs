@@ -98,6 +98,25 @@ impl HttpClient {
             Err(error) => Err(Failure::of_send(error)),
         }
     }
+
+    /// Sends a request and reads the head of the answer only, whatever its status.
+    ///
+    /// # Errors
+    /// No head came: [`Failure::NotWritten`] or [`Failure::Unknown`].
+    pub async fn exchange_head(&self, request: RequestBuilder) -> Result<Head, Failure> {
+        let response = request.send().await.map_err(|error| Failure::class_of(&error))?;
+        let status = response.status().as_u16();
+        Ok(Head { status, retry_after: retry_after(response.headers()) })
+    }
+}
+
+/// The head of an HTTP answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After` as a delay from now, at most an hour.
+    pub retry_after: Option<Duration>,
 }
 
 /// A whole HTTP answer. Has no `Debug`: bodies echo texts and numbers.
@@ -166,7 +185,11 @@ impl Failure {
     }
 
     fn of_send(error: reqwest::Error) -> Self {
-        let failure = if error.is_connect() {
+        Self::class_of(&error).logged(error)
+    }
+
+    fn class_of(error: &reqwest::Error) -> Self {
+        if error.is_connect() {
             Self::NotWritten { code: "http.connect".to_owned() }
         } else if error.is_builder() {
             Self::NotWritten { code: "http.request".to_owned() }
@@ -174,8 +197,7 @@ impl Failure {
             Self::Unknown { code: "http.timeout".to_owned() }
         } else {
             Self::Unknown { code: "http.reset".to_owned() }
-        };
-        failure.logged(error)
+        }
     }
 
     fn of_body(error: reqwest::Error) -> Self {

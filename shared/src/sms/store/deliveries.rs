@@ -191,7 +191,7 @@ pub(in crate::sms) async fn settle(
 }
 
 pub(in crate::sms) async fn abandon(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     id: i64,
     attempt: i32,
     status: MessageStatus,
@@ -207,7 +207,7 @@ pub(in crate::sms) async fn abandon(
         status as MessageStatus,
         reason,
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(ended.rows_affected() == 1)
 }
@@ -233,8 +233,11 @@ pub(in crate::sms) async fn postpone(
 }
 
 /// Rows that nobody works on and that outlived their use. Bounded; the next sweep goes on.
-pub(in crate::sms) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    let expired = sqlx::query!(
+pub(in crate::sms) async fn expire(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
         "UPDATE sms_messages
          SET status = 'expired', next_attempt_at = NULL, pushed_until = NULL, settled_at = now(),
              reason = coalesce(reason, 'expired')
@@ -242,12 +245,12 @@ pub(in crate::sms) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<
              SELECT id FROM sms_messages
              WHERE status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
                AND expires_at <= $1
-             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+         RETURNING id",
         now,
     )
-    .execute(pool)
-    .await?;
-    Ok(expired.rows_affected())
+    .fetch_all(connection)
+    .await
 }
 
 /// Leases of workers that died: surely not called → due again; perhaps called → unknown.

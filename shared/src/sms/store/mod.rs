@@ -8,10 +8,11 @@ mod inbound;
 mod messages;
 mod reports;
 mod states;
+mod told;
 
 pub(super) use self::{
     blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
-    states::*,
+    states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;
