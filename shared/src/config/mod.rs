@@ -18,6 +18,7 @@ mod init;
 mod otp;
 mod parse;
 mod process;
+mod quiet_hours;
 mod rate;
 mod sms;
 mod source;
@@ -31,6 +32,7 @@ use std::{collections::BTreeMap, env, io};
 use serde::Deserialize;
 
 use self::source::{ENV_PREFIX, Sources};
+pub(crate) use self::parse::parse_common;
 pub use self::{
     auth::{Algorithm, Auth, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
@@ -39,8 +41,9 @@ pub use self::{
     otp::{Cooldown, Limits, Otp, Phone},
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
+    quiet_hours::{Quiet, QuietHours},
     rate::{Rate, RateError},
-    sms::{AnonymousSms, SANDBOX, Sms, SmsTemplate},
+    sms::{AnonymousSms, ProviderSettings, SANDBOX, Sms, SmsTemplate},
     stores::{Database, Redis},
 };
 

@@ -22,6 +22,10 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     );
     checks.range("sms.max_attempts", config.sms.max_attempts, 1..=1_000);
     checks.range("sms.message_ttl_seconds", config.sms.message_ttl_seconds, 60..=2_592_000);
+    if let Some(hours) = &config.sms.quiet_hours {
+        let message = "must not begin and end at the same time";
+        checks.require("sms.quiet_hours", hours.from != hours.to, message);
+    }
     order(checks, config);
     for (name, template) in &config.sms.templates {
         self::template(checks, &config.sms, name, template);

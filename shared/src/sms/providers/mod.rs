@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
-use crate::config::{Config, ConfigError, SANDBOX, parse_table};
+use crate::config::{Config, ConfigError, SANDBOX, parse_common, parse_table};
 use crate::phone::PhoneNumber;
 use http_client::Timeouts;
 
@@ -346,12 +346,24 @@ pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsP
         // Needs no table.
         tables.entry(SANDBOX.to_owned()).or_default();
     }
+    for (name, table) in &tables {
+        check_common(name, table, errors);
+    }
     let built: Vec<_> = tables
         .iter()
         .filter_map(|(name, table)| build_one(name, config.sms.kind(name), table, &setup, errors))
         .collect();
     let named = |name: &String| built.iter().find(|provider| provider.name() == name);
     order.iter().filter_map(named).cloned().collect()
+}
+
+/// Checks what every table may hold.
+fn check_common(name: &str, table: &toml::Table, errors: &mut Vec<ConfigError>) {
+    let path = format!("sms.providers.{name}");
+    let settings = parse_common(table, &path, errors).unwrap_or_default();
+    if settings.per_second.is_some_and(|texts| !(1..=10_000).contains(&texts)) {
+        report(&path, vec![Problem::new("per_second", "must be 1 to 10000")], errors);
+    }
 }
 
 fn build_one(
@@ -497,6 +509,15 @@ mod tests {
             "sms.providers.c.api_key",
         ];
         assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn a_bound_of_the_line_is_read_for_every_kind_and_has_its_own_bounds() {
+        let tables = "[sandbox]\nper_second=1\n[kavenegar]\napi_key='k'\nper_second=10000";
+        assert!(outcome(Mode::Sandbox, &[], tables).1.is_empty());
+        let tables = "[sandbox]\nper_second=0\n[kavenegar]\napi_key='k'\nper_second=-1";
+        let expected = ["sms.providers.kavenegar.per_second", "sms.providers.sandbox.per_second"];
+        assert_eq!(outcome(Mode::Sandbox, &[], tables).1, expected);
     }
 
     #[test]
