@@ -9,12 +9,18 @@ use std::{
 use shared::{
     config::Config,
     jobs::Queue,
-    sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider, Unanswered},
+    limits::Limiter,
+    sms::providers::{
+        Content, Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider, Unanswered,
+    },
     telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::breaker::{Admission, Breaker, Health, State};
+use crate::{
+    breaker::{Admission, Breaker, Health, State},
+    line::{Line, Room, Turn},
+};
 
 /// Pause for a job that finds every place taken.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
@@ -25,6 +31,8 @@ pub struct Guard {
     /// For each queue its own, so that none takes another's.
     places: [Semaphore; Queue::ALL.len()],
     breaker: Mutex<Breaker>,
+    /// Its bound of texts a second, if it has one.
+    line: Option<Line>,
     /// Whether there is no other provider to turn to.
     alone: bool,
 }
@@ -32,11 +40,23 @@ pub struct Guard {
 impl Guard {
     /// Guards for all providers. With several, none may hold more than half of the jobs of a
     /// queue that run at once; an only one may hold them all.
-    pub fn around(providers: Vec<Arc<dyn SmsProvider>>, config: &Config) -> Vec<Self> {
+    pub fn around(
+        providers: Vec<Arc<dyn SmsProvider>>,
+        config: &Config,
+        limiter: &Limiter,
+    ) -> Vec<Self> {
         let alone = providers.len() == 1;
         let shares = Queue::ALL.map(|queue| config.worker.concurrency(queue));
         let places = shares.map(|jobs| if alone { jobs } else { jobs.div_ceil(2) });
-        providers.into_iter().map(|provider| Self::new(provider, places, alone)).collect()
+        let line = |name: &str| {
+            let bound = config.sms.provider_settings(name).per_second;
+            bound.map(|per_second| Line::new(name, per_second, limiter.clone()))
+        };
+        let guard = |provider: Arc<dyn SmsProvider>| {
+            let line = line(provider.name());
+            Self { line, ..Self::new(provider, places, alone) }
+        };
+        providers.into_iter().map(guard).collect()
     }
 
     fn new(provider: Arc<dyn SmsProvider>, places: [usize; Queue::ALL.len()], alone: bool) -> Self {
@@ -44,6 +64,7 @@ impl Guard {
             provider,
             places: places.map(Semaphore::new),
             breaker: Mutex::new(Breaker::default()),
+            line: None,
             alone,
         };
         guard.show(State::Closed);
@@ -68,7 +89,34 @@ impl Guard {
         self.breaker().wait(Instant::now())
     }
 
-    /// Takes a place for one send; `None` when there is none or the breaker is open. Ask before
+    /// Waits until the line has room for a text of this queue's; `None` when it has none within
+    /// `patience`.
+    pub async fn turn(&self, queue: Queue, patience: Duration) -> Option<Turn<'_>> {
+        match self.line_for(queue) {
+            Some(line) => line.turn(queue, patience).await,
+            None => Some(Turn::free()),
+        }
+    }
+
+    /// Takes room on the line for so many texts.
+    pub async fn take_room(&self, queue: Queue, texts: usize) -> Room {
+        match self.line_for(queue) {
+            Some(line) => line.take(texts).await,
+            None => Room { texts, more_after: Duration::ZERO },
+        }
+    }
+
+    /// Codes do not wait.
+    fn line_for(&self, queue: Queue) -> Option<&Line> {
+        self.line.as_ref().filter(|_| queue != Queue::Otp)
+    }
+
+    /// See [`SmsProvider::send_at_once`].
+    pub fn send_at_once(&self, content: &Content) -> usize {
+        self.provider.send_at_once(content)
+    }
+
+    /// Takes a place for one call; `None` when there is none or the breaker is open. Ask before
     /// anything is written about the attempt.
     pub fn enter(&self, queue: Queue) -> Option<Pass<'_>> {
         let place = self.places[queue as usize].try_acquire().ok()?;
@@ -151,6 +199,18 @@ impl Pass<'_> {
         let outcome = self.guard.provider.send(sms).await;
         self.health = Some(self.guard.health_of(&outcome));
         outcome
+    }
+
+    /// Sends several messages in one call, and takes note of how it went. One outcome each.
+    pub async fn send_many(mut self, messages: &[OutgoingSms]) -> Vec<Outcome> {
+        self.health = Some(Health::Bad);
+        let mut outcomes = self.guard.provider.send_many(messages).await;
+        outcomes.resize(messages.len(), Outcome::Unknown { code: "sms.no_outcome".to_owned() });
+        let health = outcomes.iter().map(|outcome| self.guard.health_of(outcome));
+        let health: Vec<_> = health.collect();
+        let good = health.contains(&Health::Good);
+        self.health = if good { Some(Health::Good) } else { health.first().copied() };
+        outcomes
     }
 }
 

@@ -31,8 +31,8 @@ use std::{collections::BTreeMap, env, io};
 
 use serde::Deserialize;
 
-use self::source::{ENV_PREFIX, Sources};
 pub(crate) use self::parse::parse_common;
+use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     auth::{Algorithm, Auth, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},

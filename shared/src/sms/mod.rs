@@ -12,6 +12,7 @@ pub(crate) mod budget;
 pub mod deliveries;
 pub mod messages;
 pub mod providers;
+pub mod quiet;
 pub mod reports;
 pub mod routing;
 pub mod segments;

@@ -20,6 +20,7 @@ pub mod http;
 pub mod http_client;
 pub mod ippanel;
 pub mod kavenegar;
+mod kavenegar_array;
 mod kavenegar_reports;
 pub mod megafon;
 pub mod melipayamak;
@@ -239,6 +240,22 @@ pub trait SmsProvider: Send + Sync {
     /// configured budget, and never says [`Outcome::RetryLater`] once the request may have
     /// reached the provider and been carried out.
     async fn send(&self, sms: &OutgoingSms) -> Outcome;
+
+    /// How many messages with such a content [`SmsProvider::send_many`] can carry in one call.
+    fn send_at_once(&self, _content: &Content) -> usize {
+        1
+    }
+
+    /// Hands several messages to the provider in one call, at most as many as
+    /// [`SmsProvider::send_at_once`] says of each; one outcome each, in their order. What holds for
+    /// [`SmsProvider::send`] holds for each of them.
+    async fn send_many(&self, messages: &[OutgoingSms]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for sms in messages {
+            outcomes.push(self.send(sms).await);
+        }
+        outcomes
+    }
 
     /// Asks what became of an earlier [`SmsProvider::send`] of the same message whose outcome
     /// is unknown.
