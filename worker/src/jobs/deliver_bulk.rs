@@ -105,7 +105,7 @@ async fn send_together(
     for (delivery, started) in group.iter().zip(started) {
         match (started, delivery.sms_for(provider.name())) {
             (Ok(true), Some(sms)) => called.push((delivery, sms)),
-            (started, _) => leave_to_sweep(started),
+            (started, _) => drop(leave_to_sweep(started)),
         }
     }
     if called.is_empty() {
@@ -119,7 +119,9 @@ async fn send_together(
     };
     let settling = called.iter().zip(&outcomes);
     let settling = settling.map(|(delivery, outcome)| delivery.settle_send(provider, outcome));
-    join_all(settling).await.into_iter().for_each(leave_to_sweep);
+    for settled in join_all(settling).await {
+        leave_to_sweep(settled);
+    }
 }
 
 /// A call that was refused for its content was refused for the sake of perhaps one of its

@@ -220,7 +220,7 @@ impl MessageApi {
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
 fn example_bulk() -> Option<String> {
-    Some(super::otp::example_handle())
+    Some(example_handle())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
