@@ -29,7 +29,7 @@ async fn texts_that_are_ready_together_share_calls_and_each_gets_its_own_id() {
 #[tokio::test]
 async fn codes_and_single_texts_share_no_call() {
     let fake = FakeKavenegar::start().await;
-    let peyk = peyk(&fake, 5_000).workers(0).start().await;
+    let peyk = peyk(&fake, 5_000).workers(0).set("HTTP__WAIT_MS", "1").start().await;
     let key = key(&peyk).await;
     for _ in 0..10 {
         let body = json!({"mobile_number": fresh_mobile(), "message_text": "ready"});
@@ -125,23 +125,28 @@ async fn a_shared_call_that_refuses_the_account_fails_its_texts_as_it_would_one(
 
 #[tokio::test]
 async fn killed_after_shared_calls_were_written_no_text_goes_out_twice_and_none_is_lost() {
-    let fake = FakeKavenegar::start().await;
-    let mut peyk = peyk(&fake, 1_500).workers(0).start().await;
-    let key = key(&peyk).await;
-    let (_, mobiles) = send_bulk(&peyk, &key, 40).await;
     for effect in [true, false] {
-        fake.behave(Behaviour::HangAfterRead { effect });
-    }
-    peyk.start_worker().await;
-    fake.wait_for_calls(2).await;
-    peyk.kill_worker().await;
-    let called: Vec<_> = shared_calls(&fake).concat();
-    peyk.start_worker().await;
-    let histories = all_once(&peyk, &fake, &mobiles).await;
-    let unknown = histories.iter().filter(|history| history[0] == "send unknown").count();
-    assert!(unknown >= called.len().max(2), "{unknown} of {}", called.len());
-    for history in histories.iter().filter(|history| history[0] == "send unknown") {
-        assert!(history[1].starts_with("lookup"), "{history:?}");
+        let hang = Behaviour::HangAfterRead { effect };
+        let (mut peyk, fake, mobiles) = second_bulk_meets(hang).await;
+        wait_for("a shared call that hangs", || async {
+            shared_calls(&fake).iter().any(|call| call.len() >= 10).then_some(())
+        })
+        .await;
+        peyk.kill_worker().await;
+        peyk.start_worker().await;
+        let histories = all_once(&peyk, &fake, &mobiles).await;
+        let cut_off = histories.iter().filter(|history| history[0].starts_with("send -"));
+        let expected = if effect {
+            vec!["send -", "lookup found"]
+        } else {
+            vec!["send -", "lookup not_found", "send accepted"]
+        };
+        let mut count = 0;
+        for history in cut_off {
+            assert_eq!(history, &expected);
+            count += 1;
+        }
+        assert!(count >= 10, "{histories:?}");
     }
 }
 
