@@ -19,10 +19,11 @@ use shared::{
 };
 use sqlx::PgPool;
 
-use crate::{cron::CronJob, gather::Gather, guard::Guard, jobs::Job};
+use crate::{courtesy::Courtesy, cron::CronJob, gather::Gather, guard::Guard, jobs::Job};
 
 pub mod breaker;
 pub mod consumers;
+pub mod courtesy;
 pub mod cron;
 pub mod gather;
 pub mod guard;
@@ -49,6 +50,8 @@ pub struct Environment {
     pub deliveries: Deliveries,
     /// The same for texts to many: their commits are large, and nobody else's are to wait for them.
     pub bulk_deliveries: Deliveries,
+    /// Makes texts to many give way to codes.
+    pub courtesy: Courtesy,
     /// Where jobs of texts to many meet.
     pub gather: Gather,
     /// Logical templates.
@@ -83,6 +86,7 @@ impl Environment {
         Ok(Self {
             deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
             bulk_deliveries: Deliveries::new(&pool, clock.clone(), config.sms.lease()),
+            courtesy: Courtesy::default(),
             gather: Gather::new(config.worker.bulk_concurrency),
             otp: Otp::new(pool.clone(), clock.clone(), &config)?,
             redis,

@@ -14,6 +14,8 @@ use shared::{
     sms::providers::{Content, Outcome, Rejection},
 };
 
+use tokio::time::Instant;
+
 use super::deliver_sms::{
     Delivery, LINE_PATIENCE, QUIET_PAUSE, call, call_for_many, deliver, pause_for,
     wait_for_provider,
@@ -22,6 +24,8 @@ use crate::{Environment, gather::Joined, guard::Guard, line::Turn};
 
 /// Messages of a group that are worked on singly, at once.
 const AT_ONCE: usize = 8;
+/// What work on one message takes at most besides the call.
+const WORK_OF_ONE: Duration = Duration::from_millis(20);
 
 /// Works on one row: with others if the provider can carry several, else alone.
 pub(super) async fn deliver_row(id: RowId, env: &Environment) -> Result<(), WriteError> {
@@ -35,7 +39,11 @@ pub(super) async fn deliver_row(id: RowId, env: &Environment) -> Result<(), Writ
     }
     let Some(_place) = env.gather.alone(LINE_PATIENCE).await else { return Ok(()) };
     let Some(turn) = provider.turn(Queue::Bulk, LINE_PATIENCE).await else { return Ok(()) };
-    deliver(id, env, &env.bulk_deliveries, turn).await
+    let begun = Instant::now();
+    let delivered = deliver(id, env, &env.bulk_deliveries, turn).await;
+    // How much of it was the provider's time is not known.
+    env.courtesy.give_way(begun.elapsed().min(WORK_OF_ONE)).await;
+    delivered
 }
 
 async fn join_others(
@@ -47,12 +55,16 @@ async fn join_others(
     let Joined::Lead(mut lead) = env.gather.join(id).await else { return Ok(()) };
     let Some(turn) = provider.turn(Queue::Bulk, LINE_PATIENCE).await else { return Ok(()) };
     if let Some(group) = lead.group(at_once.min(turn.room)).await {
-        deliver_group(&group.ids, env, turn).await;
+        let begun = Instant::now();
+        let called = deliver_group(&group.ids, env, turn).await;
+        drop(group);
+        env.courtesy.give_way(begun.elapsed().saturating_sub(called)).await;
     }
     Ok(())
 }
 
-async fn deliver_group(ids: &[RowId], env: &Environment, turn: Turn<'_>) {
+/// How long the provider was called.
+async fn deliver_group(ids: &[RowId], env: &Environment, turn: Turn<'_>) -> Duration {
     let claims = join_all(ids.iter().map(|id| env.bulk_deliveries.claim(*id))).await;
     let mut shared: Vec<(&Guard, Vec<Delivery<'_>>)> = Vec::new();
     let mut alone = Vec::new();
@@ -73,32 +85,35 @@ async fn deliver_group(ids: &[RowId], env: &Environment, turn: Turn<'_>) {
         }
     }
     let shared = async {
-        let mut turn = Some(turn);
+        let (mut turn, mut called) = (Some(turn), Duration::ZERO);
         for (provider, group) in shared {
-            send_together(env, provider, group, turn.take()).await;
+            called += send_together(env, provider, group, turn.take()).await;
         }
+        called
     };
     let alone: Vec<_> = alone.into_iter().map(|delivery| go_alone(delivery).boxed()).collect();
     let alone = stream::iter(alone).buffer_unordered(AT_ONCE).collect::<()>();
-    join(shared, alone).await;
+    join(shared, alone).await.0
 }
 
-/// One call for all of them. Who finds no room on the line is given back.
+/// One call for all of them. Who finds no room on the line is given back. How long it took.
 async fn send_together(
     env: &Environment,
     provider: &Guard,
     mut group: Vec<Delivery<'_>>,
     turn: Option<Turn<'_>>,
-) {
+) -> Duration {
     if group.iter().any(Delivery::is_quiet) {
-        return give_back(&group, QUIET_PAUSE).await;
+        give_back(&group, QUIET_PAUSE).await;
+        return Duration::ZERO;
     }
     let room = provider.take_room(Queue::Bulk, group.len()).await;
     drop(turn);
     let late = group.split_off(room.texts.min(group.len()));
     give_back(&late, room.more_after).await;
     let Some(pass) = provider.enter(Queue::Bulk) else {
-        return give_back(&group, pause_for(provider, Queue::Bulk)).await;
+        give_back(&group, pause_for(provider, Queue::Bulk)).await;
+        return Duration::ZERO;
     };
     let started = join_all(group.iter().map(|delivery| delivery.start_call(provider))).await;
     let mut called = Vec::new();
@@ -109,19 +124,22 @@ async fn send_together(
         }
     }
     if called.is_empty() {
-        return;
+        return Duration::ZERO;
     }
     let (called, messages): (Vec<_>, Vec<_>) = called.into_iter().unzip();
+    let begun = Instant::now();
     let outcomes = if let [sms] = &messages[..] {
         vec![call(env, pass, sms).await]
     } else {
         alone_again(call_for_many(env, pass, &messages).await)
     };
+    let took = begun.elapsed();
     let settling = called.iter().zip(&outcomes);
     let settling = settling.map(|(delivery, outcome)| delivery.settle_send(provider, outcome));
     for settled in join_all(settling).await {
         leave_to_sweep(settled);
     }
+    took
 }
 
 /// A call that was refused for its content was refused for the sake of perhaps one of its

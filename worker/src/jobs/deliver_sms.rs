@@ -88,6 +88,7 @@ async fn tidy(env: &Environment) -> Result<Tidied, sqlx::Error> {
 /// Works on one row, if it is due and nobody else does. When the database is away, the row's
 /// lease or push mark runs out and the sweep brings it back.
 async fn deliver_code(id: RowId, env: &Environment) -> Result<(), WriteError> {
+    env.courtesy.note_code();
     if !wait_for_provider(env).await {
         return Ok(());
     }
