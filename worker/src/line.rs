@@ -1,7 +1,8 @@
 //! The line of a provider: so many texts in any second, all workers together. Codes pass.
 //!
 //! Who finds no room waits before anything is claimed, a few at a time, so that waiting costs
-//! neither statements nor attempts, and texts to one do not wait behind texts to many.
+//! neither statements nor attempts. Texts to one take what they find at once; texts to many only
+//! look, because what they are to claim may be gone, and so come behind them.
 
 use std::time::Duration;
 
@@ -27,15 +28,17 @@ pub struct Line {
 /// The right to claim what the line has room for.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    _turn: Option<SemaphorePermit<'a>>,
+    _permit: Option<SemaphorePermit<'a>>,
     /// Texts there was room for, as far as is known.
     pub room: usize,
+    /// The provider on whose line room for one text has been taken already.
+    pub taken: Option<&'a str>,
 }
 
 impl Turn<'_> {
     /// That of a line without a bound.
     pub fn free() -> Self {
-        Self { _turn: None, room: usize::MAX }
+        Self { _permit: None, room: usize::MAX, taken: None }
     }
 }
 
@@ -64,12 +67,15 @@ impl Line {
     pub async fn turn(&self, queue: Queue, patience: Duration) -> Option<Turn<'_>> {
         let waiting = async {
             let turn = self.turns[queue as usize].acquire().await.ok()?;
-            let look = [Ask::look(self.policy, self.provider.as_str()).paced()];
+            let provider = self.provider.as_str();
+            let taken = (queue != Queue::Bulk).then_some(provider);
+            let ask = if taken.is_some() { Ask::spend } else { Ask::look };
+            let ask = [ask(self.policy, provider).paced()];
             loop {
-                let standing = *self.limiter.ask(&look).await.first()?;
+                let standing = *self.limiter.ask(&ask).await.first()?;
                 if !standing.refused {
                     let room = (standing.remaining as usize).max(1);
-                    return Some(Turn { _turn: Some(turn), room });
+                    return Some(Turn { _permit: Some(turn), room, taken });
                 }
                 tokio::time::sleep(standing.more_after.max(SHORTEST_PAUSE)).await;
             }

@@ -31,7 +31,7 @@ fn most_in_a_second(fake: &FakeKavenegar, mobiles: &[String]) -> usize {
     times.iter().map(|begin| within(*begin)).max().unwrap_or_default()
 }
 
-/// Claims of messages that had one attempt each: those that did not end in a call are waste.
+/// Claims of texts to many: those that did not end in a call are waste.
 async fn claims(peyk: &Peyk) -> i64 {
     peyk.database.count("SELECT sum(attempt)::bigint FROM sms_messages WHERE kind = 'bulk'").await
 }

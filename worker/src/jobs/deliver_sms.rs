@@ -255,11 +255,13 @@ impl<'a> Delivery<'a> {
         if self.is_quiet() {
             return self.postpone(QUIET_PAUSE).await;
         }
-        let room = provider.take_room(queue, 1).await;
-        drop(turn);
-        if room.texts == 0 {
-            return self.postpone(room.more_after).await;
+        if turn.taken != Some(name) {
+            let room = provider.take_room(queue, 1).await;
+            if room.texts == 0 {
+                return self.postpone(room.more_after).await;
+            }
         }
+        drop(turn);
         let Some(pass) = provider.enter(queue) else {
             return self.postpone(pause_for(provider, queue)).await;
         };
