@@ -39,7 +39,7 @@ pub struct Lead<'a> {
     gather: &'a Gather,
     own: RowId,
     ended: oneshot::Receiver<()>,
-    _turn: SemaphorePermit<'a>,
+    turn: SemaphorePermit<'a>,
 }
 
 /// Ids that are worked on; whoever brought them hears when it is dropped.
@@ -73,7 +73,7 @@ impl Gather {
             biased;
             _ = &mut ended => Joined::Carried,
             turn = self.groups.acquire() => match turn {
-                Ok(turn) => Joined::Lead(Lead { gather: self, own: id, ended, _turn: turn }),
+                Ok(turn) => Joined::Lead(Lead { gather: self, own: id, ended, turn }),
                 Err(_) => Joined::Carried,
             },
         }
@@ -97,14 +97,15 @@ impl Gather {
 }
 
 impl Lead<'_> {
-    /// Up to so many ids to work on; `None` if somebody else has taken the job's own meanwhile: then
-    /// it has been waited for.
-    pub async fn group(&mut self, most: usize) -> Option<Group> {
-        let group = self.gather.take(self.own, most);
-        if group.is_none() {
-            let _ = (&mut self.ended).await;
-        }
-        group
+    /// Up to so many ids to work on; `None` if somebody else has taken the job's own meanwhile.
+    pub fn group(&self, most: usize) -> Option<Group> {
+        self.gather.take(self.own, most)
+    }
+
+    /// Leaves the place to others and waits until whoever took the id has worked on it.
+    pub async fn carried(self) {
+        drop(self.turn);
+        let _ = self.ended.await;
     }
 }
 
@@ -127,8 +128,10 @@ mod tests {
     #[tokio::test]
     async fn whoever_comes_while_groups_are_under_way_goes_with_the_next() {
         let gather = Arc::new(Gather::new(1));
-        let (mut first, mut second) = (lead(&gather, 1).await, lead(&gather, 2).await);
-        let (one, two) = (first.group(10).await.unwrap(), second.group(10).await.unwrap());
+        let first = lead(&gather, 1).await;
+        let one = first.group(10).unwrap();
+        let second = lead(&gather, 2).await;
+        let two = second.group(10).unwrap();
         assert_eq!((numbers(&one), numbers(&two)), (vec![1], vec![2]));
         let mut later = Vec::new();
         for id in 3..8 {
@@ -136,10 +139,7 @@ mod tests {
             later.push(tokio::spawn(async move {
                 match gather.join(RowId(id)).await {
                     Joined::Carried => None,
-                    Joined::Lead(mut lead) => {
-                        let group = lead.group(4).await;
-                        group.map(|group| numbers(&group))
-                    }
+                    Joined::Lead(lead) => lead.group(4).map(|group| numbers(&group)),
                 }
             }));
             tokio::task::yield_now().await;
@@ -151,6 +151,21 @@ mod tests {
         }
         groups.sort_unstable();
         assert_eq!(groups, [vec![3, 4, 5, 6], vec![7]], "at most four, each once");
+    }
+
+    #[tokio::test]
+    async fn a_leader_whose_id_was_taken_waits_for_the_end_of_that_group_only() {
+        let gather = Gather::new(1);
+        let (first, second) = (lead(&gather, 1).await, lead(&gather, 2).await);
+        let both = first.group(10).unwrap();
+        assert_eq!(numbers(&both), [1, 2]);
+        assert!(second.group(10).is_none());
+        let (mut carried, third) = (Box::pin(second.carried()), gather.join(RowId(3)));
+        let waited = tokio::time::timeout(Duration::from_millis(20), &mut carried).await;
+        assert!(waited.is_err(), "its group is still worked on");
+        assert!(matches!(third.await, Joined::Lead(_)), "its place is free");
+        drop(both);
+        carried.await;
     }
 
     #[tokio::test]

@@ -52,13 +52,16 @@ async fn join_others(
     provider: &Guard,
     at_once: usize,
 ) -> Result<(), WriteError> {
-    let Joined::Lead(mut lead) = env.gather.join(id).await else { return Ok(()) };
+    let Joined::Lead(lead) = env.gather.join(id).await else { return Ok(()) };
     let Some(turn) = provider.turn(Queue::Bulk, LINE_PATIENCE).await else { return Ok(()) };
-    if let Some(group) = lead.group(at_once.min(turn.room)).await {
+    if let Some(group) = lead.group(at_once.min(turn.room)) {
         let begun = Instant::now();
         let called = deliver_group(&group.ids, env, turn).await;
         drop(group);
         env.courtesy.give_way(begun.elapsed().saturating_sub(called)).await;
+    } else {
+        drop(turn);
+        lead.carried().await;
     }
     Ok(())
 }
