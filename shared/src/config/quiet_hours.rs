@@ -99,17 +99,17 @@ mod tests {
         hours.at(utc(at)).map(|quiet| (text(quiet.began), text(quiet.ends)))
     }
 
-    fn some(began: &str, ends: &str) -> Option<(String, String)> {
-        Some((began.to_owned(), ends.to_owned()))
-    }
-
     #[test]
     fn a_night_goes_past_midnight() {
         // 21:00 in Tehran is 17:30 in UTC, 09:00 is 05:30.
         let night = hours("21:00", "09:00", "Asia/Tehran");
         assert_eq!(quiet(&night, "2026-03-10T17:29:59Z"), None);
         for at in ["2026-03-10T17:30:00Z", "2026-03-10T20:45:00Z", "2026-03-11T05:29:59Z"] {
-            assert_eq!(quiet(&night, at), some("10 17:30", "11 05:30"), "{at}");
+            assert_eq!(
+                quiet(&night, at),
+                Some(("10 17:30".to_owned(), "11 05:30".to_owned())),
+                "{at}"
+            );
         }
         assert_eq!(quiet(&night, "2026-03-11T05:30:00Z"), None);
         assert_eq!(night.open_for(), TimeDelta::hours(12));
@@ -119,7 +119,10 @@ mod tests {
     fn a_siesta_does_not() {
         let siesta = hours("13:00", "15:30", "UTC");
         assert_eq!(quiet(&siesta, "2026-03-10T12:59:59Z"), None);
-        assert_eq!(quiet(&siesta, "2026-03-10T13:00:00Z"), some("10 13:00", "10 15:30"));
+        assert_eq!(
+            quiet(&siesta, "2026-03-10T13:00:00Z"),
+            Some(("10 13:00".to_owned(), "10 15:30".to_owned()))
+        );
         assert_eq!(quiet(&siesta, "2026-03-10T15:30:00Z"), None);
         assert_eq!(siesta.open_for(), TimeDelta::minutes(21 * 60 + 30));
     }
@@ -127,17 +130,29 @@ mod tests {
     #[test]
     fn the_nights_in_which_clocks_change_are_longer_and_shorter() {
         let night = hours("21:00", "09:00", "Europe/Berlin");
-        assert_eq!(quiet(&night, "2026-03-29T00:00:00Z"), some("28 20:00", "29 07:00"));
-        assert_eq!(quiet(&night, "2026-10-25T00:00:00Z"), some("24 19:00", "25 08:00"));
+        assert_eq!(
+            quiet(&night, "2026-03-29T00:00:00Z"),
+            Some(("28 20:00".to_owned(), "29 07:00".to_owned()))
+        );
+        assert_eq!(
+            quiet(&night, "2026-10-25T00:00:00Z"),
+            Some(("24 19:00".to_owned(), "25 08:00".to_owned()))
+        );
     }
 
     #[test]
     fn an_end_that_clocks_skip_is_when_they_go_on_and_one_they_show_twice_is_the_second() {
         // Skipped: 02:00 to 03:00 on 29 March. Twice: 02:00 to 03:00 on 25 October.
         let night = hours("22:00", "02:30", "Europe/Berlin");
-        assert_eq!(quiet(&night, "2026-03-29T00:30:00Z"), some("28 21:00", "29 01:00"));
+        assert_eq!(
+            quiet(&night, "2026-03-29T00:30:00Z"),
+            Some(("28 21:00".to_owned(), "29 01:00".to_owned()))
+        );
         assert_eq!(quiet(&night, "2026-03-29T01:00:00Z"), None);
-        assert_eq!(quiet(&night, "2026-10-25T00:10:00Z"), some("24 20:00", "25 01:30"));
+        assert_eq!(
+            quiet(&night, "2026-10-25T00:10:00Z"),
+            Some(("24 20:00".to_owned(), "25 01:30".to_owned()))
+        );
     }
 
     #[test]
