@@ -51,6 +51,10 @@ pub(crate) enum Part {
     Latency,
     /// A backlog, until it is delivered
     Drain,
+    /// Codes beside texts to many
+    Bulk,
+    /// Accepts with texts to many queued
+    Backlog,
     /// Redis and a bare HTTP route
     Yardsticks,
 }
@@ -79,6 +83,12 @@ pub(crate) struct Options {
     /// Messages of a backlog
     #[arg(long, default_value_t = 20_000)]
     pub(crate) backlog: usize,
+    /// Texts to many that are due at once beside codes
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) bulk: usize,
+    /// Texts to many that wait while codes are accepted
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) queued: usize,
     /// OTP texts in flight at once (`worker.otp_concurrency`) with the slow provider
     #[arg(long, default_value_t = 400)]
     pub(crate) slow_concurrency: usize,

@@ -80,12 +80,12 @@ async fn serve_connection(mut stream: TcpStream, shared: Arc<Shared>) -> io::Res
     let mut bytes = Vec::with_capacity(4096);
     loop {
         bytes.clear();
-        let number = loop {
+        let (number, many) = loop {
             if stream.read_buf(&mut bytes).await? == 0 {
                 return Ok(());
             }
             if let Some(body) = whole_body(&bytes) {
-                break receptor(body);
+                break (receptor(body), receptors(body));
             }
         };
         if let Some(number) = number {
@@ -98,8 +98,26 @@ async fn serve_connection(mut stream: TcpStream, shared: Arc<Shared>) -> io::Res
         if delay > 0 {
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
-        stream.write_all(ACCEPTED.as_bytes()).await?;
+        match many {
+            Some(texts) => stream.write_all(all_accepted(texts).as_bytes()).await?,
+            None => stream.write_all(ACCEPTED.as_bytes()).await?,
+        }
     }
+}
+
+/// How many numbers there are if the field is a list, as for many texts in one call.
+fn receptors(form: &[u8]) -> Option<usize> {
+    let mut fields = form.split(|byte| *byte == b'&');
+    let list = fields.find_map(|field| field.strip_prefix(b"receptor=%5B"))?;
+    Some(list.windows(3).filter(|three| three == b"%2C").count() + 1)
+}
+
+/// That each of so many texts is taken.
+fn all_accepted(texts: usize) -> String {
+    let entries = vec!["{\"messageid\":8792343,\"status\":1}"; texts].join(",");
+    let body = format!("{{\"return\":{{\"status\":200}},\"entries\":[{entries}]}}");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn whole_body(bytes: &[u8]) -> Option<&[u8]> {
@@ -125,6 +143,20 @@ mod tests {
         let body = end_of_head(bytes).unwrap();
         assert_eq!(content_length(&bytes[..body]), Some(bytes.len() - body));
         assert!(serde_json::from_slice::<serde_json::Value>(&bytes[body..]).is_ok());
+    }
+
+    #[test]
+    fn a_list_of_numbers_is_counted_and_answered_one_by_one() {
+        let form =
+            b"receptor=%5B%2209200000001%22%2C%2209200000002%22%5D&sender=%5B%221%22%2C%221%22%5D";
+        assert_eq!(receptors(form), Some(2));
+        assert_eq!(receptor(form), None, "on no board");
+        assert_eq!(receptors(b"receptor=09100000042&message=a%2Cb"), None);
+        let answer = all_accepted(2);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(content_length(format!("{head}\r\n").as_bytes()), Some(body.len()));
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["entries"].as_array().unwrap().len(), 2);
     }
 
     #[test]

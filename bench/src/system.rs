@@ -188,6 +188,26 @@ impl System {
         Ok(sqlx::query_scalar(unsent).fetch_one(&self.pool).await?)
     }
 
+    /// Writes so many texts to many that are due, to numbers that are on no board.
+    pub(crate) async fn queue_bulk(&self, texts: usize) -> anyhow::Result<()> {
+        let sql = "INSERT INTO sms_messages
+                (kind, phone, local_id, body, created_at, expires_at, next_attempt_at)
+            SELECT 'bulk', '+98920' || lpad(i::text, 7, '0'), i, 'sale', now(),
+                now() + interval '1 day', now()
+            FROM generate_series(1, $1::bigint) AS i";
+        sqlx::query(sql).bind(i64::try_from(texts)?).execute(&self.pool).await?;
+        // As autovacuum would have done it before so many came together.
+        sqlx::query("ANALYZE sms_messages").execute(&self.pool).await?;
+        sqlx::query("CHECKPOINT").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Texts to many that a provider has taken.
+    pub(crate) async fn sent_bulk(&self) -> anyhow::Result<i64> {
+        let sent = "SELECT count(*) FROM sms_messages WHERE kind = 'bulk' AND status = 'sent'";
+        Ok(sqlx::query_scalar(sent).fetch_one(&self.pool).await?)
+    }
+
     /// How often the write-ahead log was flushed so far, where this version of PostgreSQL says.
     pub(crate) async fn wal_flushes(&self) -> Option<i64> {
         let flushes = sqlx::query_scalar("SELECT wal_sync FROM pg_stat_wal");

@@ -9,9 +9,11 @@ use std::{
 use shared::{
     config::Config,
     jobs::Queue,
+    limits::Limiter,
     sms::{
         providers::{
-            Balance, Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider, Unanswered,
+            Balance, Content, Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider,
+            Unanswered,
         },
         standing::Word,
     },
@@ -19,7 +21,10 @@ use shared::{
 };
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::breaker::{Admission, Breaker, Health, State};
+use crate::{
+    breaker::{Admission, Breaker, Health, State},
+    line::{Line, Room, Turn},
+};
 
 /// Pause for a job that finds every place taken.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
@@ -32,6 +37,8 @@ pub struct Guard {
     view: Mutex<View>,
     /// Rung when there is a word for the other workers.
     words: Arc<Notify>,
+    /// Its bound of texts a second, if it has one.
+    line: Option<Line>,
     /// Whether there is no other provider to turn to.
     alone: bool,
 }
@@ -52,12 +59,20 @@ impl Guard {
         providers: Vec<Arc<dyn SmsProvider>>,
         config: &Config,
         words: &Arc<Notify>,
+        limiter: &Limiter,
     ) -> Vec<Self> {
         let alone = providers.len() == 1;
         let shares = Queue::ALL.map(|queue| config.worker.concurrency(queue));
         let places = shares.map(|jobs| if alone { jobs } else { jobs.div_ceil(2) });
-        let around = |provider| Self::new(provider, places, alone, words.clone());
-        providers.into_iter().map(around).collect()
+        let line = |name: &str| {
+            let bound = config.sms.provider_settings(name).per_second;
+            bound.map(|per_second| Line::new(name, per_second, limiter.clone()))
+        };
+        let guard = |provider: Arc<dyn SmsProvider>| {
+            let line = line(provider.name());
+            Self { line, ..Self::new(provider, places, alone, words.clone()) }
+        };
+        providers.into_iter().map(guard).collect()
     }
 
     fn new(
@@ -73,6 +88,7 @@ impl Guard {
             places: places.map(Semaphore::new),
             view: Mutex::new(View { breaker, is_out: false, word: None }),
             words,
+            line: None,
             alone,
         };
         guard.show(State::Closed);
@@ -130,7 +146,34 @@ impl Guard {
         self.show(state);
     }
 
-    /// Takes a place for one send; `None` when there is none or the breaker is open. Ask before
+    /// Waits until the line has room for a text of this queue's; `None` when it has none within
+    /// `patience`.
+    pub async fn turn(&self, queue: Queue, patience: Duration) -> Option<Turn<'_>> {
+        match self.line_for(queue) {
+            Some(line) => line.turn(queue, patience).await,
+            None => Some(Turn::free()),
+        }
+    }
+
+    /// Takes room on the line for so many texts.
+    pub async fn take_room(&self, queue: Queue, texts: usize) -> Room {
+        match self.line_for(queue) {
+            Some(line) => line.take(texts).await,
+            None => Room { texts, more_after: Duration::ZERO },
+        }
+    }
+
+    /// Codes do not wait.
+    fn line_for(&self, queue: Queue) -> Option<&Line> {
+        self.line.as_ref().filter(|_| queue != Queue::Otp)
+    }
+
+    /// See [`SmsProvider::send_at_once`].
+    pub fn send_at_once(&self, content: &Content) -> usize {
+        self.provider.send_at_once(content)
+    }
+
+    /// Takes a place for one call; `None` when there is none or the breaker is open. Ask before
     /// anything is written about the attempt.
     pub fn enter(&self, queue: Queue) -> Option<Pass<'_>> {
         let place = self.places[queue as usize].try_acquire().ok()?;
@@ -253,6 +296,19 @@ impl Pass<'_> {
             }
             _ => probe.then_some(Word::Silent),
         }
+    }
+
+    /// Sends several messages in one call, and takes note of how it went. One outcome each.
+    pub async fn send_many(mut self, messages: &[OutgoingSms]) -> Vec<Outcome> {
+        self.ended = Some((Health::Bad, self.word_of(None)));
+        let mut outcomes = self.guard.provider.send_many(messages).await;
+        outcomes.resize(messages.len(), Outcome::Unknown { code: "sms.no_outcome".to_owned() });
+        let health: Vec<_> = outcomes.iter().map(|outcome| self.guard.health_of(outcome)).collect();
+        // One that was taken says that the provider is well, and that it takes our account.
+        let telling = health.iter().position(|health| *health == Health::Good).unwrap_or(0);
+        let health = health.get(telling).copied();
+        self.ended = health.map(|health| (health, self.word_of(outcomes.get(telling))));
+        outcomes
     }
 }
 

@@ -6,23 +6,35 @@ use shared::{
     clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
     db,
-    otp::Otp,
+    jobs::Queue,
+    limits::Limiter,
+    otp::{Otp, code::CodeKeys},
     queue::{Pusher, QueueServer},
     redis::Redis,
-    sms::{deliveries::Deliveries, providers, templates::Templates},
+    sms::{
+        deliveries::Deliveries,
+        providers::{self, Content},
+        templates::Templates,
+    },
     webhooks::{self, Outbox},
 };
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::{cron::CronJob, endpoints::Endpoints, guard::Guard, jobs::Job};
+use crate::{
+    courtesy::Courtesy, cron::CronJob, endpoints::Endpoints, gather::Gather, guard::Guard,
+    jobs::Job,
+};
 
 pub mod breaker;
 pub mod consumers;
+pub mod courtesy;
 pub mod cron;
 pub mod endpoints;
+pub mod gather;
 pub mod guard;
 pub mod jobs;
+pub mod line;
 pub mod operations;
 pub mod outcome;
 pub mod providers_command;
@@ -45,6 +57,12 @@ pub struct Environment {
     pub otp: Otp,
     /// The claim / call / settle protocol of text messages.
     pub deliveries: Deliveries,
+    /// The same for texts to many: their commits are large, and nobody else's are to wait for them.
+    pub bulk_deliveries: Deliveries,
+    /// Makes texts to many give way to codes.
+    pub courtesy: Courtesy,
+    /// Where jobs of texts to many meet.
+    pub gather: Gather,
     /// Logical templates.
     pub templates: Templates,
     /// SMS providers behind their guards, first choice first.
@@ -72,8 +90,14 @@ impl Environment {
     /// When a key or an address in the configuration cannot be used.
     pub fn build(config: Config, process: String) -> anyhow::Result<Self> {
         let words = Arc::new(Notify::new());
+        let redis = Redis::start(&config.redis)?;
+        let limiter = Limiter::new(
+            redis.clone(),
+            CodeKeys::new(&config.otp)?.subkey("limits"),
+            config.limits.worker_processes,
+        );
         let providers = providers::build(&config, &mut Vec::new());
-        let providers = Guard::around(providers, &config, &words);
+        let providers = Guard::around(providers, &config, &words, &limiter);
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
@@ -81,11 +105,14 @@ impl Environment {
         let lease = config.sms.lease();
         Ok(Self {
             deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone()),
+            bulk_deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone()),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
             outbox,
+            courtesy: Courtesy::default(),
+            gather: Gather::new(config.worker.bulk_concurrency),
             otp: Otp::new(pool.clone(), clock.clone(), &config)?,
-            redis: Redis::start(&config.redis)?,
+            redis,
             pusher: Pusher::start(queues, config.worker.queue_window),
             process,
             templates: Templates::new(&config.sms),
@@ -105,6 +132,23 @@ impl Environment {
     /// Every provider's name, first choice first.
     pub fn provider_names(&self) -> Vec<&str> {
         self.providers.iter().map(Guard::name).collect()
+    }
+
+    /// The one that a text of this queue's is most likely for: the first that would take it now.
+    pub fn likely_provider(&self, queue: Queue) -> Option<&Guard> {
+        let free = |guard: &&Guard| guard.wait(queue).is_zero();
+        let up = |guard: &&Guard| guard.breaker_wait().is_zero();
+        let providers = || self.providers.iter();
+        providers().find(free).or_else(|| providers().find(up)).or_else(|| providers().next())
+    }
+
+    /// Jobs of a queue that run at once: where texts to many share calls, as many as one call can
+    /// carry.
+    pub fn jobs_at_once(&self, queue: Queue) -> usize {
+        let configured = self.config.worker.concurrency(queue);
+        let text = Content::Text(String::new());
+        let shared = self.providers.iter().map(|guard| guard.send_at_once(&text)).max();
+        if queue == Queue::Bulk { configured.max(shared.unwrap_or(1)) } else { configured }
     }
 }
 

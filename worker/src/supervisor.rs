@@ -64,7 +64,7 @@ fn consume(
     let server = QueueServer::new(&env.config.redis);
     let consumer =
         Consumer::start(server, job.queue, last_fetch, shutdown.clone(), running.clone());
-    let concurrency = env.config.worker.concurrency(job.queue);
+    let concurrency = env.jobs_at_once(job.queue);
     let worker = WorkerBuilder::new(name).backend(consumer).concurrency(concurrency).build(
         move |id: RowId| {
             let (env, running) = (env.clone(), running.clone());

@@ -1,6 +1,8 @@
 //! What is measured, in order.
 
 mod accept;
+mod backlog;
+mod bulk;
 mod drain;
 mod idle;
 mod latency;
@@ -29,6 +31,12 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Drain) {
         drain::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Bulk) {
+        bulk::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Backlog) {
+        backlog::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

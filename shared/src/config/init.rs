@@ -164,6 +164,7 @@ mod tests {
             in_provider = line.starts_with("#[sms") || in_provider && !line.is_empty();
             let examples = [
                 "#docs",
+                "#quiet_hours",
                 "#operations_listen = \"127.0.0.1:8082",
                 "#issuer",
                 "#audience",

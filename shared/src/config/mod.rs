@@ -19,6 +19,7 @@ mod names;
 mod otp;
 mod parse;
 mod process;
+mod quiet_hours;
 mod rate;
 mod sms;
 mod source;
@@ -32,6 +33,7 @@ use std::{collections::BTreeMap, env, io};
 
 use serde::Deserialize;
 
+pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     auth::{Algorithm, Auth, SigningKey, decode_key},
@@ -41,8 +43,9 @@ pub use self::{
     otp::{Cooldown, Limits, Otp, Phone},
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
+    quiet_hours::{Quiet, QuietHours},
     rate::{Rate, RateError},
-    sms::{AnonymousSms, SANDBOX, Sms, SmsTemplate},
+    sms::{AnonymousSms, ProviderSettings, SANDBOX, Sms, SmsTemplate},
     stores::{Database, Redis},
     webhooks::{WebhookEndpoint, Webhooks},
 };

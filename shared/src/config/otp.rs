@@ -123,6 +123,9 @@ pub struct Limits {
     /// How many api processes share these limits: while Redis is away each counts on its own and
     /// allows its share. Default 1.
     pub api_processes: u32,
+    /// How many worker processes share `sms.providers.*.per_second`: while Redis is away each keeps
+    /// to its share. Default 1.
+    pub worker_processes: u32,
 }
 
 /// Names of settings from the environment arrive in lower case; they win, so they come last.
@@ -146,6 +149,7 @@ impl Default for Limits {
             daily_messages: 100_000,
             daily_spend_rials: 0,
             api_processes: 1,
+            worker_processes: 1,
         }
     }
 }

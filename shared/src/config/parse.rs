@@ -11,15 +11,33 @@ use toml::{Table, Value};
 
 use super::{
     error::ConfigError,
+    sms::ProviderSettings,
     tree::{self, Step},
     wording::{WRONG_TYPE, missing_field, without_value},
 };
 
+/// What every provider's table may hold, and no provider reads.
+const COMMON: [&str; 2] = ["kind", "per_second"];
+
+/// Reads what every provider's table may hold; otherwise as [`parse_table`].
+pub(crate) fn parse_common(
+    table: &Table,
+    path: &str,
+    errors: &mut Vec<ConfigError>,
+) -> Option<ProviderSettings> {
+    let common = |name: &String| name != "kind" && COMMON.contains(&name.as_str());
+    let settings = table.iter().filter(|(name, _)| common(name));
+    let settings = settings.map(|(name, value)| (name.clone(), value.clone()));
+    let before = errors.len();
+    let parsed = parse_all(settings.collect(), path, errors);
+    parsed.filter(|_| errors.len() == before)
+}
+
 /// Reads a provider's table into its own type. `path` is where the table stands
 /// (`sms.providers.kavenegar`) and begins the path of every error.
 ///
-/// Everything wrong is pushed to `errors`: unknown keys, missing keys, wrong types. The key `kind` belongs to the
-/// registry and is ignored. A string that does not fit is tried as a TOML literal and as a comma
+/// Everything wrong is pushed to `errors`: unknown keys, missing keys, wrong types. What every table
+/// may hold (`kind`, `per_second`) is ignored here. A string that does not fit is tried as a TOML literal and as a comma
 /// list, because values from the environment are strings. `None` means errors were pushed.
 pub fn parse_table<T: DeserializeOwned>(
     table: &Table,
@@ -27,7 +45,7 @@ pub fn parse_table<T: DeserializeOwned>(
     errors: &mut Vec<ConfigError>,
 ) -> Option<T> {
     let mut table = table.clone();
-    table.remove("kind");
+    table.retain(|name, _| !COMMON.contains(&name));
     let before = errors.len();
     let parsed = parse_all(table, path, errors);
     parsed.filter(|_| errors.len() == before)

@@ -6,7 +6,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Table;
 
-use super::names::{names, optional_name, templates};
+use super::{
+    QuietHours,
+    names::{names, optional_name, templates},
+    parse::parse_common,
+};
 
 /// The provider that is always there in sandbox mode and needs no table.
 pub const SANDBOX: &str = "sandbox";
@@ -54,6 +58,8 @@ pub struct Sms {
     /// What texts to many end with, unless they hold it: how to get no more of them. Empty: nothing.
     /// Default `لغو11`.
     pub bulk_opt_out: String,
+    /// When texts to many wait, by the clocks of a place. `None` (default): never.
+    pub quiet_hours: Option<QuietHours>,
     /// Seconds after its time a text (not a code) may still go out. Default 86400.
     pub message_ttl_seconds: u32,
     /// The price of one part of a text in rials, for estimates and spend caps. Default 0: unknown.
@@ -100,6 +106,15 @@ pub struct SmsTemplate {
     pub providers: BTreeMap<String, String>,
 }
 
+/// What the table of every provider may hold besides the provider's own settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ProviderSettings {
+    /// Texts other than codes that the account's line may be handed in any second, all workers
+    /// together. `None` (default): as many as there are.
+    pub per_second: Option<u32>,
+}
+
 impl Default for Sms {
     fn default() -> Self {
         Self {
@@ -114,6 +129,7 @@ impl Default for Sms {
             connect_timeout_ms: 3_000,
             max_attempts: 10,
             bulk_opt_out: "لغو11".to_owned(),
+            quiet_hours: None,
             message_ttl_seconds: 86_400,
             price_rials: 0,
             webhook_secret: None,
@@ -146,6 +162,13 @@ impl Sms {
         Duration::from_millis(self.connect_timeout_ms)
     }
 
+    /// What the table of `name` says that is no business of the provider's; nothing of what is
+    /// wrong there, which [`crate::sms::providers::build`] reports.
+    pub fn provider_settings(&self, name: &str) -> ProviderSettings {
+        let table = self.providers.get(name);
+        table.and_then(|table| parse_common(table, "", &mut Vec::new())).unwrap_or_default()
+    }
+
     /// What kind of provider `name` is: its table's `kind`, else its name.
     pub fn kind<'a>(&'a self, name: &'a str) -> &'a str {
         let table = self.providers.get(name);
@@ -168,6 +191,7 @@ impl fmt::Debug for Sms {
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("max_attempts", &self.max_attempts)
             .field("bulk_opt_out", &self.bulk_opt_out)
+            .field("quiet_hours", &self.quiet_hours.map(|hours| hours.to_string()))
             .field("message_ttl_seconds", &self.message_ttl_seconds)
             .field("price_rials", &self.price_rials)
             .field("webhook_secret", &self.webhook_secret)

@@ -19,6 +19,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// The bucket of a rate.
+    #[cfg(test)]
     pub(super) fn of(rate: Rate) -> Self {
         Self::share(rate, 1)
     }
@@ -29,6 +30,16 @@ impl Bucket {
         let count = rate.count / processes.max(1);
         let window = i64::from(rate.seconds).saturating_mul(1_000_000);
         let emission = (window / i64::from(count.max(1))).max(1);
+        Self { emission, tolerance: emission.saturating_mul(i64::from(count)), count }
+    }
+
+    /// One of `processes` equal parts of so many a second, spaced so that in no second there are
+    /// more: bursts are small, and a fifth is left for what is delayed on its way and arrives
+    /// together with what left after it. As with [`Bucket::share`] a part may be nothing.
+    pub(super) fn pace(per_second: u32, processes: u32) -> Self {
+        let each = per_second / processes.max(1);
+        let count = if each == 0 { 0 } else { (each / 10).max(1) };
+        let emission = (1_250_000 / i64::from(each.max(1))).max(1);
         Self { emission, tolerance: emission.saturating_mul(i64::from(count)), count }
     }
 
@@ -98,6 +109,37 @@ mod tests {
         }
         assert_eq!(Bucket::share(rate(10, 60), 0), Bucket::of(rate(10, 60)));
         assert_eq!(Bucket::share(rate(2, 60), 3).more_after(0), Duration::from_mins(1));
+    }
+
+    #[test]
+    fn at_a_pace_no_second_has_more_than_its_share_and_most_of_it_is_used() {
+        for (per_second, processes) in
+            [(1, 1), (2, 1), (7, 2), (10, 1), (20, 3), (100, 1), (999, 4), (10_000, 1)]
+        {
+            let bucket = Bucket::pace(per_second, processes);
+            let (mut ahead, mut sent) = (0_i64, Vec::new());
+            for now in (0..4 * SECOND).step_by(50) {
+                ahead = (ahead - 50).max(0);
+                while bucket.fits(ahead) {
+                    ahead += bucket.emission;
+                    sent.push(now);
+                }
+            }
+            let within =
+                |from: i64| sent.iter().filter(|at| (from..from + SECOND).contains(*at)).count();
+            let most = sent.iter().step_by(sent.len() / 50 + 1).map(|at| within(*at)).max();
+            let together = most.unwrap() * processes as usize;
+            assert!(together <= per_second as usize, "{per_second}/{processes}: {together}");
+            let share = (per_second / processes) as usize;
+            assert!(sent.len() * 2 >= share * 4, "{per_second}/{processes}: {}", sent.len());
+        }
+    }
+
+    #[test]
+    fn at_a_pace_below_one_for_each_process_nobody_has_any() {
+        let bucket = Bucket::pace(2, 3);
+        assert!(!bucket.fits(0));
+        assert!(bucket.more_after(0) > Duration::ZERO);
     }
 
     #[test]

@@ -82,17 +82,35 @@ pub struct Ask {
     policy: Policy,
     subject: String,
     cost: i64,
+    paced: bool,
 }
 
 impl Ask {
     /// Spends one of the subject's share, if there is one.
     pub fn spend(policy: Policy, subject: impl Into<String>) -> Self {
-        Self { policy, subject: subject.into(), cost: 1 }
+        Self { policy, subject: subject.into(), cost: 1, paced: false }
     }
 
     /// Only looks whether there is one.
     pub fn look(policy: Policy, subject: impl Into<String>) -> Self {
-        Self { policy, subject: subject.into(), cost: 0 }
+        Self { policy, subject: subject.into(), cost: 0, paced: false }
+    }
+
+    /// Spends so that no second has more than the policy's count, which must be one of a second:
+    /// for limits of others, who count differently. Evenly spaced, and a fifth below it.
+    #[must_use]
+    pub fn paced(self) -> Self {
+        Self { paced: true, ..self }
+    }
+
+    /// One of `processes` parts of the limit, or all of it.
+    fn bucket(&self, processes: u32) -> Bucket {
+        let rate = self.policy.rate;
+        if self.paced {
+            Bucket::pace(rate.count, processes)
+        } else {
+            Bucket::share(rate, processes)
+        }
     }
 
     /// The limit.
@@ -166,7 +184,7 @@ impl Limiter {
         let (memory, now) = (self.memory(), Instant::now());
         let standing = |ask: &Ask| {
             let ahead = memory.ahead(&self.key_of(ask), now);
-            let bucket = Bucket::of(ask.policy.rate);
+            let bucket = ask.bucket(1);
             standing(ask, &bucket, ahead, !bucket.fits(ahead))
         };
         asks.iter().map(standing).collect()
@@ -184,7 +202,7 @@ impl Limiter {
         let mut memory = self.memory();
         let rows = asks.iter().zip(keys).zip(told).zip(answer.chunks_exact(3));
         rows.map(|(((ask, key), told), answer)| {
-            let bucket = Bucket::of(ask.policy.rate);
+            let bucket = ask.bucket(1);
             let learnt = Learnt { ahead: answer[1], at_redis: answer[2] };
             memory.learn((*key, &bucket), *told, learnt, now);
             standing(ask, &bucket, learnt.ahead, answer[0] == 0)
@@ -197,7 +215,7 @@ impl Limiter {
         let mut memory = self.memory();
         let mut open = true;
         let mut one = |ask: &Ask, key: &Key| {
-            let bucket = Bucket::share(ask.policy.rate, self.processes);
+            let bucket = ask.bucket(self.processes);
             let mut fits = bucket.fits(memory.ahead(key, now));
             if open && fits && ask.cost > 0 {
                 fits = memory.spend(*key, &bucket, now);
@@ -229,7 +247,7 @@ fn redis_key(ask: &Ask, key: &Key) -> String {
 }
 
 fn arguments(ask: &Ask, told: &Known) -> [i64; 5] {
-    let bucket = Bucket::of(ask.policy.rate);
+    let bucket = ask.bucket(1);
     [bucket.emission, bucket.tolerance, ask.cost, told.at_redis, told.ahead]
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     batch::{BatchWrite, Batcher, WriteError},
     clock::SharedClock,
+    config::Quiet,
     jobs::{Backlog, RowId, Tidied},
     phone::PhoneNumber,
     purge::{Purged, Slice},
@@ -376,7 +377,8 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
     store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
-/// Expires dead rows and takes back lost leases. Bounded; the next sweep goes on.
+/// Expires dead rows and takes back lost leases. Bounded; the next sweep goes on. A text to many
+/// does not expire in quiet hours through which it waits.
 ///
 /// # Errors
 /// When the database is away.
@@ -384,13 +386,28 @@ pub async fn tidy(
     pool: &PgPool,
     outbox: &Outbox,
     now: DateTime<Utc>,
+    quiet: Option<Quiet>,
 ) -> Result<Tidied, sqlx::Error> {
     let mut tx = pool.begin().await?;
-    let expired = store::expire(&mut tx, now).await?;
+    let expired = store::expire(&mut tx, now, quiet.map(|quiet| quiet.began)).await?;
     events::tell(&mut tx, outbox, &expired, Moment::Settled).await?;
     tx.commit().await?;
     let reclaimed = store::reclaim(pool).await?;
     Ok(Tidied { expired: expired.len() as u64, reclaimed })
+}
+
+/// Puts texts to many that are due in quiet hours off until these are over; their life counts from
+/// then. Bounded; the next sweep goes on. How many there were.
+///
+/// # Errors
+/// When the database is away.
+pub async fn put_off_bulk(
+    pool: &PgPool,
+    quiet: Quiet,
+    spread: TimeDelta,
+    life: TimeDelta,
+) -> Result<u64, sqlx::Error> {
+    store::put_off_bulk(pool, quiet, spread, life).await
 }
 
 /// Marks up to `room` due messages of a kind as pushed and returns them.

@@ -10,14 +10,14 @@ use super::{
     MessageKind, MessageStatus,
     budget::{Budget, Demand},
     providers::DeliveryStatus,
-    segments, store,
+    quiet, segments, store,
     templates::Wording,
 };
 use crate::{
     auth::api_keys::ApiKey,
     batch::{BatchWrite, Batcher, WriteError},
     clock::SharedClock,
-    config::Config,
+    config::{Config, QuietHours},
     ids,
     jobs::RowId,
     phone::PhoneNumber,
@@ -140,6 +140,7 @@ pub struct Messages {
     clock: SharedClock,
     accepts: Batcher<Accepts>,
     price_rials: Option<i64>,
+    quiet_hours: Option<QuietHours>,
 }
 
 impl Messages {
@@ -156,6 +157,7 @@ impl Messages {
         };
         Self {
             accepts: Batcher::start(accepts, &pool, 1),
+            quiet_hours: config.sms.quiet_hours,
             price_rials: price.map(|price| i64::try_from(price).unwrap_or(i64::MAX)),
             pool,
             clock,
@@ -210,6 +212,28 @@ impl Messages {
     /// When the database is away.
     pub async fn cancel(&self, owner: Owner, id: i64) -> Result<bool, sqlx::Error> {
         store::cancel_message(&self.pool, owner, id).await
+    }
+
+    /// Takes back those messages of a bulk that [`Messages::cancel`] would take back, in one go.
+    /// `None`: there is no such bulk of the owner's; else how many they were.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn cancel_bulk(&self, owner: i64, bulk: &str) -> Result<Option<u64>, sqlx::Error> {
+        let cancelled = store::cancel_bulk(&self.pool, owner, bulk).await?;
+        let known = cancelled > 0 || store::has_bulk(&self.pool, owner, bulk).await?;
+        Ok(known.then_some(cancelled))
+    }
+
+    /// When a text to many goes out that is asked for at this time (`None`: at once): not in quiet
+    /// hours.
+    pub fn time_of_bulk(
+        &self,
+        asked: Option<DateTime<Utc>>,
+        rng: &mut impl Rng,
+    ) -> Option<DateTime<Utc>> {
+        let at = asked.unwrap_or_else(|| self.now());
+        quiet::put_off(self.quiet_hours.as_ref(), at, rng).or(asked)
     }
 
     /// What time it is.

@@ -16,6 +16,7 @@ pub mod inbound;
 pub mod learning;
 pub mod messages;
 pub mod providers;
+pub mod quiet;
 pub mod reports;
 pub mod routing;
 pub mod segments;

@@ -6,13 +6,14 @@ use shared::clock::{Clock, SystemClock};
 
 use super::http::Response;
 use super::kavenegar::{Call, Delivered, Effect, State};
+use super::kavenegar_array;
 
 /// The account's default line.
-const DEFAULT_LINE: &str = "10004346";
+pub(super) const DEFAULT_LINE: &str = "10004346";
 
-const MAX_RECEPTORS: usize = 200;
+pub(super) const MAX_RECEPTORS: usize = 200;
 const MAX_STATUS_IDS: usize = 500;
-const MAX_MESSAGE_CHARS: usize = 900;
+pub(super) const MAX_MESSAGE_CHARS: usize = 900;
 const MAX_TOKEN_CHARS: usize = 100;
 
 /// The variables of a template, and how many spaces each may hold.
@@ -55,6 +56,7 @@ pub(super) fn carry_out(state: &mut State, call: &Call, key_is_right: bool) -> A
         _ if !matches!(call.request.method.as_str(), "GET" | "POST") => Err(405),
         _ if !key_is_right => Err(403),
         "sms/send" => send(state, call),
+        "sms/sendarray" => kavenegar_array::send(state, call),
         "verify/lookup" => verify_lookup(state, call),
         "sms/statuslocalmessageid" => status_by_local_id(state, call),
         "sms/status" => status(state, call),
@@ -190,15 +192,15 @@ fn account_info(call: &Call) -> Result<Vec<Value>, u16> {
     Ok(vec![json!({"remaincredit": 1_500_032, "expiredate": 13_548_889, "type": "Master"})])
 }
 
-struct Outgoing<'a> {
-    destination: String,
-    content: Delivered,
-    local_id: Option<i64>,
-    sender: &'a str,
-    message: &'a str,
+pub(super) struct Outgoing<'a> {
+    pub(super) destination: String,
+    pub(super) content: Delivered,
+    pub(super) local_id: Option<i64>,
+    pub(super) sender: &'a str,
+    pub(super) message: &'a str,
 }
 
-fn deliver(state: &mut State, call: &Call, sms: Outgoing<'_>) -> Value {
+pub(super) fn deliver(state: &mut State, call: &Call, sms: Outgoing<'_>) -> Value {
     state.last_message_id += 1;
     let message_id = state.last_message_id;
     let at = SystemClock.now();
@@ -242,7 +244,7 @@ fn is_foreign(digits: &str) -> bool {
 }
 
 /// 400 where a mandatory field is absent, 406 where it is empty.
-fn mandatory<'a>(call: &'a Call, name: &str) -> Result<&'a str, u16> {
+pub(super) fn mandatory<'a>(call: &'a Call, name: &str) -> Result<&'a str, u16> {
     match call.field(name) {
         None => Err(400),
         Some("") => Err(406),
@@ -252,7 +254,7 @@ fn mandatory<'a>(call: &'a Call, name: &str) -> Result<&'a str, u16> {
 
 /// The real one ignores what it does not know; here a misspelt field is an error, and so is one
 /// that comes twice.
-fn only_fields(call: &Call, known: &[&str]) -> Result<(), u16> {
+pub(super) fn only_fields(call: &Call, known: &[&str]) -> Result<(), u16> {
     let twice = |name: &str| call.fields.iter().filter(|(other, _)| other == name).count() > 1;
     let wrong = |name: &str| !known.contains(&name) || twice(name);
     if call.fields.iter().any(|(name, _)| wrong(name)) { Err(400) } else { Ok(()) }

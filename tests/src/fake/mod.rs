@@ -10,6 +10,7 @@ pub mod http;
 mod http_panel;
 mod ippanel;
 mod kavenegar;
+mod kavenegar_array;
 mod kavenegar_rules;
 mod kavenegar_server;
 mod megafon;

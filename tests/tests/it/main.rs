@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
 mod batch;
+mod bulk;
+mod bulk_line;
+mod bulk_quiet;
+mod bulk_steps;
 mod chaos;
 mod compat;
 mod crash;

@@ -7,7 +7,8 @@ use serde_json::json;
 use shared::sms::providers::http_client::Timeouts;
 use shared::sms::providers::kavenegar::{Config, Kavenegar};
 use shared::sms::providers::{
-    Balance, DeliveryStatus, Lookup, Outcome, Rejection, Report, SmsProvider, Unanswered,
+    Balance, Content, DeliveryStatus, Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider,
+    Unanswered,
 };
 
 use crate::provider_suite::{
@@ -439,4 +440,77 @@ async fn a_question_that_is_not_answered_says_why() {
         fake.behave(behaviour);
         assert_eq!(provider.balance().await, Err(unavailable));
     }
+}
+
+/// A provider with a line of its own, without which texts share no call.
+fn with_line(fake: &FakeKavenegar, timeouts: Timeouts) -> Kavenegar {
+    let config = json!({"base_url": fake.url(), "api_key": API_KEY, "sender": "90001234"});
+    kavenegar(&config, timeouts)
+}
+
+fn many(count: i64) -> Vec<OutgoingSms> {
+    (1..=count).map(|at| text_to(&format!("+98912{at:07}"), &format!("text {at}"), at)).collect()
+}
+
+#[tokio::test]
+async fn many_texts_go_in_one_call_and_each_gets_the_outcome_that_is_its_own() {
+    let fake = FakeKavenegar::start().await;
+    fake.add_line("90001234");
+    let provider = with_line(&fake, PATIENT);
+    let texts = many(200);
+    assert_eq!(provider.send_at_once(&texts[0].content), 200);
+    let template = template_to(IRANIAN, "login", &[("token", TOKEN)]);
+    assert_eq!(provider.send_at_once(&template.content), 1);
+    let without_line = kavenegar(&json!({"base_url": fake.url(), "api_key": API_KEY}), PATIENT);
+    assert_eq!(without_line.send_at_once(&texts[0].content), 1);
+    let outcomes = provider.send_many(&texts).await;
+    assert_eq!((fake.calls().len(), fake.effects().len()), (1, 200));
+    assert_eq!(fake.calls()[0].method, "sms/sendarray");
+    for (sms, outcome) in texts.iter().zip(&outcomes) {
+        let effect = &fake.effects_to(&sms.to.to_national())[0];
+        assert_eq!(effect.local_id, Some(sms.local_id));
+        let Content::Text(text) = &sms.content else { panic!("a text") };
+        assert_eq!(effect.content, Delivered::Text(text.clone()));
+        assert_eq!(outcome, &accepted(Some(effect.message_id)));
+        assert_eq!(provider.lookup(sms).await, found(effect.message_id));
+    }
+    // Again, as after a crash: the same ids, and nobody gets a second text.
+    assert_eq!(provider.send_many(&texts).await, outcomes);
+    assert_eq!(fake.effects().len(), 200);
+    let refused = provider.send_many(&many(201)).await;
+    assert!(refused.iter().all(|it| *it == rejected(Rejection::Request, "kavenegar.414")));
+}
+
+fn found(id: i64) -> Lookup {
+    Lookup::Found { provider_message_id: Some(id.to_string()) }
+}
+
+#[tokio::test]
+async fn a_call_for_many_that_fails_has_the_class_of_a_call_for_one_for_each() {
+    let (fake, provider) = pair().await;
+    fake.add_line("90001234");
+    let together = with_line(&fake, PATIENT);
+    for (code, expected) in error_table() {
+        fake.behave(Behaviour::Error(code));
+        assert_eq!(together.send_many(&many(2)).await, [expected.clone(), expected.clone()]);
+        fake.behave(Behaviour::Error(code));
+        assert_eq!(provider.send(&many(1)[0]).await, expected);
+    }
+    for (behaviour, code) in [
+        (Behaviour::ResetAfterRead { effect: false }, "http.reset"),
+        (Behaviour::TruncatedBody { effect: false }, "http.body"),
+        (Behaviour::InvalidJson { effect: false }, "http.body"),
+        (Behaviour::EmptyObject, "http.body"),
+        (Behaviour::EntriesAbsent, "kavenegar.entries"),
+    ] {
+        fake.behave(behaviour);
+        assert_eq!(together.send_many(&many(3)).await, vec![unknown(code); 3], "{code}");
+    }
+    let hasty = with_line(&fake, HASTY);
+    fake.behave(Behaviour::HangAfterRead { effect: true });
+    assert_eq!(hasty.send_many(&many(2)).await, vec![unknown("http.timeout"); 2]);
+    fake.behave(Behaviour::EntryStatus(14));
+    let mixed = together.send_many(&many(2)).await;
+    assert_eq!(mixed[0], rejected(Rejection::Recipient, "kavenegar.entry_14"));
+    assert!(matches!(mixed[1], Outcome::Accepted { .. }), "{mixed:?}");
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::FutureExt;
 use shared::{
     batch::WriteError,
@@ -10,18 +11,19 @@ use shared::{
     jobs::{Queue, RowId, Tidied},
     sms::{
         MessageKind, MessageStatus,
-        deliveries::{self, Action, Claim, Next, Settlement},
+        deliveries::{self, Action, Claim, Deliveries, Next, Settlement},
         providers::{Lookup, Outcome, OutgoingSms},
-        routing,
+        quiet, routing,
         templates::Wording,
     },
-    telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS},
+    telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS, SWEPT_ROWS},
 };
 
-use super::{Job, Work};
+use super::{Job, Work, deliver_bulk};
 use crate::{
     Environment,
     guard::{Guard, Pass},
+    line::Turn,
     outcome::{Plan, Situation},
 };
 
@@ -33,11 +35,16 @@ const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
 const NOBODY_PAUSE: Duration = Duration::from_millis(500);
 /// Pause of a text whose only providers refuse our account: that lasts.
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(10);
+/// How long a job waits for room on a provider's line, or for its turn.
+pub(super) const LINE_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause of a text to many that meets quiet hours; the sweep then puts it off until they are over.
+pub(super) const QUIET_PAUSE: Duration = Duration::from_secs(1);
 
 /// Texts with one-time codes.
 pub const OTP: Job = Job {
     queue: Queue::Otp,
-    tidy: |env| deliveries::tidy(&env.pool, &env.outbox, env.clock.now()).boxed(),
+    run: |id, env| deliver_code(id, env).boxed(),
+    tidy: |env| tidy(env).boxed(),
     take_due: |env, room| take_due(env, MessageKind::Otp, room),
     backlog: |env| deliveries::backlog(&env.pool, MessageKind::Otp).boxed(),
     ..SMS
@@ -47,7 +54,7 @@ pub const OTP: Job = Job {
 pub const SMS: Job = Job {
     queue: Queue::Sms,
     limit: |config| config.sms.lease() * 2,
-    run: |id, env| deliver_sms(id, env).boxed(),
+    run: |id, env| deliver_text(id, env).boxed(),
     // One look serves the rows of all three.
     tidy: |_| std::future::ready(Ok(Tidied::default())).boxed(),
     take_due: |env, room| take_due(env, MessageKind::Text, room),
@@ -57,6 +64,7 @@ pub const SMS: Job = Job {
 /// Texts to many.
 pub const BULK: Job = Job {
     queue: Queue::Bulk,
+    run: |id, env| deliver_bulk::deliver_row(id, env).boxed(),
     take_due: |env, room| take_due(env, MessageKind::Bulk, room),
     backlog: |env| deliveries::backlog(&env.pool, MessageKind::Bulk).boxed(),
     ..SMS
@@ -66,38 +74,53 @@ fn take_due(env: &Environment, kind: MessageKind, room: i64) -> Work<'_, Vec<Row
     deliveries::take_due(&env.pool, kind, room, env.clock.now()).boxed()
 }
 
+/// Also puts off what is due in quiet hours: before anything expires in them.
+async fn tidy(env: &Environment) -> Result<Tidied, sqlx::Error> {
+    let (now, sms) = (env.clock.now(), &env.config.sms);
+    let quiet = sms.quiet_hours.and_then(|hours| Some((hours, hours.at(now)?)));
+    if let Some((hours, quiet)) = quiet {
+        let life = TimeDelta::seconds(i64::from(sms.message_ttl_seconds));
+        let spread = quiet::spread(&hours);
+        let put_off = deliveries::put_off_bulk(&env.pool, quiet, spread, life).await?;
+        SWEPT_ROWS.with_label_values(&["quiet_hours"]).inc_by(put_off);
+    }
+    deliveries::tidy(&env.pool, &env.outbox, now, quiet.map(|(_, quiet)| quiet)).await
+}
+
 /// Works on one row, if it is due and nobody else does. When the database is away, the row's
 /// lease or push mark runs out and the sweep brings it back.
-async fn deliver_sms(id: RowId, env: &Environment) -> Result<(), WriteError> {
+async fn deliver_code(id: RowId, env: &Environment) -> Result<(), WriteError> {
+    env.courtesy.note_code();
     if !wait_for_provider(env).await {
         return Ok(());
     }
-    let Some(claim) = env.deliveries.claim(id).await? else {
+    deliver(id, env, &env.deliveries, Turn::free()).await
+}
+
+/// The same, when the provider's line has room.
+async fn deliver_text(id: RowId, env: &Environment) -> Result<(), WriteError> {
+    if !wait_for_provider(env).await {
+        return Ok(());
+    }
+    let Some(provider) = env.likely_provider(Queue::Sms) else { return Ok(()) };
+    let Some(turn) = provider.turn(Queue::Sms, LINE_PATIENCE).await else { return Ok(()) };
+    deliver(id, env, &env.deliveries, turn).await
+}
+
+/// Claims one row and works on it.
+pub(super) async fn deliver(
+    id: RowId,
+    env: &Environment,
+    deliveries: &Deliveries,
+    turn: Turn<'_>,
+) -> Result<(), WriteError> {
+    let Some(claim) = deliveries.claim(id).await? else {
         return Ok(());
     };
-    let Some(wording) = wording(env, &claim).await? else {
-        return abandon(env, &claim, MessageStatus::Expired, "otp.superseded").await;
-    };
-    let able = |name: &&str| env.templates.content_for(name, &wording).is_some();
-    let order: Vec<_> = env.provider_names().into_iter().filter(able).collect();
-    let order = routing::spread(&order, &env.config.sms.weights, claim.local_id);
-    let queue = claim.kind.queue();
-    let is_free = |name: &&str| env.provider(name).is_some_and(|guard| guard.wait(queue).is_zero());
-    let available: Vec<_> = order.iter().copied().filter(is_free).collect();
-    let delivery = Delivery {
-        env,
-        claim: &claim,
-        wording: &wording,
-        situation: Situation {
-            order: &order,
-            available: &available,
-            history: &claim.history,
-            may_repeat: claim.kind == MessageKind::Otp,
-            max_attempts: env.config.sms.max_attempts as usize,
-            time_left: (claim.expires_at - env.clock.now()).to_std().unwrap_or(Duration::ZERO),
-        },
-    };
-    delivery.go_on().await
+    match Delivery::of(env, deliveries, claim).await? {
+        Some(delivery) => delivery.go_on(turn).await,
+        None => Ok(()),
+    }
 }
 
 async fn wording(env: &Environment, claim: &Claim) -> Result<Option<Wording>, WriteError> {
@@ -110,7 +133,7 @@ async fn wording(env: &Environment, claim: &Claim) -> Result<Option<Wording>, Wr
 /// Waits, a bounded time, until some provider takes calls: a row that nobody can carry need not
 /// be claimed, and those behind it wait in Redis or in their rows. `false`: still none; the sweep
 /// brings the row back.
-async fn wait_for_provider(env: &Environment) -> bool {
+pub(super) async fn wait_for_provider(env: &Environment) -> bool {
     let deadline = tokio::time::Instant::now() + PROVIDER_PATIENCE;
     loop {
         let wait = env.providers.iter().map(Guard::breaker_wait).min().unwrap_or_default();
@@ -125,25 +148,71 @@ async fn wait_for_provider(env: &Environment) -> bool {
 }
 
 /// A claimed message and what stands before its next attempt.
-struct Delivery<'a> {
+pub(super) struct Delivery<'a> {
     env: &'a Environment,
-    claim: &'a Claim,
-    wording: &'a Wording,
-    situation: Situation<'a>,
+    deliveries: &'a Deliveries,
+    claim: Claim,
+    wording: Wording,
+    /// Providers that can say it, and those of them that take calls now.
+    order: Vec<&'a str>,
+    available: Vec<&'a str>,
 }
 
 impl<'a> Delivery<'a> {
-    async fn go_on(&self) -> Result<(), WriteError> {
-        match self.situation.plan() {
-            Plan::GiveUp => self.give_up(MessageStatus::Failed, "sms.no_provider").await,
-            Plan::Send(provider) => self.send(provider).await,
-            Plan::Ask { provider, or_send } => self.ask(provider, or_send).await,
+    /// `None`: it was given up, because there is nothing to say any more.
+    pub(super) async fn of(
+        env: &'a Environment,
+        deliveries: &'a Deliveries,
+        claim: Claim,
+    ) -> Result<Option<Self>, WriteError> {
+        let Some(wording) = wording(env, &claim).await? else {
+            abandon(env, &claim, MessageStatus::Expired, "otp.superseded").await?;
+            return Ok(None);
+        };
+        let able = |name: &&str| env.templates.content_for(name, &wording).is_some();
+        let order: Vec<_> = env.provider_names().into_iter().filter(able).collect();
+        let order = routing::spread(&order, &env.config.sms.weights, claim.local_id);
+        let queue = claim.kind.queue();
+        let is_free =
+            |name: &&str| env.provider(name).is_some_and(|guard| guard.wait(queue).is_zero());
+        let available = order.iter().copied().filter(is_free).collect();
+        Ok(Some(Self { env, deliveries, claim, wording, order, available }))
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        let time_left = self.claim.expires_at - self.env.clock.now();
+        Situation {
+            order: &self.order,
+            available: &self.available,
+            history: &self.claim.history,
+            may_repeat: self.claim.kind == MessageKind::Otp,
+            max_attempts: self.env.config.sms.max_attempts as usize,
+            time_left: time_left.to_std().unwrap_or(Duration::ZERO),
         }
     }
 
+    pub(super) async fn go_on(&self, turn: Turn<'_>) -> Result<(), WriteError> {
+        match self.situation().plan() {
+            Plan::GiveUp => self.give_up(MessageStatus::Failed, "sms.no_provider").await,
+            Plan::Send(provider) => self.send(provider, turn).await,
+            Plan::Ask { provider, or_send } => self.ask(provider, or_send, turn).await,
+        }
+    }
+
+    /// The provider that may carry it together with others, if one may: it is a free text, one of
+    /// many, and this is its first attempt. What went wrong once goes alone.
+    pub(super) fn provider_to_share(&self) -> Option<&'a Guard> {
+        let first = self.claim.kind == MessageKind::Bulk && self.claim.history.is_empty();
+        let first = first && !self.claim.blocked;
+        let Plan::Send(name) = self.situation().plan() else { return None };
+        let provider = self.env.provider(name).filter(|_| first)?;
+        let content = self.env.templates.content_for(name, &self.wording)?;
+        (provider.send_at_once(&content) > 1).then_some(provider)
+    }
+
     /// What this provider is handed; `None` if it cannot say it.
-    fn sms_for(&self, provider: &str) -> Option<OutgoingSms> {
-        let content = self.env.templates.content_for(provider, self.wording)?;
+    pub(super) fn sms_for(&self, provider: &str) -> Option<OutgoingSms> {
+        let content = self.env.templates.content_for(provider, &self.wording)?;
         Some(OutgoingSms {
             to: self.claim.phone.clone(),
             content,
@@ -153,34 +222,71 @@ impl<'a> Delivery<'a> {
         })
     }
 
-    async fn send(&self, name: &'a str) -> Result<(), WriteError> {
-        let (env, claim) = (self.env, self.claim);
-        if claim.blocked {
+    /// Whether it has to wait because it is one of many and people sleep.
+    pub(super) fn is_quiet(&self) -> bool {
+        let hours = self.env.config.sms.quiet_hours;
+        self.claim.kind == MessageKind::Bulk
+            && hours.is_some_and(|hours| hours.at(self.env.clock.now()).is_some())
+    }
+
+    /// Gives it back unattempted.
+    pub(super) async fn postpone(&self, pause: Duration) -> Result<(), WriteError> {
+        deliveries::postpone(&self.env.pool, &self.claim, pause).await.map_err(WriteError::from)
+    }
+
+    /// Writes that the provider is about to be called; see [`Deliveries::start_call`].
+    pub(super) async fn start_call(&self, provider: &Guard) -> Result<bool, WriteError> {
+        self.deliveries.start_call(&self.claim, provider.name(), Action::Send).await
+    }
+
+    /// Writes what the provider made of it.
+    pub(super) async fn settle_send(
+        &self,
+        provider: &Guard,
+        outcome: &Outcome,
+    ) -> Result<(), WriteError> {
+        let name = provider.name();
+        let settlement = Settlement {
+            reports: provider.statuses_at_once() > 0,
+            ..self.situation().after_send(name, outcome, &mut rand::rng())
+        };
+        self.settle(&settlement).await
+    }
+
+    async fn send(&self, name: &str, turn: Turn<'_>) -> Result<(), WriteError> {
+        let (env, queue) = (self.env, self.claim.kind.queue());
+        if self.claim.blocked {
             return self.give_up(MessageStatus::Failed, "sms.blocked").await;
         }
         let (Some(provider), Some(sms)) = (env.provider(name), self.sms_for(name)) else {
             return self.give_up(MessageStatus::Failed, "sms.no_provider").await;
         };
-        let queue = claim.kind.queue();
+        if self.is_quiet() {
+            return self.postpone(QUIET_PAUSE).await;
+        }
+        if turn.taken != Some(name) {
+            let room = provider.take_room(queue, 1).await;
+            if room.texts == 0 {
+                return self.postpone(room.more_after).await;
+            }
+        }
+        drop(turn);
         let Some(pass) = provider.enter(queue) else {
-            let pause = match provider.wait(queue) {
-                Duration::MAX => ACCOUNT_PAUSE,
-                wait => wait.clamp(Duration::from_millis(100), NOBODY_PAUSE),
-            };
-            return deliveries::postpone(&env.pool, claim, pause).await.map_err(WriteError::from);
+            return self.postpone(pause_for(provider, queue)).await;
         };
-        if !env.deliveries.start_call(claim, name, Action::Send).await? {
+        if !self.start_call(provider).await? {
             return Ok(());
         }
         let outcome = call(env, pass, &sms).await;
-        let settlement = Settlement {
-            reports: provider.statuses_at_once() > 0,
-            ..self.situation.after_send(name, &outcome, &mut rand::rng())
-        };
-        settle(env, claim, &settlement).await
+        self.settle_send(provider, &outcome).await
     }
 
-    async fn ask(&self, name: &'a str, or_send: Option<&'a str>) -> Result<(), WriteError> {
+    async fn ask(
+        &self,
+        name: &str,
+        or_send: Option<&str>,
+        turn: Turn<'_>,
+    ) -> Result<(), WriteError> {
         let answer = match or_send {
             Some(other) if other != name && self.is_out(name) => {
                 Lookup::Unavailable { code: "breaker.open".to_owned() }
@@ -188,20 +294,22 @@ impl<'a> Delivery<'a> {
             _ => self.look_up(name).await,
         };
         match (answer, or_send) {
-            (Lookup::Unsupported, Some(other)) => self.send(other).await,
+            (Lookup::Unsupported, Some(other)) => self.send(other, turn).await,
             // Whoever cannot even say what became of it is in trouble: the same code once more
             // through another provider does less harm than a login that waits.
-            (Lookup::Unavailable { .. }, Some(other)) if other != name => self.send(other).await,
+            (Lookup::Unavailable { .. }, Some(other)) if other != name => {
+                self.send(other, turn).await
+            }
             (Lookup::Unsupported, None) => {
                 self.give_up(MessageStatus::Unknown, "sms.unresolvable").await
             }
             (answer, _) => {
                 // Asking has no effect to protect, so its row is written afterwards.
-                if !self.env.deliveries.start_call(self.claim, name, Action::Lookup).await? {
+                if !self.deliveries.start_call(&self.claim, name, Action::Lookup).await? {
                     return Ok(());
                 }
-                let settlement = self.situation.after_lookup(&answer, &mut rand::rng());
-                settle(self.env, self.claim, &settlement).await
+                let settlement = self.situation().after_lookup(&answer, &mut rand::rng());
+                self.settle(&settlement).await
             }
         }
     }
@@ -221,7 +329,50 @@ impl<'a> Delivery<'a> {
     }
 
     async fn give_up(&self, status: MessageStatus, reason: &str) -> Result<(), WriteError> {
-        abandon(self.env, self.claim, status, reason).await
+        abandon(self.env, &self.claim, status, reason).await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<(), WriteError> {
+        let (env, claim) = (self.env, &self.claim);
+        if !self.settle_persistently(settlement).await? {
+            tracing::warn!(job.id = claim.id, "settled too late: the lease was lost");
+            return Ok(());
+        }
+        match settlement.next {
+            Next::Done(status) => announce(env, claim, status).await,
+            Next::Retry(Duration::ZERO) | Next::Resolve(Some(Duration::ZERO)) => {
+                env.pusher.push(claim.kind.queue(), RowId(claim.id));
+            }
+            Next::Resolve(None) => announce(env, claim, MessageStatus::Unknown).await,
+            Next::Retry(_) | Next::Resolve(Some(_)) => {}
+        }
+        Ok(())
+    }
+
+    /// What the provider answered is worth more than one try: without it the text may go out again.
+    async fn settle_persistently(&self, settlement: &Settlement) -> Result<bool, WriteError> {
+        let deadline = tokio::time::Instant::now() + self.env.config.sms.lease();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            // A process that was frozen meanwhile finds its time used up and has tried nothing yet.
+            let again = tries < SETTLE_TRIES || tokio::time::Instant::now() < deadline;
+            match self.deliveries.settle(&self.claim, settlement).await {
+                Err(error) if error.is_passing() && again => {
+                    tracing::warn!(%error, "settling again");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Pause of a message whose provider takes no call now.
+pub(super) fn pause_for(provider: &Guard, queue: Queue) -> Duration {
+    match provider.wait(queue) {
+        Duration::MAX => ACCOUNT_PAUSE,
+        wait => wait.clamp(Duration::from_millis(100), NOBODY_PAUSE),
     }
 }
 
@@ -232,7 +383,7 @@ fn patience(env: &Environment) -> Duration {
 }
 
 /// The call, within the budget whatever the provider does.
-async fn call(env: &Environment, pass: Pass<'_>, sms: &OutgoingSms) -> Outcome {
+pub(super) async fn call(env: &Environment, pass: Pass<'_>, sms: &OutgoingSms) -> Outcome {
     let provider = pass.provider().to_owned();
     let timer = PROVIDER_SECONDS.with_label_values(&[&provider]).start_timer();
     let outcome = tokio::time::timeout(patience(env), pass.send(sms))
@@ -249,55 +400,32 @@ async fn call(env: &Environment, pass: Pass<'_>, sms: &OutgoingSms) -> Outcome {
     outcome
 }
 
+/// The same for several messages in one call. It counts as one, under what became of the first.
+pub(super) async fn call_for_many(
+    env: &Environment,
+    pass: Pass<'_>,
+    messages: &[OutgoingSms],
+) -> Vec<Outcome> {
+    let (provider, texts) = (pass.provider().to_owned(), messages.len());
+    let timer = PROVIDER_SECONDS.with_label_values(&[&provider]).start_timer();
+    let unknown = || vec![Outcome::Unknown { code: "budget".to_owned() }; texts];
+    let outcomes = tokio::time::timeout(patience(env), pass.send_many(messages)).await;
+    timer.observe_duration();
+    let outcomes = outcomes.unwrap_or_else(|_| unknown());
+    let accepted =
+        outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Accepted { .. })).count();
+    let (class, code) = outcomes.first().map_or(("unknown", ""), describe);
+    PROVIDER_CALLS.with_label_values(&[provider.as_str(), class]).inc();
+    tracing::info!(provider, class, code, texts, accepted, "sms call for many");
+    outcomes
+}
+
 fn describe(outcome: &Outcome) -> (&'static str, &str) {
     match outcome {
         Outcome::Accepted { .. } => ("accepted", ""),
         Outcome::Rejected { code, .. } => ("rejected", code),
         Outcome::RetryLater { code, .. } => ("retry_later", code),
         Outcome::Unknown { code } => ("unknown", code),
-    }
-}
-
-async fn settle(
-    env: &Environment,
-    claim: &Claim,
-    settlement: &Settlement,
-) -> Result<(), WriteError> {
-    let mine = settle_persistently(env, claim, settlement).await?;
-    if !mine {
-        tracing::warn!(job.id = claim.id, "settled too late: the lease was lost");
-        return Ok(());
-    }
-    match settlement.next {
-        Next::Done(status) => announce(env, claim, status).await,
-        Next::Retry(Duration::ZERO) | Next::Resolve(Some(Duration::ZERO)) => {
-            env.pusher.push(claim.kind.queue(), RowId(claim.id));
-        }
-        Next::Resolve(None) => announce(env, claim, MessageStatus::Unknown).await,
-        Next::Retry(_) | Next::Resolve(Some(_)) => {}
-    }
-    Ok(())
-}
-
-/// What the provider answered is worth more than one try: without it the text may go out again.
-async fn settle_persistently(
-    env: &Environment,
-    claim: &Claim,
-    settlement: &Settlement,
-) -> Result<bool, WriteError> {
-    let deadline = tokio::time::Instant::now() + env.config.sms.lease();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        // A process that was frozen meanwhile finds its time used up and has tried nothing yet.
-        let again = tries < SETTLE_TRIES || tokio::time::Instant::now() < deadline;
-        match env.deliveries.settle(claim, settlement).await {
-            Err(error) if error.is_passing() && again => {
-                tracing::warn!(%error, "settling again");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            result => return result,
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use shared::{
 
 use crate::Environment;
 
+pub mod deliver_bulk;
 pub mod deliver_sms;
 pub mod deliver_webhook;
 

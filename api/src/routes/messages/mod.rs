@@ -5,7 +5,7 @@ mod types;
 
 use std::collections::HashSet;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use poem::web::Data;
 use poem_openapi::{
     OpenApi,
@@ -26,12 +26,13 @@ use shared::{
 
 pub(crate) use self::inbound::InboundApi;
 use self::types::{
-    Asked, BulkRecipient, Message, MessagePage, RecipientResult, SendBulk, SendBulkResponse,
-    SendBulkResult, SendMessage, SendMessageResponse, SendMessageResult, ToMany, ToOne,
+    Asked, BulkRecipient, CancelBulkResult, Message, MessagePage, RecipientResult, SendBulk,
+    SendBulkResponse, SendBulkResult, SendMessage, SendMessageResponse, SendMessageResult, ToMany,
+    ToOne,
 };
 use super::{
     Tag,
-    otp::{asks_for_async, example_preference},
+    otp::{asks_for_async, example_handle, example_preference},
     parse_phone_up_to,
 };
 use crate::{
@@ -40,12 +41,16 @@ use crate::{
     input::Input,
     limits,
     state::{SharedState, State},
+    timestamp::Timestamp,
     waiters::Waiter,
 };
 
 /// Messages of a page unless asked otherwise, and at most.
 const PAGE: i64 = 30;
 const LONGEST_PAGE: i64 = 100;
+/// Messages of one bulk that are written at once: most of a shared commit, and not all of its
+/// room, so that other callers are in it too.
+const BULK_WRITES: usize = 200;
 
 problems!(
     /// What can go wrong with a send.
@@ -62,6 +67,10 @@ problems!(
 problems!(
     /// What can go wrong with a list.
     pub(crate) ListMessagesProblem: 400, 401, 403, 408, 413, 500, 503
+);
+problems!(
+    /// What can go wrong with taking a bulk back.
+    pub(crate) CancelBulkProblem: 400, 401, 403, 404, 408, 413, 500, 503
 );
 problems!(
     /// What can go wrong with taking a message back.
@@ -115,6 +124,27 @@ impl MessageApi {
         credentials.measured.ask(state.0, &ask).await.map_err(Problem::from)?;
         let result = bulk(state.0, input.0, &Sender::from(&key)).await?;
         Ok(SendBulkResponse::Accepted(Json(result)))
+    }
+
+    /// Take a bulk back
+    ///
+    /// Those of its messages that wait, or that all providers so far refused; the others stay as they
+    /// are. Needs the scope `sms:send`.
+    #[oai(path = "/message/bulk/:bulk_id/cancel", method = "post", operation_id = "cancelBulk")]
+    async fn cancel_bulk(
+        &self,
+        state: Data<&SharedState>,
+        credentials: Credentials,
+        /// The bulk.
+        #[oai(example = "example_handle", validator(max_length = 32))]
+        bulk_id: Path<String>,
+    ) -> Result<Json<CancelBulkResult>, CancelBulkProblem> {
+        let key = credentials.need_key(state.0, Scope::SmsSend).await?;
+        let cancelled = state.messages.cancel_bulk(key.id, &bulk_id.0).await;
+        let cancelled = cancelled.map_err(Problem::from)?;
+        let cancelled = cancelled.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let cancelled = i32::try_from(cancelled).unwrap_or(i32::MAX);
+        Ok(Json(CancelBulkResult { bulk_id: bulk_id.0, cancelled }))
     }
 
     /// List messages
@@ -192,7 +222,7 @@ impl MessageApi {
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
 fn example_bulk() -> Option<String> {
-    Some(super::otp::example_handle())
+    Some(example_handle())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
@@ -345,13 +375,17 @@ async fn bulk(state: &State, input: ToMany, sender: &Sender) -> Result<SendBulkR
     let mut seen = HashSet::new();
     let mut results = Vec::with_capacity(input.mobile_numbers.len());
     let mut messages = Vec::new();
+    let mut send_at = None;
     for receiver in input.mobile_numbers {
         let result = match state.phones.parse(&receiver) {
             Ok(phone) if seen.insert(phone.clone()) => {
                 let kind = MessageKind::Bulk;
                 let new = message(state, phone, &input.asked, kind, Some(sender.clone()))?;
-                messages
-                    .push((results.len(), NewMessage { bulk_id: Some(bulk_id.clone()), ..new }));
+                if messages.is_empty() {
+                    send_at = state.messages.time_of_bulk(new.send_at, &mut rand::rng());
+                }
+                let new = NewMessage { bulk_id: Some(bulk_id.clone()), send_at, ..new };
+                messages.push((results.len(), new));
                 RecipientResult::Accepted
             }
             Ok(_) => RecipientResult::Duplicate,
@@ -361,22 +395,25 @@ async fn bulk(state: &State, input: ToMany, sender: &Sender) -> Result<SendBulkR
     }
     let accepting = messages.into_iter().map(async |(at, new)| {
         let mut rng = rand::make_rng::<rand::rngs::StdRng>();
-        (at, new.send_at.is_none(), state.messages.accept(new, &mut rng).await)
+        (at, state.messages.accept(new, &mut rng).await)
     });
     let (mut accepted, mut segments) = (0, None);
-    for (at, at_once, answer) in join_all(accepting).await {
+    let mut answers = stream::iter(accepting).buffer_unordered(BULK_WRITES);
+    while let Some((at, answer)) = answers.next().await {
         let recipient = &mut results[at];
         recipient.result = recipient_result(&answer);
         if let Ok(Ok(message)) = answer {
             accepted += 1;
             segments = message.segments.map(i32::from);
             recipient.id = Some(message.id.0);
-            if at_once {
+            if send_at.is_none() {
                 state.pusher.push(MessageKind::Bulk.queue(), message.id);
             }
         }
     }
-    Ok(SendBulkResult { bulk_id, accepted, segments, results })
+    drop(answers);
+    let send_at = send_at.map(Timestamp);
+    Ok(SendBulkResult { bulk_id, accepted, segments, send_at, results })
 }
 
 fn recipient_result(

@@ -382,6 +382,9 @@ pub(crate) struct SendBulkResult {
     /// In how many parts each goes out.
     #[oai(skip_serializing_if_is_none)]
     pub(super) segments: Option<i32>,
+    /// When they go out, if not at once: as asked for, or when quiet hours are over.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) send_at: Option<Timestamp>,
     /// Each recipient, in the order sent.
     pub(super) results: Vec<BulkRecipient>,
 }
@@ -392,8 +395,25 @@ impl Example for SendBulkResult {
             bulk_id: "5f0c1d2e3b4a59687786950413223140".to_owned(),
             accepted: 1,
             segments: Some(1),
+            send_at: Some(example_time()),
             results: vec![BulkRecipient::example()],
         }
+    }
+}
+
+/// A bulk that was taken back.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct CancelBulkResult {
+    /// The bulk.
+    pub(super) bulk_id: String,
+    /// How many of its messages were taken back; the others had ended or were being sent.
+    pub(super) cancelled: i32,
+}
+
+impl Example for CancelBulkResult {
+    fn example() -> Self {
+        Self { bulk_id: SendBulkResult::example().bulk_id, cancelled: 1 }
     }
 }
 

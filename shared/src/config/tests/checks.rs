@@ -62,6 +62,8 @@ fn values_without_meaning_are_refused() {
         ("limits.otp_send_per_target", "\"0/1h\""),
         ("limits.api_processes", "0"),
         ("limits.api_processes", "1001"),
+        ("limits.worker_processes", "0"),
+        ("sms.quiet_hours", "{ from = \"09:00\", to = \"09:00\", zone = \"UTC\" }"),
         ("limits.ipv6_site_factor", "0"),
         ("limits.daily_sends", "0"),
         ("limits.daily_sends_per_country", "{ IR = 5, QQ = 5 }"),

@@ -28,6 +28,24 @@ fn a_table_is_read_without_its_kind_and_strings_as_literals() {
 }
 
 #[test]
+fn what_every_table_may_hold_is_read_apart_and_from_the_environment_too() {
+    let settings = |file: &str, env: &[(&str, &str)]| {
+        let env = required().into_iter().chain(variables(env));
+        let config = Config::from_parts(Some(("peyk.toml", file)), env).unwrap();
+        config.sms.provider_settings("a").per_second
+    };
+    let table = "[sms.providers.a]\nkind = \"x\"\nline = 5\n";
+    assert_eq!(settings(table, &[]), None);
+    assert_eq!(settings(&format!("{table}per_second = 7"), &[]), Some(7));
+    assert_eq!(settings(table, &[("PEYK__SMS__PROVIDERS__A__PER_SECOND", "9")]), Some(9));
+    let mut errors = Vec::new();
+    let table = "per_second = \"many\"\ncolour = 1".parse().unwrap();
+    assert!(parse_common(&table, "sms.providers.a", &mut errors).is_none());
+    let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(paths, ["sms.providers.a.per_second"]);
+}
+
+#[test]
 fn everything_wrong_is_named_by_its_full_path() {
     assert_eq!(
         parse("flash = \"s3cret\"\nlines = [1]\ncolour = 1").unwrap_err(),

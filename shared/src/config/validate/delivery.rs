@@ -26,6 +26,10 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     checks.range("sms.message_ttl_seconds", config.sms.message_ttl_seconds, 60..=2_592_000);
     webhooks(checks, &config.sms);
     checks.range("sms.account_pause_seconds", config.sms.account_pause_seconds, 1..=3_600);
+    if let Some(hours) = &config.sms.quiet_hours {
+        let message = "must not begin and end at the same time";
+        checks.require("sms.quiet_hours", hours.from != hours.to, message);
+    }
     order(checks, config);
     weights(checks, config);
     for (name, template) in &config.sms.templates {

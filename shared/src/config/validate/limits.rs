@@ -6,6 +6,7 @@ use crate::config::Config;
 pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     let limits = &config.limits;
     checks.range("limits.api_processes", limits.api_processes, 1..=1_000);
+    checks.range("limits.worker_processes", limits.worker_processes, 1..=1_000);
     checks.range("limits.ipv6_site_factor", limits.ipv6_site_factor, 1..=65_536);
     checks.range("limits.daily_sends", limits.daily_sends, 1..=u64::MAX);
     checks.range("limits.daily_messages", limits.daily_messages, 1..=u64::MAX);

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
-use crate::config::{Config, ConfigError, SANDBOX, parse_table};
+use crate::config::{Config, ConfigError, SANDBOX, parse_common, parse_table};
 use crate::phone::PhoneNumber;
 use crate::sms::webhooks::Webhooks;
 use http_client::Timeouts;
@@ -22,6 +22,7 @@ pub mod http;
 pub mod http_client;
 pub mod ippanel;
 pub mod kavenegar;
+mod kavenegar_array;
 mod kavenegar_reports;
 pub mod megafon;
 pub mod melipayamak;
@@ -229,6 +230,22 @@ pub trait SmsProvider: Send + Sync {
     /// reached the provider and been carried out.
     async fn send(&self, sms: &OutgoingSms) -> Outcome;
 
+    /// How many messages with such a content [`SmsProvider::send_many`] can carry in one call.
+    fn send_at_once(&self, _content: &Content) -> usize {
+        1
+    }
+
+    /// Hands several messages to the provider in one call, at most as many as
+    /// [`SmsProvider::send_at_once`] says of each; one outcome each, in their order. What holds for
+    /// [`SmsProvider::send`] holds for each of them.
+    async fn send_many(&self, messages: &[OutgoingSms]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for sms in messages {
+            outcomes.push(self.send(sms).await);
+        }
+        outcomes
+    }
+
     /// Asks what became of an earlier [`SmsProvider::send`] of the same message whose outcome
     /// is unknown.
     async fn lookup(&self, sms: &OutgoingSms) -> Lookup;
@@ -349,6 +366,9 @@ pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn 
         // Needs no table.
         tables.entry(SANDBOX.to_owned()).or_default();
     }
+    for (name, table) in &tables {
+        check_common(name, table, errors);
+    }
     tables
         .iter()
         .filter_map(|(name, table)| {
@@ -357,6 +377,15 @@ pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn 
             build_one(name, config.sms.kind(name), table, &setup, errors)
         })
         .collect()
+}
+
+/// Checks what every table may hold.
+fn check_common(name: &str, table: &toml::Table, errors: &mut Vec<ConfigError>) {
+    let path = format!("sms.providers.{name}");
+    let settings = parse_common(table, &path, errors).unwrap_or_default();
+    if settings.per_second.is_some_and(|texts| !(1..=10_000).contains(&texts)) {
+        report(&path, vec![Problem::new("per_second", "must be 1 to 10000")], errors);
+    }
 }
 
 fn build_one(
@@ -502,6 +531,15 @@ mod tests {
             "sms.providers.c.api_key",
         ];
         assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn a_bound_of_the_line_is_read_for_every_kind_and_has_its_own_bounds() {
+        let tables = "[sandbox]\nper_second=1\n[kavenegar]\napi_key='k'\nper_second=10000";
+        assert!(outcome(Mode::Sandbox, &[], tables).1.is_empty());
+        let tables = "[sandbox]\nper_second=0\n[kavenegar]\napi_key='k'\nper_second=-1";
+        let expected = ["sms.providers.kavenegar.per_second", "sms.providers.sandbox.per_second"];
+        assert_eq!(outcome(Mode::Sandbox, &[], tables).1, expected);
     }
 
     #[test]

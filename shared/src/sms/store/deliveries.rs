@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::Json};
 
 use super::{
     super::{
@@ -18,6 +18,7 @@ use super::{
     stored_phone,
 };
 use crate::{
+    config::Quiet,
     jobs::Backlog,
     purge::{Purged, Slice},
 };
@@ -232,10 +233,12 @@ pub(in crate::sms) async fn postpone(
     .map(drop)
 }
 
-/// Rows that nobody works on and that outlived their use. Bounded; the next sweep goes on.
+/// Rows that nobody works on and that outlived their use, except texts to many that wait since
+/// `quiet_since`. Bounded; the next sweep goes on.
 pub(in crate::sms) async fn expire(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
+    quiet_since: Option<DateTime<Utc>>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "UPDATE sms_messages
@@ -245,12 +248,46 @@ pub(in crate::sms) async fn expire(
              SELECT id FROM sms_messages
              WHERE status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
                AND expires_at <= $1
+               AND ($2::timestamptz IS NULL OR kind <> 'bulk' OR status <> 'queued'
+                    OR expires_at <= $2)
              ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
          RETURNING id",
         now,
+        quiet_since,
     )
     .fetch_all(connection)
     .await
+}
+
+/// Texts to many that are due in quiet hours and were alive when these began.
+pub(in crate::sms) async fn put_off_bulk(
+    pool: &PgPool,
+    quiet: Quiet,
+    spread: TimeDelta,
+    life: TimeDelta,
+) -> Result<u64, sqlx::Error> {
+    let interval = |time: TimeDelta| PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: time.num_microseconds().unwrap_or(i64::MAX),
+    };
+    let put_off = sqlx::query!(
+        "UPDATE sms_messages
+         SET next_attempt_at = $1::timestamptz + random() * $3::interval, pushed_until = NULL,
+             expires_at = $1::timestamptz + $3::interval + $4::interval
+         WHERE id IN (
+             SELECT id FROM sms_messages
+             WHERE kind = 'bulk' AND status = 'queued' AND next_attempt_at <= now()
+               AND expires_at > $2
+             ORDER BY next_attempt_at LIMIT 5000 FOR UPDATE SKIP LOCKED)",
+        quiet.ends,
+        quiet.began,
+        interval(spread),
+        interval(life),
+    )
+    .execute(pool)
+    .await?;
+    Ok(put_off.rows_affected())
 }
 
 /// Leases of workers that died: surely not called → due again; perhaps called → unknown.

@@ -269,3 +269,36 @@ pub(in crate::sms) async fn cancel_message(
     .await?;
     Ok(cancelled.rows_affected() == 1)
 }
+
+pub(in crate::sms) async fn cancel_bulk(
+    pool: &PgPool,
+    owner: i64,
+    bulk: &str,
+) -> Result<u64, sqlx::Error> {
+    let cancelled = sqlx::query!(
+        "UPDATE sms_messages
+         SET status = 'cancelled', next_attempt_at = NULL, pushed_until = NULL,
+             settled_at = now()
+         WHERE bulk_id = $1 AND api_key_id = $2 AND status = 'queued'",
+        bulk,
+        owner,
+    )
+    .execute(pool)
+    .await?;
+    Ok(cancelled.rows_affected())
+}
+
+pub(in crate::sms) async fn has_bulk(
+    pool: &PgPool,
+    owner: i64,
+    bulk: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM sms_messages WHERE bulk_id = $1 AND api_key_id = $2) AS "has!""#,
+        bulk,
+        owner,
+    )
+    .fetch_one(pool)
+    .await
+}
