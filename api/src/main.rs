@@ -3,6 +3,7 @@
 mod caller;
 mod document;
 mod error;
+mod idempotency;
 mod input;
 mod keys;
 mod language;

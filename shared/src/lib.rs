@@ -10,6 +10,7 @@ pub mod config;
 pub mod db;
 pub mod device;
 pub mod events;
+pub mod idempotency;
 pub mod ids;
 pub mod jobs;
 pub mod leases;

@@ -113,6 +113,7 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_sms_messages::JOB,
     cron::purge_ended_sessions::JOB,
     cron::purge_send_counters::JOB,
+    cron::purge_idempotency_keys::JOB,
     cron::purge_cron_runs::JOB,
     cron::poll_delivery_reports::JOB,
 ];

@@ -17,6 +17,7 @@ use crate::{
     batch::{BatchWrite, WriteError},
     clock::{SharedClock, seconds_to_tomorrow},
     config::{Config, Cooldown, Otp as OtpConfig},
+    idempotency::{self, Keyed},
     ids,
     jobs::RowId,
     phone::PhoneNumber,
@@ -35,6 +36,9 @@ pub struct NewSend {
     pub ip: Option<IpAddr>,
     /// Who waits for the outcome, if somebody does.
     pub reply_to: Option<String>,
+    /// The request's idempotency key, if it has one; the reference of the send is its
+    /// [`AcceptedSend::request_id`].
+    pub keyed: Option<Keyed>,
 }
 
 /// An accepted send.
@@ -67,6 +71,9 @@ pub enum SendCodeError {
         /// Whole seconds until the next day (UTC) begins.
         retry_after: i64,
     },
+    /// Somebody else has the idempotency key.
+    #[error("idempotency key in use")]
+    Repeated,
     /// The database refused or is away.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -131,6 +138,7 @@ impl Otp {
         };
         let accepted = match self.sends.write(send).await? {
             Answer::Accepted(accepted) => accepted,
+            Answer::Repeated => return Err(SendCodeError::Repeated),
             Answer::NotYet => return Err(self.why_refused(new, instead_of, None).await?),
             Answer::OverCap(cap) => {
                 return Err(self.why_refused(new, instead_of, Some(cap)).await?);
@@ -223,6 +231,8 @@ pub(super) enum Answer {
     NotYet,
     /// A cap of the day is reached.
     OverCap(DailyCap),
+    /// Somebody else has the idempotency key.
+    Repeated,
 }
 
 /// A committed send.
@@ -273,13 +283,20 @@ impl BatchWrite for AcceptSends {
         sends: &[PendingSend],
     ) -> Result<Vec<Answer>, sqlx::Error> {
         let at = self.clock.now();
-        let demands: HashMap<_, _> =
-            sends.iter().map(|send| (send.local_id, self.caps.demands(&send.new.phone))).collect();
+        let keyed = sends.iter().filter_map(|send| Some((send.new.keyed.as_ref()?, send)));
+        let claims = keyed.clone().map(|(keyed, send)| (keyed, send.request_id.clone()));
+        let repeated = idempotency::claim(connection, at, claims).await?;
+        let is_new = |send: &&PendingSend| !repeated.contains(&send.request_id);
+        let demands: HashMap<_, _> = sends
+            .iter()
+            .filter(is_new)
+            .map(|send| (send.local_id, self.caps.demands(&send.new.phone)))
+            .collect();
         // Before the counters: nobody else is to wait for a number that somebody holds.
         store::lock(connection, sends).await?;
         let mut room = Budget::take(connection, at, demands.values().flatten().cloned()).await?;
         let mut over_cap = HashMap::new();
-        let (admitted, _): (Vec<_>, Vec<_>) = sends.iter().partition(|send| {
+        let (admitted, _): (Vec<_>, Vec<_>) = sends.iter().filter(is_new).partition(|send| {
             let refused = room.admit(&demands[&send.local_id]).err().map(DailyCap::of_scope);
             over_cap.extend(refused.map(|cap| (send.local_id, cap)));
             refused.is_none()
@@ -304,7 +321,13 @@ impl BatchWrite for AcceptSends {
             .collect();
         let ids = sms::accept_otps(connection, at, &messages).await?;
         store::insert_requests(connection, &self.rules, at, &accepted).await?;
+        let unused = keyed.filter(|(_, send)| is_new(send) && !ids.contains_key(&send.local_id));
+        let unused: Vec<_> = unused.map(|(keyed, _)| keyed).collect();
+        idempotency::release(connection, &unused).await?;
         let answer = |send: &PendingSend| {
+            if !is_new(&send) {
+                return Answer::Repeated;
+            }
             if let Some(cap) = over_cap.get(&send.local_id) {
                 return Answer::OverCap(*cap);
             }

@@ -173,6 +173,23 @@ async fn the_purge_of_cron_runs_keeps_the_latest_of_each_job_and_what_has_not_en
     assert_eq!(peyk.database.count(busy).await, 90 * 24 - 1);
 }
 
+#[tokio::test]
+async fn the_purge_of_idempotency_keys_takes_those_of_more_than_a_day_ago() {
+    let peyk = idle().await;
+    peyk.database
+        .execute(
+            "INSERT INTO idempotency_keys (caller, key_hash, operation, fingerprint, reference,
+                 created_at, expires_at)
+             SELECT 'key:1', sha256(n::text::bytea), 'sendOtp', sha256(''), n::text, now(),
+                 now() + CASE WHEN n <= 1100 THEN -1 ELSE 1 END * interval '1 minute'
+             FROM generate_series(1, 1103) n",
+        )
+        .await;
+    let rows = "SELECT count(*) FROM idempotency_keys";
+    purge(&peyk, "purge-idempotency-keys", rows, 1_100).await;
+    assert_eq!(peyk.database.count(rows).await, 3);
+}
+
 /// Two hundred batches of codes that ended long ago, and a firing that is overdue.
 const VERY_MANY: &str = "
     INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at, expires_at,

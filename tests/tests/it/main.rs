@@ -13,6 +13,8 @@ mod delivery;
 mod documents;
 mod evidence;
 mod failover;
+mod idempotency;
+mod idempotency_crash;
 mod limit_steps;
 mod limits_without_redis;
 mod login;
