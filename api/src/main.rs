@@ -3,6 +3,7 @@
 mod caller;
 mod document;
 mod error;
+mod guard;
 mod idempotency;
 mod input;
 mod keys;
@@ -57,6 +58,9 @@ enum Command {
     /// API keys, for programs that send texts
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// What the guard against pumping found
+    #[command(subcommand)]
+    Guard(guard::GuardCommand),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -100,6 +104,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Keys(command) => {
             print(&keys::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Guard(command) => {
+            print(&guard::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Init { sandbox } => {

@@ -114,6 +114,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_ended_sessions::JOB,
     cron::purge_send_counters::JOB,
     cron::purge_idempotency_keys::JOB,
+    cron::purge_guard_counters::JOB,
+    cron::purge_guard_decisions::JOB,
     cron::purge_cron_runs::JOB,
     cron::poll_delivery_reports::JOB,
 ];

@@ -28,7 +28,7 @@ use crate::{
     idempotency,
     input::{Fields, FromFields, Input, Text},
     limits::{self, Measured},
-    middleware::ClientIp,
+    middleware::{ClientIp, RequestId},
     state::{SharedState, State},
     timestamp::Timestamp,
     waiters::Waiter,
@@ -202,9 +202,9 @@ impl OtpApi {
     ) -> Result<SendOtpResponse, SendOtpProblem> {
         let phone = parse_phone(&state.phones, "mobile_number", &input.0.mobile_number)?;
         let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
-        let Stranger { ip, measured, key, .. } = stranger;
+        let Stranger { ip, measured, key, request } = stranger;
         let keyed = key.keyed(Caller::Anonymous(ip.0), "sendOtp", &phone.as_e164());
-        let asked = Asked { phone, ip, wait: !respond_async, keyed };
+        let asked = Asked { phone, ip, wait: !respond_async, keyed, request };
         let result = send_once(state.0, asked, &measured).await;
         OTP_SENDS.with_label_values(&[label(&result)]).inc();
         Ok(result?.0)
@@ -245,6 +245,7 @@ struct Asked {
     ip: ClientIp,
     wait: bool,
     keyed: Option<Keyed>,
+    request: RequestId,
 }
 
 /// Whether an answer is about an earlier send.
@@ -330,6 +331,7 @@ async fn accept(
         ip: Some(asked.ip.0),
         reply_to: waiter.map(Waiter::reply_to),
         keyed: asked.keyed.clone(),
+        trace: Some(asked.request.as_str().to_owned()),
     };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     state.otp.accept_send(&new, &mut rng).await.map_err(|error| match error {
@@ -339,6 +341,7 @@ async fn accept(
         SendCodeError::OverCap { cap, retry_after } => {
             Problem::new(cap_code(cap)).with_retry_after(seconds(retry_after))
         }
+        SendCodeError::Guarded => Problem::new(Code::SendRefused),
         SendCodeError::Repeated => idempotency::in_flight(1),
         SendCodeError::Database(error) => error.into(),
         SendCodeError::Write(error) => error.into(),

@@ -13,6 +13,7 @@
 
 mod auth;
 mod error;
+mod guard;
 mod http;
 mod init;
 mod otp;
@@ -34,6 +35,7 @@ use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     auth::{Algorithm, Auth, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
+    guard::{Guard, GuardMode},
     http::Http,
     init::{example_toml, init_toml},
     otp::{Cooldown, Limits, Otp, Phone},
@@ -77,6 +79,8 @@ pub struct Config {
     pub log: Log,
     /// Rate limits.
     pub limits: Limits,
+    /// Against pumping.
+    pub guard: Guard,
 }
 
 /// Whether anything outside is real.

@@ -16,6 +16,7 @@ use crate::{
 
 mod caps;
 pub mod code;
+pub mod guard;
 mod send;
 mod store;
 mod verify;
@@ -55,6 +56,8 @@ pub struct Otp {
     keys: std::sync::Arc<code::CodeKeys>,
     sends: Batcher<send::AcceptSends>,
     checks: Batcher<verify::ReserveAttempts>,
+    decisions: guard::Decisions,
+    verified: Batcher<guard::GiveBack>,
 }
 
 /// State of one request, for its owner.
@@ -88,11 +91,15 @@ impl Otp {
     /// When the keys cannot be read.
     pub fn new(pool: PgPool, clock: SharedClock, config: &Config) -> anyhow::Result<Self> {
         let keys = std::sync::Arc::new(code::CodeKeys::new(&config.otp)?);
-        let sends = send::AcceptSends::new(config, keys.active_id(), clock.clone());
+        let guard = guard::Guard::new(config);
+        let decisions = guard::Decisions::new(guard.clone(), &pool);
+        let verified = Batcher::start(guard::GiveBack(guard.clone()), &pool, WRITERS);
+        let sends = send::AcceptSends::new(config, keys.active_id(), clock.clone(), guard);
         let sends = Batcher::start(sends, &pool, WRITERS);
         let checks = verify::ReserveAttempts::new(&config.otp, clock.clone());
         let checks = Batcher::start(checks, &pool, WRITERS);
-        Ok(Self { pool, clock, config: config.otp.clone().into(), keys, sends, checks })
+        let config = config.otp.clone().into();
+        Ok(Self { pool, clock, config, keys, sends, checks, decisions, verified })
     }
 
     /// A cool-down never outlives the code it is about.
@@ -219,6 +226,19 @@ impl Otp {
         checked: &CheckedCode,
     ) -> Result<bool, sqlx::Error> {
         store::consume(connection, checked, self.clock.now()).await
+    }
+}
+
+impl Otp {
+    /// A code was verified, and that is committed: the guard counts its send back, behind the
+    /// caller's back.
+    pub fn verified(&self, checked: CheckedCode) {
+        let verified = self.verified.clone();
+        tokio::spawn(async move {
+            if let Err(error) = verified.write(guard::Verified(checked)).await {
+                tracing::warn!(%error, "a verified code is not counted back");
+            }
+        });
     }
 }
 

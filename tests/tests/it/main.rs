@@ -13,6 +13,7 @@ mod delivery;
 mod documents;
 mod evidence;
 mod failover;
+mod guard;
 mod idempotency;
 mod idempotency_crash;
 mod limit_steps;

@@ -16,6 +16,8 @@ pub mod poll_delivery_reports;
 pub mod purge_cron_runs;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
+pub mod purge_guard_counters;
+pub mod purge_guard_decisions;
 pub mod purge_idempotency_keys;
 pub mod purge_send_counters;
 pub mod purge_sms_messages;

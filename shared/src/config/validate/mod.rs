@@ -2,6 +2,7 @@
 
 mod access;
 mod delivery;
+mod guard;
 mod limits;
 mod service;
 
@@ -17,6 +18,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     access::check(&mut checks, config);
     delivery::check(&mut checks, config);
     limits::check(&mut checks, config);
+    guard::check(&mut checks, config);
 }
 
 /// Collects what is wrong.
