@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     batch::Batcher,
     clock::SharedClock,
-    config::{Config, Otp as OtpConfig},
+    config::{Config, GuardMode, Otp as OtpConfig},
     purge::{Purged, Slice},
     sms::{self, MessageStatus, templates::Wording},
 };
@@ -56,8 +56,9 @@ pub struct Otp {
     keys: std::sync::Arc<code::CodeKeys>,
     sends: Batcher<send::AcceptSends>,
     checks: Batcher<verify::ReserveAttempts>,
+    guarded: bool,
     decisions: guard::Decisions,
-    verified: Batcher<guard::GiveBack>,
+    returns: Batcher<guard::GiveBack>,
 }
 
 /// State of one request, for its owner.
@@ -93,13 +94,14 @@ impl Otp {
         let keys = std::sync::Arc::new(code::CodeKeys::new(&config.otp)?);
         let guard = guard::Guard::new(config);
         let decisions = guard::Decisions::new(guard.clone(), &pool);
-        let verified = Batcher::start(guard::GiveBack(guard.clone()), &pool, WRITERS);
+        let returns = Batcher::start(guard::GiveBack(guard.clone()), &pool, WRITERS);
         let sends = send::AcceptSends::new(config, keys.active_id(), clock.clone(), guard);
         let sends = Batcher::start(sends, &pool, WRITERS);
         let checks = verify::ReserveAttempts::new(&config.otp, clock.clone());
         let checks = Batcher::start(checks, &pool, WRITERS);
+        let guarded = config.guard.mode != GuardMode::Off;
         let config = config.otp.clone().into();
-        Ok(Self { pool, clock, config, keys, sends, checks, decisions, verified })
+        Ok(Self { pool, clock, config, keys, sends, checks, guarded, decisions, returns })
     }
 
     /// A cool-down never outlives the code it is about.
@@ -233,12 +235,23 @@ impl Otp {
     /// A code was verified, and that is committed: the guard counts its send back, behind the
     /// caller's back.
     pub fn verified(&self, checked: CheckedCode) {
-        let verified = self.verified.clone();
-        tokio::spawn(async move {
-            if let Err(error) = verified.write(guard::Verified(checked)).await {
-                tracing::warn!(%error, "a verified code is not counted back");
-            }
-        });
+        self.give_back(guard::Return::Verified(checked));
+    }
+
+    /// Nobody got the message of this idempotency key: the guard does not hold it against anybody.
+    pub fn unsent(&self, local_id: i64) {
+        self.give_back(guard::Return::Unsent(local_id));
+    }
+
+    fn give_back(&self, item: guard::Return) {
+        if self.guarded {
+            let returns = self.returns.clone();
+            tokio::spawn(async move {
+                if let Err(error) = returns.write(item).await {
+                    tracing::warn!(%error, "a send is not counted back");
+                }
+            });
+        }
     }
 }
 

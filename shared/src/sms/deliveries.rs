@@ -333,14 +333,21 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
     store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
-/// Expires dead rows and takes back lost leases. Bounded; the next sweep goes on.
+/// Expires dead rows and takes back lost leases; `on_expired` is told the idempotency key of each
+/// code that died. Bounded; the next sweep goes on.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn tidy(pool: &PgPool, now: DateTime<Utc>) -> Result<Tidied, sqlx::Error> {
+pub async fn tidy(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    on_expired: impl FnMut(i64),
+) -> Result<Tidied, sqlx::Error> {
     let expired = store::expire(pool, now).await?;
+    let rows = expired.len() as u64;
+    expired.into_iter().flatten().for_each(on_expired);
     let reclaimed = store::reclaim(pool).await?;
-    Ok(Tidied { expired, reclaimed })
+    Ok(Tidied { expired: rows, reclaimed })
 }
 
 /// Marks up to `room` due messages of a kind as pushed and returns them.

@@ -262,3 +262,36 @@ async fn a_country_that_is_not_served_and_a_cool_down_come_before_the_guard() {
         wait_for_decisions(&peyk, DECISIONS, 1).await;
     }
 }
+
+#[tokio::test]
+async fn a_text_nobody_got_is_not_held_against_anybody() {
+    let peyk = only("IP_PER_DAY", "3").workers(1).start().await;
+    let began = hour(&peyk).await;
+    // The sandbox refuses the numbers that end so.
+    for at in 0..4 {
+        let refused = ask(&peyk, 0, &format!("0912{at}200001"), None).await;
+        assert_eq!(refused.status, 202, "{refused:?}");
+        let given_back = "SELECT coalesce(max(used), 0) FROM send_counters
+            WHERE scope = 'guard:i:127.0.0.1'";
+        wait_for("the send to be given back", async || {
+            (count(&peyk, given_back).await == 0).then_some(())
+        })
+        .await;
+    }
+    // Nor is one that outlived its use while no provider was there.
+    let busy = "09122200002";
+    assert_eq!(ask(&peyk, 0, busy, None).await.status, 202);
+    peyk_tests::aging::pass_seconds(&peyk.database.pool, busy, 900).await;
+    wait_for("the text to expire", async || {
+        let row = peyk.database.message_to(busy).await?;
+        (row.status == "expired").then_some(())
+    })
+    .await;
+    // The request moved, too; whatever its day is, what it took of it is back.
+    let taken = "SELECT sum(used)::bigint FROM send_counters WHERE scope = 'guard:i:127.0.0.1'";
+    wait_for("it to be given back", async || (count(&peyk, taken).await == 0).then_some(())).await;
+    let answers = volley(&peyk, 5, None).await;
+    if hour(&peyk).await == began {
+        assert_guarded(&answers, 3);
+    }
+}

@@ -91,14 +91,14 @@ async fn a_bulk_killed_half_way_is_finished_by_its_repeat_and_doubles_nothing() 
     let mobiles: Vec<_> = (0..700).map(|_| fresh_mobile()).collect();
     let body = json!({"mobile_numbers": mobiles, "message_text": "hi"});
     // The second of its three batches cannot be written: a row of it is locked by its number.
-    let stop = "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    let hold_up = "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF (SELECT count(*) FROM sms_messages) BETWEEN 256 AND 699 THEN
                  PERFORM pg_advisory_xact_lock(7);
              END IF;
              RETURN NULL; END $$;
          CREATE TRIGGER stop AFTER INSERT ON sms_messages FOR EACH STATEMENT
              WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stop()";
-    peyk.database.execute(stop).await;
+    peyk.database.execute(hold_up).await;
     let mut lock = peyk.database.pool.begin().await.unwrap();
     sqlx::query("SELECT pg_advisory_xact_lock(7)").execute(&mut *lock).await.unwrap();
     post_into_the_void(&peyk, caller, BULK, &body);

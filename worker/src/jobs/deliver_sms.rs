@@ -34,7 +34,10 @@ const NOBODY_PAUSE: Duration = Duration::from_millis(500);
 /// Texts with one-time codes.
 pub const OTP: Job = Job {
     queue: Queue::Otp,
-    tidy: |env| deliveries::tidy(&env.pool, env.clock.now()).boxed(),
+    tidy: |env| {
+        let unsent = |local_id| env.otp.unsent(local_id);
+        deliveries::tidy(&env.pool, env.clock.now(), unsent).boxed()
+    },
     take_due: |env, room| take_due(env, MessageKind::Otp, room),
     backlog: |env| deliveries::backlog(&env.pool, MessageKind::Otp).boxed(),
     ..SMS
@@ -303,10 +306,15 @@ async fn abandon(
     Ok(())
 }
 
-/// Wakes the api process that waits, if one does; it reads the row anyway when its time is up.
+/// Wakes the api process that waits, if one does; it reads the row anyway when its time is up. A
+/// code nobody got is not held against anybody.
 async fn announce(env: &Environment, claim: &Claim, status: MessageStatus) {
     let age = (env.clock.now() - claim.created_at).to_std().unwrap_or(Duration::ZERO);
     DELIVERY_SECONDS.with_label_values(&[status.as_str()]).observe(age.as_secs_f64());
+    let is_unsent = matches!(status, MessageStatus::Failed | MessageStatus::Expired);
+    if is_unsent && claim.kind == MessageKind::Otp {
+        env.otp.unsent(claim.local_id);
+    }
     let Some(reply_to) = claim.reply_to.as_deref().and_then(ReplyTo::parse) else { return };
     let event = MessageSettled { waiter: reply_to.waiter, status };
     let Ok(payload) = serde_json::to_string(&event) else { return };

@@ -9,9 +9,9 @@
 //! threshold says all; no history of an address is read.
 
 mod decisions;
+mod returns;
 mod rules;
 mod store;
-mod verified;
 mod watch;
 
 use std::{
@@ -25,8 +25,8 @@ use sqlx::PgPool;
 
 pub(super) use self::{
     decisions::Decisions,
+    returns::{GiveBack, Return},
     rules::Reason,
-    verified::{GiveBack, Verified},
 };
 pub use self::{
     decisions::{Action, Decision},

@@ -8,8 +8,9 @@ use sqlx::{
     types::{Json, ipnetwork::IpNetwork},
 };
 
-use super::{Decision, Reason, Verified};
+use super::{Decision, Reason};
 use crate::{
+    otp::CheckedCode,
     phone::PhoneNumber,
     purge::{Purged, Slice},
 };
@@ -54,15 +55,35 @@ pub(super) struct CountedSend {
     pub(super) at: DateTime<Utc>,
 }
 
+struct RawSend {
+    phone: String,
+    ip: Option<IpNetwork>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<RawSend> for CountedSend {
+    type Error = sqlx::Error;
+
+    fn try_from(row: RawSend) -> Result<Self, sqlx::Error> {
+        let phone = PhoneNumber::from_e164(&row.phone)
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Self { phone, ip: row.ip.map(|network| network.ip()), at: row.created_at })
+    }
+}
+
 /// The latest send of each of these codes.
 pub(super) async fn sends_of(
     connection: &mut PgConnection,
-    codes: &[Verified],
+    codes: &[&CheckedCode],
 ) -> Result<Vec<CountedSend>, sqlx::Error> {
-    let phones: Vec<_> = codes.iter().map(|code| code.0.phone.as_e164().to_owned()).collect();
-    let purposes: Vec<_> = codes.iter().map(|code| code.0.purpose.as_str().to_owned()).collect();
-    let generations: Vec<_> = codes.iter().map(|code| code.0.generation).collect();
-    let rows = sqlx::query!(
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let phones: Vec<_> = codes.iter().map(|code| code.phone.as_e164().to_owned()).collect();
+    let purposes: Vec<_> = codes.iter().map(|code| code.purpose.as_str().to_owned()).collect();
+    let generations: Vec<_> = codes.iter().map(|code| code.generation).collect();
+    let rows = sqlx::query_as!(
+        RawSend,
         "SELECT r.phone, r.ip, r.created_at
          FROM unnest($1::text[], $2::text[], $3::bigint[]) AS v(phone, purpose, generation)
          JOIN otp_codes c ON c.phone = v.phone AND c.purpose = v.purpose
@@ -74,13 +95,25 @@ pub(super) async fn sends_of(
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let phone = PhoneNumber::from_e164(&row.phone)
-                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            Ok(CountedSend { phone, ip: row.ip.map(|network| network.ip()), at: row.created_at })
-        })
-        .collect()
+    rows.into_iter().map(CountedSend::try_from).collect()
+}
+
+/// The sends of these messages (`local_id`).
+pub(super) async fn sends_as(
+    connection: &mut PgConnection,
+    local_ids: &[i64],
+) -> Result<Vec<CountedSend>, sqlx::Error> {
+    if local_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as!(
+        RawSend,
+        "SELECT phone, ip, created_at FROM otp_requests WHERE local_id = ANY($1)",
+        local_ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(CountedSend::try_from).collect()
 }
 
 pub(super) async fn insert_decisions(

@@ -227,9 +227,13 @@ pub(in crate::sms) async fn postpone(
     .map(drop)
 }
 
-/// Rows that nobody works on and that outlived their use. Bounded; the next sweep goes on.
-pub(in crate::sms) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    let expired = sqlx::query!(
+/// Rows that nobody works on and that outlived their use: for each, the idempotency key if it is a
+/// code's. Bounded; the next sweep goes on.
+pub(in crate::sms) async fn expire(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<i64>>, sqlx::Error> {
+    sqlx::query_scalar!(
         "UPDATE sms_messages
          SET status = 'expired', next_attempt_at = NULL, pushed_until = NULL, settled_at = now(),
              reason = coalesce(reason, 'expired')
@@ -237,12 +241,12 @@ pub(in crate::sms) async fn expire(pool: &PgPool, now: DateTime<Utc>) -> Result<
              SELECT id FROM sms_messages
              WHERE status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
                AND expires_at <= $1
-             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+         RETURNING CASE kind WHEN 'otp' THEN local_id END",
         now,
     )
-    .execute(pool)
-    .await?;
-    Ok(expired.rows_affected())
+    .fetch_all(pool)
+    .await
 }
 
 /// Leases of workers that died: surely not called → due again; perhaps called → unknown.
