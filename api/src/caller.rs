@@ -5,8 +5,9 @@ use shared::auth::api_keys::{self, ApiKey, KeyError, Scope};
 
 use crate::{
     error::{Code, Problem},
+    idempotency::IdempotencyKey,
     limits::Measured,
-    middleware::ClientIp,
+    middleware::{ClientIp, RequestId},
     state::State,
 };
 
@@ -19,6 +20,25 @@ pub(crate) struct Credentials {
     key: Option<String>,
     pub(crate) ip: ClientIp,
     pub(crate) measured: Measured,
+}
+
+/// Somebody without credentials: from where, what the request was measured by and is called.
+pub(crate) struct Stranger {
+    pub(crate) ip: ClientIp,
+    pub(crate) measured: Measured,
+    pub(crate) key: IdempotencyKey,
+    pub(crate) request: RequestId,
+}
+
+impl<'a> FromRequest<'a> for Stranger {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        Ok(Self {
+            ip: ClientIp::from_request(request, body).await?,
+            measured: Measured::from_request(request, body).await?,
+            key: IdempotencyKey::from_request(request, body).await?,
+            request: RequestId::from_request(request, body).await?,
+        })
+    }
 }
 
 impl<'a> FromRequest<'a> for Credentials {

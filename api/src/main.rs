@@ -4,6 +4,8 @@ mod blocklist;
 mod caller;
 mod document;
 mod error;
+mod guard;
+mod idempotency;
 mod input;
 mod keys;
 mod language;
@@ -64,6 +66,9 @@ enum Command {
     /// Where providers report deliveries and inbound texts
     #[command(subcommand)]
     Webhooks(webhooks::WebhooksCommand),
+    /// What the guard against pumping found
+    #[command(subcommand)]
+    Guard(guard::GuardCommand),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -115,6 +120,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Webhooks(command) => {
             print(&webhooks::execute(&load()?, &command)?);
+            Ok(())
+        }
+        Command::Guard(command) => {
+            print(&guard::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Init { sandbox } => {

@@ -11,6 +11,7 @@ pub mod db;
 pub mod device;
 pub mod events;
 pub mod fold;
+pub mod idempotency;
 pub mod ids;
 pub mod jobs;
 pub mod leases;

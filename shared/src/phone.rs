@@ -85,6 +85,17 @@ impl PhoneNumber {
         }
     }
 
+    /// Its country code and the first `digits` of its national number: `+98912`.
+    pub fn prefix(&self, digits: usize) -> String {
+        let code = if self.0.starts_with("+98") {
+            2
+        } else {
+            let number = phonenumber::parse(None, &self.0).ok();
+            number.map_or(2, |number| number.code().value().to_string().len())
+        };
+        self.0.chars().take(1 + code + digits).collect()
+    }
+
     /// ISO 3166-1 alpha-2 code of the number's country; `None` when no country's plan has it.
     pub fn country(&self) -> Option<String> {
         if self.0.starts_with("+98") {

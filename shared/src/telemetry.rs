@@ -93,6 +93,12 @@ pub static OTP_SENDS: LazyLock<IntCounterVec> =
 /// Checked codes by result: accepted, refused, limited.
 pub static OTP_CHECKS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_otp_checks_total", "Checked codes by result.", &["result"]));
+/// Sends that broke a rule of the guard, by its mode, what became of them (passed, refused) and the
+/// rule; one that broke several counts once for each.
+pub static GUARD_DECISIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let labels = ["mode", "action", "reason"];
+    counter("peyk_guard_decisions_total", "Sends that broke a rule of the guard.", &labels)
+});
 /// Time to accept a send, daily caps and shared commit included, in seconds.
 pub static OTP_ACCEPT_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
     let options = HistogramOpts::new("peyk_otp_accept_seconds", "Time to accept a send.");

@@ -3,6 +3,7 @@
 
 mod examples;
 mod headers;
+mod idempotency;
 mod security;
 
 use poem_openapi::{OpenApi, OpenApiService};
@@ -69,6 +70,7 @@ fn finish(mut document: Value) -> Value {
     tidy(&mut document);
     describe_answers(&mut document);
     headers::add(&mut document);
+    idempotency::add(&mut document);
     security::add(&mut document);
     examples::spread(&mut document);
     document

@@ -164,6 +164,11 @@ codes! {
         ["Daily limit of the service", "سقف روزانهٔ سرویس"]
         ["No more messages are sent today. Expected available in {} seconds.",
          "امروز پیام دیگری ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
+    /// The guard against pumping takes the send for abuse; it never says why.
+    SendRefused "send_refused" TOO_MANY_REQUESTS
+        ["Sending refused", "ارسال انجام نشد"]
+        ["No code can be sent now. Please try again later.",
+         "اکنون نمی‌توان کدی فرستاد. لطفاً بعداً دوباره تلاش کنید."];
     /// A fault of ours. The cause is in the log, under the request id.
     Internal "internal" INTERNAL_SERVER_ERROR
         ["Internal error", "خطای داخلی"]

@@ -11,10 +11,11 @@ use poem_openapi::{
     types::Example,
 };
 use shared::{
+    idempotency::{Caller, Keyed},
     ids,
     jobs::Queue,
     limits::Ask,
-    otp::{AcceptedSend, DailyCap, NewSend, Purpose, SendCodeError},
+    otp::{AcceptedSend, DailyCap, NewSend, Purpose, RequestView, SendCodeError},
     phone::PhoneNumber,
     sms::MessageStatus,
     telemetry::OTP_SENDS,
@@ -22,10 +23,12 @@ use shared::{
 
 use super::{Tag, parse_phone};
 use crate::{
+    caller::Stranger,
     error::{Code, Problem, problems},
+    idempotency,
     input::{Fields, FromFields, Input, Text},
     limits::{self, Measured},
-    middleware::ClientIp,
+    middleware::{ClientIp, RequestId},
     state::{SharedState, State},
     timestamp::Timestamp,
     waiters::Waiter,
@@ -132,7 +135,7 @@ pub(crate) enum SendOtpResponse {
 
 problems!(
     /// What can go wrong with a send.
-    pub(crate) SendOtpProblem: 400, 408, 409, 413, 415, 429, 500, 502, 503
+    pub(crate) SendOtpProblem: 400, 408, 409, 413, 415, 422, 429, 500, 502, 503
 );
 
 /// The state of one send.
@@ -191,8 +194,7 @@ impl OtpApi {
     async fn send_otp(
         &self,
         state: Data<&SharedState>,
-        ip: ClientIp,
-        measured: Measured,
+        stranger: Stranger,
         /// `respond-async`: answer 202 at once.
         #[oai(name = "Prefer", example = "example_preference")]
         prefer: Header<Option<String>>,
@@ -200,9 +202,12 @@ impl OtpApi {
     ) -> Result<SendOtpResponse, SendOtpProblem> {
         let phone = parse_phone(&state.phones, "mobile_number", &input.0.mobile_number)?;
         let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
-        let result = send(state.0, &phone, ip, &measured, !respond_async).await;
+        let Stranger { ip, measured, key, request } = stranger;
+        let keyed = key.keyed(Caller::Anonymous(ip.0), "sendOtp", &phone.as_e164());
+        let asked = Asked { phone, ip, wait: !respond_async, keyed, request };
+        let result = send_once(state.0, asked, &measured).await;
         OTP_SENDS.with_label_values(&[label(&result)]).inc();
-        Ok(result?)
+        Ok(result?.0)
     }
 
     /// Ask how a send goes
@@ -234,13 +239,57 @@ pub(crate) fn asks_for_async(prefer: &str) -> bool {
     prefer.split([',', ';']).any(|item| item.trim().eq_ignore_ascii_case("respond-async"))
 }
 
+/// A send, read.
+struct Asked {
+    phone: PhoneNumber,
+    ip: ClientIp,
+    wait: bool,
+    keyed: Option<Keyed>,
+    request: RequestId,
+}
+
+/// Whether an answer is about an earlier send.
+struct Repeated(bool);
+
+/// Sends, or says how it goes with what was sent under the same key.
+async fn send_once(
+    state: &State,
+    mut asked: Asked,
+    measured: &Measured,
+) -> Result<(SendOtpResponse, Repeated), Problem> {
+    if let Some(earlier) = earlier(state, &mut asked).await? {
+        return Ok((earlier, Repeated(true)));
+    }
+    match send(state, &asked, measured).await {
+        Err(problem) if idempotency::may_be_a_repeat(&problem) => {
+            let earlier = earlier(state, &mut asked).await?.ok_or(problem)?;
+            Ok((earlier, Repeated(true)))
+        }
+        result => result.map(|sent| (sent, Repeated(false))),
+    }
+}
+
+/// How it goes with what was sent under the same key. A text that no provider took is no reason
+/// not to send another one.
+async fn earlier(state: &State, asked: &mut Asked) -> Result<Option<SendOtpResponse>, Problem> {
+    let Some(keyed) = &mut asked.keyed else { return Ok(None) };
+    let Some(request_id) = idempotency::earlier(state, keyed).await? else { return Ok(None) };
+    let request = state.otp.request(&request_id).await?;
+    let request = request.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if request.status == MessageStatus::Failed {
+        keyed.replace(request_id);
+        return Ok(None);
+    }
+    let RequestView { request_id, status, expires_in, resend_after, .. } = request;
+    answer(state, Sent { request_id, expires_in, resend_after }, status).map(Some)
+}
+
 async fn send(
     state: &State,
-    phone: &PhoneNumber,
-    ip: ClientIp,
+    asked: &Asked,
     measured: &Measured,
-    wait: bool,
 ) -> Result<SendOtpResponse, Problem> {
+    let Asked { phone, ip, wait, .. } = asked;
     let limits = &state.config.limits;
     let (policy, number) = limits::otp_send_target(limits, phone);
     let mut asks = limits::otp_send_ip(limits, ip.0);
@@ -254,15 +303,16 @@ async fn send(
         }
         measured => measured?,
     }
-    let waiter = if wait { state.waiters.join() } else { None };
-    let accepted = accept(state, phone, ip, waiter.as_ref()).await?;
+    let waiter = if *wait { state.waiters.join() } else { None };
+    let accepted = accept(state, asked, waiter.as_ref()).await?;
     state.pusher.push(Queue::Otp, accepted.message);
     // It is sent: whether it was the last of its share is for the next one to hear.
     if pays_later {
         measured.spend_behind(state, Ask::spend(policy, number)).await;
     }
     let status = outcome(state, &accepted, waiter).await;
-    answer(state, accepted, status)
+    let AcceptedSend { request_id, expires_in, resend_after, .. } = accepted;
+    answer(state, Sent { request_id, expires_in, resend_after }, status)
 }
 
 /// Somebody whose code is on its way is told that, whichever send was the last of its share.
@@ -273,15 +323,16 @@ async fn cooling_down(state: &State, phone: &PhoneNumber) -> Result<Option<Probl
 
 async fn accept(
     state: &State,
-    phone: &PhoneNumber,
-    ip: ClientIp,
+    asked: &Asked,
     waiter: Option<&Waiter>,
 ) -> Result<AcceptedSend, Problem> {
     let new = NewSend {
-        phone: phone.clone(),
+        phone: asked.phone.clone(),
         purpose: Purpose::Login,
-        ip: Some(ip.0),
+        ip: Some(asked.ip.0),
         reply_to: waiter.map(Waiter::reply_to),
+        keyed: asked.keyed.clone(),
+        trace: Some(asked.request.as_str().to_owned()),
     };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     state.otp.accept_send(&new, &mut rng).await.map_err(|error| match error {
@@ -291,6 +342,8 @@ async fn accept(
         SendCodeError::OverCap { cap, retry_after } => {
             Problem::new(cap_code(cap)).with_retry_after(seconds(retry_after))
         }
+        SendCodeError::Guarded => Problem::new(Code::SendRefused),
+        SendCodeError::Repeated => idempotency::in_flight(1),
         SendCodeError::Database(error) => error.into(),
         SendCodeError::Write(error) => error.into(),
     })
@@ -321,9 +374,16 @@ async fn outcome(state: &State, accepted: &AcceptedSend, waiter: Option<Waiter>)
     }
 }
 
+/// What the caller is told of a send.
+struct Sent {
+    request_id: String,
+    expires_in: i64,
+    resend_after: i64,
+}
+
 fn answer(
     state: &State,
-    accepted: AcceptedSend,
+    accepted: Sent,
     status: MessageStatus,
 ) -> Result<SendOtpResponse, Problem> {
     if matches!(status, MessageStatus::Failed | MessageStatus::Expired) {
@@ -350,10 +410,11 @@ fn answer(
     })
 }
 
-fn label(result: &Result<SendOtpResponse, Problem>) -> &'static str {
+fn label(result: &Result<(SendOtpResponse, Repeated), Problem>) -> &'static str {
     match result {
-        Ok(SendOtpResponse::Sent(_)) => "sent",
-        Ok(SendOtpResponse::Accepted(..)) => "accepted",
+        Ok((_, Repeated(true))) => "repeated",
+        Ok((SendOtpResponse::Sent(_), _)) => "sent",
+        Ok((SendOtpResponse::Accepted(..), _)) => "accepted",
         Err(problem) => problem.code().as_str(),
     }
 }

@@ -109,11 +109,13 @@ impl Auth {
         let user = users::find_or_create(&mut tx, login.phone, login.group, now).await?;
         if !user.is_active {
             tx.commit().await?;
+            self.otp.verified(checked);
             return Err(LoginError::AccountDisabled);
         }
         let session =
             users::begin_session(&mut tx, user.id, login.origin, now, refresh_expires_at).await?;
         tx.commit().await?;
+        self.otp.verified(checked);
         let tokens = self.tokens.pair(&session, now, rng);
         Ok(LoggedIn { user, tokens })
     }

@@ -13,6 +13,7 @@
 
 mod auth;
 mod error;
+mod guard;
 mod http;
 mod init;
 mod names;
@@ -38,6 +39,7 @@ use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     auth::{Algorithm, Auth, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
+    guard::{Guard, GuardMode},
     http::Http,
     init::{example_toml, init_toml},
     otp::{Cooldown, Limits, Otp, Phone},
@@ -85,6 +87,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who is told of what happens.
     pub webhooks: Webhooks,
+    /// Against pumping.
+    pub guard: Guard,
 }
 
 /// Whether anything outside is real.

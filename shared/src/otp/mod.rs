@@ -9,13 +9,14 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     batch::Batcher,
     clock::SharedClock,
-    config::{Config, Otp as OtpConfig},
+    config::{Config, GuardMode, Otp as OtpConfig},
     purge::{Purged, Slice},
     sms::{self, MessageStatus},
 };
 
 mod caps;
 pub mod code;
+pub mod guard;
 mod send;
 mod store;
 mod verify;
@@ -59,6 +60,9 @@ pub struct Otp {
     sends: Batcher<send::AcceptSends>,
     checks: Batcher<verify::ReserveAttempts>,
     codes: Batcher<wording::ReadCodes>,
+    guarded: bool,
+    decisions: guard::Decisions,
+    returns: Batcher<guard::GiveBack>,
 }
 
 /// State of one request, for its owner.
@@ -83,13 +87,17 @@ impl Otp {
     /// When the keys cannot be read.
     pub fn new(pool: PgPool, clock: SharedClock, config: &Config) -> anyhow::Result<Self> {
         let keys = std::sync::Arc::new(code::CodeKeys::new(&config.otp)?);
-        let sends = send::AcceptSends::new(config, keys.active_id(), clock.clone());
+        let guard = guard::Guard::new(config);
+        let decisions = guard::Decisions::new(guard.clone(), &pool);
+        let returns = Batcher::start(guard::GiveBack(guard.clone()), &pool, WRITERS);
+        let sends = send::AcceptSends::new(config, keys.active_id(), clock.clone(), guard);
         let sends = Batcher::start(sends, &pool, WRITERS);
         let checks = verify::ReserveAttempts::new(&config.otp, clock.clone());
         let checks = Batcher::start(checks, &pool, WRITERS);
         let codes = Batcher::start(wording::ReadCodes, &pool, WRITERS);
+        let guarded = config.guard.mode != GuardMode::Off;
         let config = config.otp.clone().into();
-        Ok(Self { pool, clock, config, keys, sends, checks, codes })
+        Ok(Self { pool, clock, config, keys, sends, checks, codes, guarded, decisions, returns })
     }
 
     /// A cool-down never outlives the code it is about.
@@ -179,6 +187,30 @@ impl Otp {
         checked: &CheckedCode,
     ) -> Result<bool, sqlx::Error> {
         store::consume(connection, checked, self.clock.now()).await
+    }
+}
+
+impl Otp {
+    /// A code was verified, and that is committed: the guard counts its send back, behind the
+    /// caller's back.
+    pub fn verified(&self, checked: CheckedCode) {
+        self.give_back(guard::Return::Verified(checked));
+    }
+
+    /// Nobody got the message of this idempotency key: the guard does not hold it against anybody.
+    pub fn unsent(&self, local_id: i64) {
+        self.give_back(guard::Return::Unsent(local_id));
+    }
+
+    fn give_back(&self, item: guard::Return) {
+        if self.guarded {
+            let returns = self.returns.clone();
+            tokio::spawn(async move {
+                if let Err(error) = returns.write(item).await {
+                    tracing::warn!(%error, "a send is not counted back");
+                }
+            });
+        }
     }
 }
 

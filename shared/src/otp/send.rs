@@ -11,16 +11,21 @@ use super::{
     LONGEST_LIFE, Otp, Purpose,
     caps::{Caps, DailyCap},
     code::Nonce,
+    guard::{Action, Guard, Reason},
     seconds_until, store,
 };
 use crate::{
     batch::{BatchWrite, WriteError},
     clock::{SharedClock, seconds_to_tomorrow},
     config::{Config, Cooldown, Otp as OtpConfig},
+    idempotency::{self, Keyed},
     ids,
     jobs::RowId,
     phone::PhoneNumber,
-    sms::{self, MessageStatus, NewOtpMessage, budget::Budget},
+    sms::{
+        self, MessageStatus, NewOtpMessage,
+        budget::{Budget, Demand},
+    },
     telemetry::OTP_ACCEPT_SECONDS,
 };
 
@@ -35,6 +40,11 @@ pub struct NewSend {
     pub ip: Option<IpAddr>,
     /// Who waits for the outcome, if somebody does.
     pub reply_to: Option<String>,
+    /// The request's idempotency key, if it has one; the reference of the send is its
+    /// [`AcceptedSend::request_id`].
+    pub keyed: Option<Keyed>,
+    /// What the request is called in logs, if it comes of one.
+    pub trace: Option<String>,
 }
 
 /// An accepted send.
@@ -67,6 +77,12 @@ pub enum SendCodeError {
         /// Whole seconds until the next day (UTC) begins.
         retry_after: i64,
     },
+    /// The guard against pumping takes it for abuse.
+    #[error("guarded")]
+    Guarded,
+    /// Somebody else has the idempotency key.
+    #[error("idempotency key in use")]
+    Repeated,
     /// The database refused or is away.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -131,12 +147,17 @@ impl Otp {
         };
         let accepted = match self.sends.write(send).await? {
             Answer::Accepted(accepted) => accepted,
+            Answer::Repeated => return Err(SendCodeError::Repeated),
+            Answer::Guarded(reasons) => {
+                return Err(self.why_guarded(new, instead_of, reasons).await?);
+            }
             Answer::NotYet => return Err(self.why_refused(new, instead_of, None).await?),
             Answer::OverCap(cap) => {
                 return Err(self.why_refused(new, instead_of, Some(cap)).await?);
             }
         };
         let now = accepted.at;
+        self.decisions.note(now, new, Action::Passed, accepted.reasons);
         let resend_at = cooldown(&self.config).map_or(accepted.expires_at, |pause| now + pause);
         Ok(AcceptedSend {
             request_id,
@@ -161,6 +182,22 @@ impl Otp {
             Some(_) if self.has_failed(state.last_local_id).await? => Ok(None),
             left => Ok(left),
         }
+    }
+
+    /// Whoever has a code on its way is told that, and nothing was decided.
+    async fn why_guarded(
+        &self,
+        new: &NewSend,
+        instead_of: Option<i64>,
+        reasons: Vec<Reason>,
+    ) -> Result<SendCodeError, sqlx::Error> {
+        let state = store::find(&self.pool, &new.phone, new.purpose).await?;
+        let cooling = state.as_ref().filter(|state| instead_of != Some(state.last_local_id));
+        if let Some(retry_after) = cooling.and_then(|state| self.cooldown_left(state)) {
+            return Ok(SendCodeError::CoolDown { retry_after });
+        }
+        self.decisions.note(self.clock.now(), new, Action::Refused, reasons);
+        Ok(SendCodeError::Guarded)
     }
 
     /// The cool-down comes first: whoever asks twice at once has a code on its way, also when that
@@ -203,6 +240,7 @@ impl Otp {
 pub(super) struct AcceptSends {
     rules: store::SendRules,
     caps: Caps,
+    guard: Guard,
     clock: SharedClock,
 }
 
@@ -223,6 +261,10 @@ pub(super) enum Answer {
     NotYet,
     /// A cap of the day is reached.
     OverCap(DailyCap),
+    /// Somebody else has the idempotency key.
+    Repeated,
+    /// The guard refused it, for these reasons.
+    Guarded(Vec<Reason>),
 }
 
 /// A committed send.
@@ -230,10 +272,12 @@ pub(super) struct Accepted {
     message: RowId,
     expires_at: DateTime<Utc>,
     at: DateTime<Utc>,
+    /// What the guard found and let pass.
+    reasons: Vec<Reason>,
 }
 
 impl AcceptSends {
-    pub(super) fn new(config: &Config, key_id: &str, clock: SharedClock) -> Self {
+    pub(super) fn new(config: &Config, key_id: &str, clock: SharedClock, guard: Guard) -> Self {
         let caps = Caps::new(config);
         let config = &config.otp;
         let rules = store::SendRules {
@@ -244,7 +288,13 @@ impl AcceptSends {
             cooldown: cooldown(config),
             daily_sends: i32::try_from(config.daily_sends_per_target).unwrap_or(i32::MAX),
         };
-        Self { rules, caps, clock }
+        Self { rules, caps, guard, clock }
+    }
+
+    fn demands(&self, at: DateTime<Utc>, send: &PendingSend) -> Vec<Demand> {
+        let mut demands = self.caps.demands(&send.new.phone);
+        demands.extend(self.guard.demands(at, &send.new.phone, send.new.ip));
+        demands
     }
 }
 
@@ -273,13 +323,29 @@ impl BatchWrite for AcceptSends {
         sends: &[PendingSend],
     ) -> Result<Vec<Answer>, sqlx::Error> {
         let at = self.clock.now();
-        let demands: HashMap<_, _> =
-            sends.iter().map(|send| (send.local_id, self.caps.demands(&send.new.phone))).collect();
+        let keyed = sends.iter().filter_map(|send| Some((send.new.keyed.as_ref()?, send)));
+        let claims = keyed.clone().map(|(keyed, send)| (keyed, send.request_id.clone()));
+        let repeated = idempotency::claim(connection, at, claims).await?;
+        let is_new = |send: &&PendingSend| !repeated.contains(&send.request_id);
+        let demands: HashMap<_, _> = sends
+            .iter()
+            .filter(is_new)
+            .map(|send| (send.local_id, self.demands(at, send)))
+            .collect();
         // Before the counters: nobody else is to wait for a number that somebody holds.
         store::lock(connection, sends).await?;
         let mut room = Budget::take(connection, at, demands.values().flatten().cloned()).await?;
+        let asked = sends.iter().filter(is_new).map(|send| (&send.new.phone, send.new.ip));
+        let watch = self.guard.watch(connection, at, asked).await?;
+        let mut judged = HashMap::new();
         let mut over_cap = HashMap::new();
-        let (admitted, _): (Vec<_>, Vec<_>) = sends.iter().partition(|send| {
+        let (admitted, _): (Vec<_>, Vec<_>) = sends.iter().filter(is_new).partition(|send| {
+            let reasons = watch.judge(&send.new.phone, send.new.ip, &room);
+            let guarded = self.guard.refuses(&reasons);
+            judged.insert(send.local_id, reasons);
+            if guarded {
+                return false;
+            }
             let refused = room.admit(&demands[&send.local_id]).err().map(DailyCap::of_scope);
             over_cap.extend(refused.map(|cap| (send.local_id, cap)));
             refused.is_none()
@@ -301,18 +367,28 @@ impl BatchWrite for AcceptSends {
             })
             .collect();
         let ids = sms::accept_otps(connection, at, &messages).await?;
-        let answer = |send: &PendingSend| {
+        let unused = keyed.filter(|(_, send)| is_new(send) && !ids.contains_key(&send.local_id));
+        let unused: Vec<_> = unused.map(|(keyed, _)| keyed).collect();
+        idempotency::release(connection, &unused).await?;
+        let mut answer = |send: &PendingSend| {
+            if !is_new(&send) {
+                return Answer::Repeated;
+            }
+            let reasons = judged.remove(&send.local_id).unwrap_or_default();
+            if self.guard.refuses(&reasons) {
+                return Answer::Guarded(reasons);
+            }
             if let Some(cap) = over_cap.get(&send.local_id) {
                 return Answer::OverCap(*cap);
             }
             match (issued.get(&send.local_id), ids.get(&send.local_id)) {
                 (Some(&expires_at), Some(id)) => {
                     let message = RowId(*id);
-                    Answer::Accepted(Accepted { message, expires_at, at })
+                    Answer::Accepted(Accepted { message, expires_at, at, reasons })
                 }
                 _ => Answer::NotYet,
             }
         };
-        Ok(sends.iter().map(answer).collect())
+        Ok(sends.iter().map(&mut answer).collect())
     }
 }

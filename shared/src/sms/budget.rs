@@ -54,6 +54,16 @@ impl Budget {
         Ok(Self { day, scopes })
     }
 
+    /// Where a counter stands with all that was admitted so far; 0 if nothing was asked of it.
+    pub(crate) fn standing(&self, scope: &str) -> i64 {
+        self.known(scope).unwrap_or(0)
+    }
+
+    /// [`Budget::standing`]; `None` if nothing was asked of it.
+    pub(crate) fn known(&self, scope: &str) -> Option<i64> {
+        self.scopes.get(scope).map(|taken| taken.before.saturating_add(taken.used))
+    }
+
     /// Uses up room for one send.
     ///
     /// # Errors
@@ -99,6 +109,16 @@ impl Budget {
         }
         Ok(())
     }
+}
+
+/// Adds to counters of a day that have no cap, in the order in which everybody locks them.
+pub(crate) async fn adjust(
+    connection: &mut PgConnection,
+    day: NaiveDate,
+    counts: BTreeMap<String, i64>,
+) -> Result<(), sqlx::Error> {
+    store::allow_waiting(connection).await?;
+    store::count(connection, day, counts).await.map(drop)
 }
 
 #[cfg(test)]

@@ -377,8 +377,9 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
     store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
-/// Expires dead rows and takes back lost leases. Bounded; the next sweep goes on. A text to many
-/// does not expire in quiet hours through which it waits.
+/// Expires dead rows and takes back lost leases; `on_expired` is told the idempotency key of each
+/// code that died. A text to many does not expire in quiet hours through which it waits. Bounded;
+/// the next sweep goes on.
 ///
 /// # Errors
 /// When the database is away.
@@ -387,13 +388,16 @@ pub async fn tidy(
     outbox: &Outbox,
     now: DateTime<Utc>,
     quiet: Option<Quiet>,
+    on_expired: impl FnMut(i64),
 ) -> Result<Tidied, sqlx::Error> {
     let mut tx = pool.begin().await?;
     let expired = store::expire(&mut tx, now, quiet.map(|quiet| quiet.began)).await?;
-    events::tell(&mut tx, outbox, &expired, Moment::Settled).await?;
+    let ids: Vec<_> = expired.iter().map(|row| row.id).collect();
+    events::tell(&mut tx, outbox, &ids, Moment::Settled).await?;
     tx.commit().await?;
+    expired.into_iter().filter_map(|row| row.code).for_each(on_expired);
     let reclaimed = store::reclaim(pool).await?;
-    Ok(Tidied { expired: expired.len() as u64, reclaimed })
+    Ok(Tidied { expired: ids.len() as u64, reclaimed })
 }
 
 /// Puts texts to many that are due in quiet hours off until these are over; their life counts from

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
+use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -18,6 +19,7 @@ use crate::{
     batch::{BatchWrite, Batcher, WriteError},
     clock::SharedClock,
     config::{Config, QuietHours},
+    idempotency::{self, Keyed},
     ids,
     jobs::RowId,
     phone::PhoneNumber,
@@ -43,6 +45,20 @@ pub struct NewMessage {
     pub bulk_id: Option<String>,
     /// Who waits for the outcome, if somebody does.
     pub reply_to: Option<String>,
+    /// Whether it may have been accepted before.
+    pub repeat: Repeat,
+}
+
+/// How a message that is asked for again is known.
+#[derive(Debug, Clone, Default)]
+pub enum Repeat {
+    /// It is not.
+    #[default]
+    Unknown,
+    /// By the request's idempotency key, whose reference is the `local_id` of the message.
+    Keyed(Keyed),
+    /// By its bulk and recipient: accepting it again gives the message there is.
+    OfBulk,
 }
 
 /// A key and its caps.
@@ -77,6 +93,8 @@ pub struct AcceptedMessage {
     pub price_rials: Option<i64>,
     /// What the messages of one request have in common.
     pub bulk_id: Option<String>,
+    /// When it goes out; `None`: at once.
+    pub send_at: Option<DateTime<Utc>>,
 }
 
 /// Why a message is not accepted.
@@ -91,6 +109,9 @@ pub enum MessageRefused {
     /// The installation had its share of today.
     #[error("daily cap of the installation")]
     Cap,
+    /// Somebody else has the idempotency key.
+    #[error("idempotency key in use")]
+    Repeated,
 }
 
 /// A message as whoever asked for it sees it.
@@ -176,11 +197,14 @@ impl Messages {
         let segments = new.wording.text.as_deref().map(|text| segments::segments(text).count);
         let price_rials =
             self.price_rials.map(|price| price.saturating_mul(i64::from(segments.unwrap_or(1))));
-        let bulk_id = new.bulk_id.clone();
-        let local_id = ids::random_local_id(rng);
+        let (bulk_id, send_at) = (new.bulk_id.clone(), new.send_at);
+        let local_id = match (&new.repeat, &bulk_id) {
+            (Repeat::OfBulk, Some(bulk)) => local_id_of(bulk, &new.phone),
+            _ => ids::random_local_id(rng),
+        };
         let answer =
             self.accepts.write(PendingMessage { new, local_id, segments, price_rials }).await?;
-        Ok(answer.map(|id| AcceptedMessage { id, segments, price_rials, bulk_id }))
+        Ok(answer.map(|id| AcceptedMessage { id, segments, price_rials, bulk_id, send_at }))
     }
 
     /// The message with this id, if it is the owner's.
@@ -189,6 +213,45 @@ impl Messages {
     /// When the database is away.
     pub async fn find(&self, owner: Owner, id: i64) -> Result<Option<MessageDetails>, sqlx::Error> {
         store::find_message(&self.pool, owner, id).await
+    }
+
+    /// The message an idempotency key refers to, if it is the owner's.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn referred(
+        &self,
+        owner: Owner,
+        reference: &str,
+    ) -> Result<Option<MessageDetails>, sqlx::Error> {
+        let Ok(local_id) = reference.parse() else { return Ok(None) };
+        match store::find_by_local_id(&self.pool, local_id).await? {
+            Some(message) => self.find(owner, message.id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The messages of a bulk by their recipients.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn of_bulk(
+        &self,
+        bulk_id: &str,
+    ) -> Result<HashMap<PhoneNumber, AcceptedMessage>, sqlx::Error> {
+        store::messages_of_bulk(&self.pool, bulk_id).await
+    }
+
+    /// Those of the numbers that want no texts but codes.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn blocked(
+        &self,
+        phones: impl Iterator<Item = &PhoneNumber>,
+    ) -> Result<HashSet<PhoneNumber>, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        store::blocked(&mut connection, phones).await
     }
 
     /// The owner's messages, newest first, those before `before` if given; of one bulk if given.
@@ -259,7 +322,33 @@ pub(super) struct PendingMessage {
     pub(super) price_rials: Option<i64>,
 }
 
+impl PendingMessage {
+    /// What its idempotency key refers to.
+    fn reference(&self) -> String {
+        self.local_id.to_string()
+    }
+
+    fn claim(&self) -> Option<(&Keyed, String)> {
+        match &self.new.repeat {
+            Repeat::Keyed(keyed) => Some((keyed, self.reference())),
+            Repeat::Unknown | Repeat::OfBulk => None,
+        }
+    }
+}
+
 impl Accepts {
+    /// The rows of those that were accepted before. Whoever inserts one at this very moment makes
+    /// this transaction fail: its messages are then written one by one, and find it.
+    async fn known(
+        &self,
+        connection: &mut PgConnection,
+        messages: &[PendingMessage],
+    ) -> Result<HashMap<i64, i64>, sqlx::Error> {
+        let of_bulk = |message: &&PendingMessage| matches!(message.new.repeat, Repeat::OfBulk);
+        let ids: Vec<_> = messages.iter().filter(of_bulk).map(|message| message.local_id).collect();
+        if ids.is_empty() { Ok(HashMap::new()) } else { store::accepted(connection, &ids).await }
+    }
+
     /// What one message takes of the caps of the day, the widest first.
     fn demands(&self, message: &PendingMessage) -> Vec<Demand> {
         let price = message.price_rials;
@@ -276,6 +365,15 @@ impl Accepts {
         }
         demands
     }
+}
+
+/// The `local_id` of a recipient's message in a bulk that may be taken up again: as random as the
+/// bulk's own id.
+fn local_id_of(bulk_id: &str, phone: &PhoneNumber) -> i64 {
+    let digest = Sha256::digest(format!("{bulk_id}\0{}", phone.as_e164()));
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::try_from(u64::from_be_bytes(first) >> 1).map_or(1, |id| id.max(1))
 }
 
 fn refusal(scope: &str) -> MessageRefused {
@@ -299,10 +397,17 @@ impl BatchWrite for Accepts {
         messages: &[PendingMessage],
     ) -> Result<Vec<Self::Answer>, sqlx::Error> {
         let now = self.clock.now();
+        let claims = messages.iter().filter_map(PendingMessage::claim);
+        let repeated = idempotency::claim(connection, now, claims.clone()).await?;
+        let known = self.known(connection, messages).await?;
+        let is_new = |message: &&PendingMessage| {
+            !repeated.contains(&message.reference()) && !known.contains_key(&message.local_id)
+        };
         let phones = messages.iter().map(|message| &message.new.phone);
         let blocked: HashSet<_> = store::blocked(connection, phones).await?;
         let allowed: Vec<_> = messages
             .iter()
+            .filter(is_new)
             .filter(|message| !blocked.contains(&message.new.phone))
             .map(|message| (message, self.demands(message)))
             .collect();
@@ -319,8 +424,18 @@ impl BatchWrite for Accepts {
         }
         room.settle(connection).await?;
         let ids = store::insert_messages(connection, now, self.life, &admitted).await?;
-        let answer = |message: &PendingMessage| match ids.get(&message.local_id) {
+        let unused: Vec<_> = messages
+            .iter()
+            .filter(|message| is_new(message) && !ids.contains_key(&message.local_id))
+            .filter_map(|message| Some(message.claim()?.0))
+            .collect();
+        idempotency::release(connection, &unused).await?;
+        let answer = |message: &PendingMessage| match ids
+            .get(&message.local_id)
+            .or_else(|| known.get(&message.local_id))
+        {
             Some(id) => Ok(RowId(*id)),
+            None if !is_new(&message) => Err(MessageRefused::Repeated),
             None => Err(refused.get(&message.local_id).copied().unwrap_or(MessageRefused::Blocked)),
         };
         Ok(messages.iter().map(answer).collect())

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::providers::Content;
 use crate::config::{Sms as SmsConfig, SmsTemplate};
 
@@ -27,7 +29,7 @@ impl std::fmt::Debug for Wording {
 pub struct Templates(BTreeMap<String, SmsTemplate>);
 
 /// A language a template may have a text in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub enum TextLanguage {
     /// Persian, the default.
     #[default]

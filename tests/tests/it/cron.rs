@@ -13,11 +13,14 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 11] = [
+const JOBS: [&str; 14] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
     "purge-send-counters",
+    "purge-idempotency-keys",
+    "purge-guard-counters",
+    "purge-guard-decisions",
     "purge-cron-runs",
     "purge-webhook-events",
     "poll-delivery-reports",

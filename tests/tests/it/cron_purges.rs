@@ -191,6 +191,45 @@ async fn the_purge_of_cron_runs_keeps_the_latest_of_each_job_and_what_has_not_en
     assert_eq!(peyk.database.count(busy).await, 90 * 24 - 1);
 }
 
+#[tokio::test]
+async fn the_purge_of_idempotency_keys_takes_those_of_more_than_a_day_ago() {
+    let peyk = idle().await;
+    peyk.database
+        .execute(
+            "INSERT INTO idempotency_keys (caller, key_hash, operation, fingerprint, reference,
+                 created_at, expires_at)
+             SELECT 'key:1', sha256(n::text::bytea), 'sendOtp', sha256(''), n::text, now(),
+                 now() + CASE WHEN n <= 1100 THEN -1 ELSE 1 END * interval '1 minute'
+             FROM generate_series(1, 1103) n",
+        )
+        .await;
+    let rows = "SELECT count(*) FROM idempotency_keys";
+    purge(&peyk, "purge-idempotency-keys", rows, 1_100).await;
+    assert_eq!(peyk.database.count(rows).await, 3);
+}
+
+#[tokio::test]
+async fn the_purges_of_the_guard_take_decisions_of_a_month_and_counters_of_a_day_ago() {
+    let peyk = idle().await;
+    peyk.database
+        .execute(
+            "INSERT INTO guard_decisions (at, prefix, number_end, mode, action, reasons)
+             SELECT now() - n * interval '12 h', '+98912', '89', 'record', 'passed', '[]'
+             FROM generate_series(1, 1259) n;
+             INSERT INTO send_counters (day, scope, used)
+             SELECT (now() AT TIME ZONE 'UTC')::date - n % 4, 'guard:i:10.0.' || n, -30
+             FROM generate_series(0, 4799) n
+             UNION ALL SELECT (now() AT TIME ZONE 'UTC')::date - 3, 'verified:IR', 1",
+        )
+        .await;
+    let decisions = "SELECT count(*) FROM guard_decisions";
+    purge(&peyk, "purge-guard-decisions", decisions, 1_200).await;
+    let counters = "SELECT count(*) FROM send_counters";
+    purge(&peyk, "purge-guard-counters", counters, 2_400).await;
+    // Today's and yesterday's, and what is usual.
+    assert_eq!(peyk.database.count(counters).await, 2_401);
+}
+
 /// Two hundred batches of codes that ended long ago, and a firing that is overdue.
 const VERY_MANY: &str = "
     INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at, expires_at,

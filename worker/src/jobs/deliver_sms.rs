@@ -84,7 +84,8 @@ async fn tidy(env: &Environment) -> Result<Tidied, sqlx::Error> {
         let put_off = deliveries::put_off_bulk(&env.pool, quiet, spread, life).await?;
         SWEPT_ROWS.with_label_values(&["quiet_hours"]).inc_by(put_off);
     }
-    deliveries::tidy(&env.pool, &env.outbox, now, quiet.map(|(_, quiet)| quiet)).await
+    let unsent = |local_id| env.otp.unsent(local_id);
+    deliveries::tidy(&env.pool, &env.outbox, now, quiet.map(|(_, quiet)| quiet), unsent).await
 }
 
 /// Works on one row, if it is due and nobody else does. When the database is away, the row's
@@ -442,10 +443,15 @@ async fn abandon(
     Ok(())
 }
 
-/// Wakes the api process that waits, if one does; it reads the row anyway when its time is up.
+/// Wakes the api process that waits, if one does; it reads the row anyway when its time is up. A
+/// code nobody got is not held against anybody.
 async fn announce(env: &Environment, claim: &Claim, status: MessageStatus) {
     let age = (env.clock.now() - claim.created_at).to_std().unwrap_or(Duration::ZERO);
     DELIVERY_SECONDS.with_label_values(&[status.as_str()]).observe(age.as_secs_f64());
+    let is_unsent = matches!(status, MessageStatus::Failed | MessageStatus::Expired);
+    if is_unsent && claim.kind == MessageKind::Otp {
+        env.otp.unsent(claim.local_id);
+    }
     let Some(reply_to) = claim.reply_to.as_deref().and_then(ReplyTo::parse) else { return };
     let event = MessageSettled { waiter: reply_to.waiter, status };
     let Ok(payload) = serde_json::to_string(&event) else { return };

@@ -1,11 +1,9 @@
 //! `message/…`: text messages, for programs with an API key.
 
+mod bulk;
 mod inbound;
 mod types;
 
-use std::collections::HashSet;
-
-use futures_util::{StreamExt, stream};
 use poem::web::Data;
 use poem_openapi::{
     OpenApi,
@@ -14,21 +12,24 @@ use poem_openapi::{
 };
 use shared::{
     auth::api_keys::Scope,
-    batch::WriteError,
+    idempotency::{Caller, Keyed},
     ids,
+    jobs::RowId,
     phone::PhoneNumber,
     sms::{
         MessageKind, MessageStatus,
-        messages::{AcceptedMessage, LONGEST_AHEAD, MessageRefused, NewMessage, Owner, Sender},
+        messages::{
+            AcceptedMessage, LONGEST_AHEAD, MessageDetails, MessageRefused, NewMessage, Owner,
+            Repeat, Sender,
+        },
         templates::Wording,
     },
 };
 
 pub(crate) use self::inbound::InboundApi;
 use self::types::{
-    Asked, BulkRecipient, CancelBulkResult, Message, MessagePage, RecipientResult, SendBulk,
-    SendBulkResponse, SendBulkResult, SendMessage, SendMessageResponse, SendMessageResult, ToMany,
-    ToOne,
+    Asked, CancelBulkResult, Message, MessagePage, SendBulk, SendBulkResponse, SendMessage,
+    SendMessageResponse, SendMessageResult, ToMany, ToOne,
 };
 use super::{
     Tag,
@@ -38,27 +39,24 @@ use super::{
 use crate::{
     caller::Credentials,
     error::{Code, Problem, problems},
+    idempotency::{self, IdempotencyKey},
     input::Input,
     limits,
     state::{SharedState, State},
-    timestamp::Timestamp,
     waiters::Waiter,
 };
 
 /// Messages of a page unless asked otherwise, and at most.
 const PAGE: i64 = 30;
 const LONGEST_PAGE: i64 = 100;
-/// Messages of one bulk that are written at once: most of a shared commit, and not all of its
-/// room, so that other callers are in it too.
-const BULK_WRITES: usize = 200;
 
 problems!(
     /// What can go wrong with a send.
-    pub(crate) SendMessageProblem: 400, 401, 403, 408, 409, 413, 415, 429, 500, 502, 503
+    pub(crate) SendMessageProblem: 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503
 );
 problems!(
     /// What can go wrong with a bulk.
-    pub(crate) SendBulkProblem: 400, 401, 403, 408, 413, 415, 429, 500, 503
+    pub(crate) SendBulkProblem: 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503
 );
 problems!(
     /// What can go wrong with a look.
@@ -94,6 +92,7 @@ impl MessageApi {
         /// `respond-async`: answer 202 at once.
         #[oai(name = "Prefer", example = "example_preference")]
         prefer: Header<Option<String>>,
+        key: IdempotencyKey,
         input: Input<ToOne, SendMessage>,
     ) -> Result<SendMessageResponse, SendMessageProblem> {
         let sender = sender(state.0, &credentials).await?;
@@ -103,9 +102,10 @@ impl MessageApi {
             allow_anonymous(state.0, &phone, &asked)?;
         }
         let wait = !prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
-        let new = message(state.0, phone, &asked, MessageKind::Text, sender)?;
-        let text = new.wording.text.clone().unwrap_or(asked.text);
-        Ok(send(state.0, new, text, wait).await?)
+        let caller = caller(sender.as_ref(), &credentials);
+        let keyed = key.keyed(caller, "sendMessage", &(phone.as_e164(), &asked));
+        let one = One { phone, asked, sender, wait };
+        Ok(send_once(state.0, &one, keyed).await?)
     }
 
     /// Send one message to many
@@ -117,12 +117,14 @@ impl MessageApi {
         &self,
         state: Data<&SharedState>,
         credentials: Credentials,
+        idempotency_key: IdempotencyKey,
         input: Input<ToMany, SendBulk>,
     ) -> Result<SendBulkResponse, SendBulkProblem> {
         let key = credentials.need_key(state.0, Scope::SmsSend).await?;
+        let keyed = idempotency_key.keyed(Caller::ApiKey(key.id), "sendBulk", &input.0);
         let ask = limits::message_key(&state.config.limits, key.id);
         credentials.measured.ask(state.0, &ask).await.map_err(Problem::from)?;
-        let result = bulk(state.0, input.0, &Sender::from(&key)).await?;
+        let result = bulk::send_once(state.0, &input.0, &Sender::from(&key), keyed).await?;
         Ok(SendBulkResponse::Accepted(Json(result)))
     }
 
@@ -256,6 +258,11 @@ async fn sender(state: &State, credentials: &Credentials) -> Result<Option<Sende
     }
 }
 
+/// Whose idempotency key it is.
+fn caller(sender: Option<&Sender>, credentials: &Credentials) -> Caller {
+    sender.map_or(Caller::Anonymous(credentials.ip.0), |sender| Caller::ApiKey(sender.api_key))
+}
+
 /// Without a key only what the configuration lists may be sent.
 fn allow_anonymous(state: &State, phone: &PhoneNumber, asked: &Asked) -> Result<(), Problem> {
     let allowed = state.config.sms.anonymous.as_ref().is_some_and(|anonymous| {
@@ -296,7 +303,8 @@ fn message(
     };
     // A time that is over means at once.
     let send_at = asked.send_at.filter(|at| *at > state.messages.now());
-    Ok(NewMessage { phone, wording, kind, send_at, sender, bulk_id: None, reply_to: None })
+    let (bulk_id, reply_to, repeat) = (None, None, Repeat::Unknown);
+    Ok(NewMessage { phone, wording, kind, send_at, sender, bulk_id, reply_to, repeat })
 }
 
 /// Texts to many say how to get no more of them.
@@ -306,6 +314,71 @@ fn plain_text(state: &State, asked: &Asked, kind: MessageKind) -> String {
         return asked.text.clone();
     }
     format!("{}\n{opt_out}", asked.text)
+}
+
+/// A message to one, read.
+struct One {
+    phone: PhoneNumber,
+    asked: Asked,
+    sender: Option<Sender>,
+    wait: bool,
+}
+
+/// Sends, or says how it goes with what was sent under the same key.
+async fn send_once(
+    state: &State,
+    one: &One,
+    mut keyed: Option<Keyed>,
+) -> Result<SendMessageResponse, Problem> {
+    if let Some(earlier) = earlier(state, one, keyed.as_mut()).await? {
+        return Ok(earlier);
+    }
+    match send_new(state, one, keyed.clone()).await {
+        Err(problem) if idempotency::may_be_a_repeat(&problem) => {
+            earlier(state, one, keyed.as_mut()).await?.ok_or(problem)
+        }
+        result => result,
+    }
+}
+
+/// How it goes with what was sent under the same key. A text that no provider took is no reason
+/// not to send another one.
+async fn earlier(
+    state: &State,
+    one: &One,
+    keyed: Option<&mut Keyed>,
+) -> Result<Option<SendMessageResponse>, Problem> {
+    let Some(keyed) = keyed else { return Ok(None) };
+    let Some(reference) = idempotency::earlier(state, keyed).await? else { return Ok(None) };
+    let owner = one.sender.as_ref().map(|sender| sender.api_key);
+    let found = state.messages.referred(owner, &reference).await?;
+    let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if found.status == MessageStatus::Failed {
+        keyed.replace(reference);
+        return Ok(None);
+    }
+    let accepted = AcceptedMessage {
+        id: RowId(found.id),
+        segments: found.segments,
+        price_rials: found.price_rials,
+        bulk_id: None,
+        send_at: found.send_at,
+    };
+    let text = found.text.clone().unwrap_or_else(|| one.asked.text.clone());
+    let receiver = found.phone.to_national();
+    answer(state, Some(found), &accepted, receiver, text).map(Some)
+}
+
+async fn send_new(
+    state: &State,
+    one: &One,
+    keyed: Option<Keyed>,
+) -> Result<SendMessageResponse, Problem> {
+    let (phone, sender) = (one.phone.clone(), one.sender.clone());
+    let mut new = message(state, phone, &one.asked, MessageKind::Text, sender)?;
+    new.repeat = keyed.map_or(Repeat::Unknown, Repeat::Keyed);
+    let text = new.wording.text.clone().unwrap_or_else(|| one.asked.text.clone());
+    send(state, new, text, one.wait).await
 }
 
 async fn send(
@@ -329,19 +402,19 @@ async fn send(
     if let Some(waiter) = waiter {
         waiter.wait(state.config.http.wait()).await;
     }
-    answer(state, owner, &accepted, receiver, text).await
+    // It is committed: what cannot be read now is on its way.
+    let now = state.messages.find(owner, accepted.id.0).await.ok().flatten();
+    answer(state, now, &accepted, receiver, text)
 }
 
 /// What the row says now.
-async fn answer(
+fn answer(
     state: &State,
-    owner: Owner,
+    now: Option<MessageDetails>,
     accepted: &AcceptedMessage,
     receiver: String,
     text: String,
 ) -> Result<SendMessageResponse, Problem> {
-    // It is committed: what cannot be read now is on its way.
-    let now = state.messages.find(owner, accepted.id.0).await.ok().flatten();
     let status = now.as_ref().map_or(MessageStatus::Queued, |message| message.status);
     if matches!(status, MessageStatus::Failed | MessageStatus::Expired) {
         return Err(Problem::new(Code::ProviderRejected));
@@ -370,68 +443,12 @@ async fn answer(
     })
 }
 
-async fn bulk(state: &State, input: ToMany, sender: &Sender) -> Result<SendBulkResult, Problem> {
-    let bulk_id = ids::random_handle(&mut rand::rng());
-    let mut seen = HashSet::new();
-    let mut results = Vec::with_capacity(input.mobile_numbers.len());
-    let mut messages = Vec::new();
-    let mut send_at = None;
-    for receiver in input.mobile_numbers {
-        let result = match state.phones.parse(&receiver) {
-            Ok(phone) if seen.insert(phone.clone()) => {
-                let kind = MessageKind::Bulk;
-                let new = message(state, phone, &input.asked, kind, Some(sender.clone()))?;
-                if messages.is_empty() {
-                    send_at = state.messages.time_of_bulk(new.send_at, &mut rand::rng());
-                }
-                let new = NewMessage { bulk_id: Some(bulk_id.clone()), send_at, ..new };
-                messages.push((results.len(), new));
-                RecipientResult::Accepted
-            }
-            Ok(_) => RecipientResult::Duplicate,
-            Err(_) => RecipientResult::Invalid,
-        };
-        results.push(BulkRecipient { receiver, result, id: None });
-    }
-    let accepting = messages.into_iter().map(async |(at, new)| {
-        let mut rng = rand::make_rng::<rand::rngs::StdRng>();
-        (at, state.messages.accept(new, &mut rng).await)
-    });
-    let (mut accepted, mut segments) = (0, None);
-    let mut answers = stream::iter(accepting).buffer_unordered(BULK_WRITES);
-    while let Some((at, answer)) = answers.next().await {
-        let recipient = &mut results[at];
-        recipient.result = recipient_result(&answer);
-        if let Ok(Ok(message)) = answer {
-            accepted += 1;
-            segments = message.segments.map(i32::from);
-            recipient.id = Some(message.id.0);
-            if send_at.is_none() {
-                state.pusher.push(MessageKind::Bulk.queue(), message.id);
-            }
-        }
-    }
-    drop(answers);
-    let send_at = send_at.map(Timestamp);
-    Ok(SendBulkResult { bulk_id, accepted, segments, send_at, results })
-}
-
-fn recipient_result(
-    answer: &Result<Result<AcceptedMessage, MessageRefused>, WriteError>,
-) -> RecipientResult {
-    match answer {
-        Ok(Ok(_)) => RecipientResult::Accepted,
-        Ok(Err(MessageRefused::Blocked)) => RecipientResult::Blocked,
-        Ok(Err(MessageRefused::KeyCap | MessageRefused::Cap)) => RecipientResult::OverLimit,
-        Err(_) => RecipientResult::Unknown,
-    }
-}
-
 fn refusal(state: &State, refused: MessageRefused) -> Problem {
     let code = match refused {
         MessageRefused::Blocked => return Problem::new(Code::RecipientBlocked),
         MessageRefused::KeyCap => Code::DailyKeyLimit,
         MessageRefused::Cap => Code::DailyMessageLimit,
+        MessageRefused::Repeated => return idempotency::in_flight(1),
     };
     let wait = shared::clock::seconds_to_tomorrow(state.messages.now());
     Problem::new(code).with_retry_after(u32::try_from(wait).unwrap_or(u32::MAX))

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use poem_openapi::{ApiResponse, Enum, Object, payload::Json, types::Example};
+use serde::Serialize;
 use serde_json::Value;
 use shared::sms::{
     MessageStatus, messages::MessageDetails, providers::DeliveryStatus, templates::TextLanguage,
@@ -84,8 +85,9 @@ pub(super) fn example_time() -> Timestamp {
     Timestamp(DateTime::UNIX_EPOCH + TimeDelta::days(20_600))
 }
 
-/// What a message says and when, as it was asked for.
-#[derive(Debug, Clone)]
+/// What a message says and when, as it was asked for. Serialised, it is the fingerprint of the
+/// request under an idempotency key.
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Asked {
     pub(super) text: String,
     pub(super) template: Option<String>,
@@ -194,8 +196,8 @@ impl Example for SendBulk {
     }
 }
 
-/// A bulk, read.
-#[derive(Debug)]
+/// A bulk, read. Serialised, it is the fingerprint of the request under an idempotency key.
+#[derive(Debug, Serialize)]
 pub(super) struct ToMany {
     pub(super) mobile_numbers: Vec<String>,
     pub(super) asked: Asked,

@@ -2,6 +2,7 @@
 
 mod access;
 mod delivery;
+mod guard;
 mod limits;
 mod service;
 mod webhooks;
@@ -19,6 +20,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     delivery::check(&mut checks, config);
     limits::check(&mut checks, config);
     webhooks::check(&mut checks, config);
+    guard::check(&mut checks, config);
 }
 
 /// Collects what is wrong.

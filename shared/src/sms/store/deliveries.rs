@@ -233,14 +233,22 @@ pub(in crate::sms) async fn postpone(
     .map(drop)
 }
 
+/// A message whose life is over.
+pub(in crate::sms) struct Expired {
+    pub(in crate::sms) id: i64,
+    /// Its idempotency key if it is a code's.
+    pub(in crate::sms) code: Option<i64>,
+}
+
 /// Rows that nobody works on and that outlived their use, except texts to many that wait since
 /// `quiet_since`. Bounded; the next sweep goes on.
 pub(in crate::sms) async fn expire(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     quiet_since: Option<DateTime<Utc>>,
-) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
+) -> Result<Vec<Expired>, sqlx::Error> {
+    sqlx::query_as!(
+        Expired,
         "UPDATE sms_messages
          SET status = 'expired', next_attempt_at = NULL, pushed_until = NULL, settled_at = now(),
              reason = coalesce(reason, 'expired')
@@ -251,7 +259,7 @@ pub(in crate::sms) async fn expire(
                AND ($2::timestamptz IS NULL OR kind <> 'bulk' OR status <> 'queued'
                     OR expires_at <= $2)
              ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
+         RETURNING id, CASE kind WHEN 'otp' THEN local_id END AS code",
         now,
         quiet_since,
     )

@@ -8,12 +8,12 @@ use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::Json};
 use super::{
     super::{
         MessageKind, MessageStatus, MessageView, NewOtpMessage,
-        messages::{MessageDetails, Owner, PendingMessage},
+        messages::{AcceptedMessage, MessageDetails, Owner, PendingMessage},
         providers::DeliveryStatus,
     },
     stored_phone,
 };
-use crate::phone::PhoneNumber;
+use crate::{jobs::RowId, phone::PhoneNumber};
 
 pub(in crate::sms) async fn insert_otps(
     connection: &mut PgConnection,
@@ -98,6 +98,42 @@ pub(in crate::sms) async fn blocked(
             .fetch_all(connection)
             .await?;
     rows.iter().map(|phone| stored_phone(phone)).collect()
+}
+
+/// The ids of those of these messages that there are, by their idempotency keys.
+pub(in crate::sms) async fn accepted(
+    connection: &mut PgConnection,
+    local_ids: &[i64],
+) -> Result<HashMap<i64, i64>, sqlx::Error> {
+    let rows =
+        sqlx::query!("SELECT local_id, id FROM sms_messages WHERE local_id = ANY($1)", local_ids)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.local_id, row.id)).collect())
+}
+
+pub(in crate::sms) async fn messages_of_bulk(
+    pool: &PgPool,
+    bulk_id: &str,
+) -> Result<HashMap<PhoneNumber, AcceptedMessage>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT phone, id, segments, price_rials, send_at FROM sms_messages WHERE bulk_id = $1",
+        bulk_id,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let message = AcceptedMessage {
+                id: RowId(row.id),
+                segments: row.segments,
+                price_rials: row.price_rials,
+                bulk_id: Some(bulk_id.to_owned()),
+                send_at: row.send_at,
+            };
+            Ok((stored_phone(&row.phone)?, message))
+        })
+        .collect()
 }
 
 /// Writes messages that are to go out at their time and not later than `life` after it; their ids
