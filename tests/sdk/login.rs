@@ -63,13 +63,13 @@ async fn main() {
     let api = Configuration { base_path: base.clone(), ..Configuration::default() };
     let to = |number: &str| SendOtp::new(number.to_owned());
 
-    let invalid = send_problem(send_otp(&api, to("nobody"), None).await);
+    let invalid = send_problem(send_otp(&api, to("nobody"), None, None).await);
     assert_eq!((invalid.status, invalid.errors[0].field.as_deref()), (400, Some("mobile_number")));
 
-    let sent = send_otp(&api, to(&mobile_number), None).await.expect("accepted");
+    let sent = send_otp(&api, to(&mobile_number), None, None).await.expect("accepted");
     assert!(sent.expires_in > 0 && sent.status_url.starts_with("http"));
 
-    let again = send_problem(send_otp(&api, to(&mobile_number), None).await);
+    let again = send_problem(send_otp(&api, to(&mobile_number), None, None).await);
     assert_eq!((again.status, again.code.as_str()), (409, "otp_cooldown"));
     assert!(again.retry_after.is_some_and(|seconds| seconds > 0));
 

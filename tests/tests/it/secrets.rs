@@ -229,7 +229,8 @@ async fn no_secret_leaves_the_process_but_to_whom_it_belongs() {
     assert_eq!(watched.peyk.send_otp(&second).await.status, 200);
     watched.code(&second);
     // Webhooks are taken, refused, and tell of numbers to whom they belong.
-    assert!(watched.receiver.wait_for_told(3).await[0].event.to_string().contains(&e164(&first)));
+    let told = watched.receiver.wait_for_told(3).await;
+    assert!(told.iter().any(|told| told.event.to_string().contains(&e164(&first))));
     watched.receiver.answer_with(500);
     watched.failing_sends().await;
     watched.bad_requests().await;
