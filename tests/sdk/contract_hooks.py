@@ -21,16 +21,19 @@ from schemathesis import GenerationMode
 
 BASE = os.environ["PEYK_CONTRACT_BASE"]
 COUNTS = os.environ["PEYK_CONTRACT_COUNTS"]
+KEY = os.environ["PEYK_CONTRACT_KEY"]
 
 answers: collections.Counter[tuple[str, int]] = collections.Counter()
 handles: list[str] = []
+messages: list[int] = []
+bulks: list[str] = []
 # Not the numbers of an earlier run, which may still be in their cool-down.
 logins = int(time.time())
 
 
 def draw(case: schemathesis.Case) -> int:
     """A number that depends on the generated data alone, so that a run can be repeated."""
-    data = json.dumps([case.body, case.path_parameters], default=str, sort_keys=True)
+    data = json.dumps([case.body, case.path_parameters, case.query], default=str, sort_keys=True)
     return int.from_bytes(hashlib.sha256(data.encode("utf-8", "replace")).digest()[:4], "big")
 
 
@@ -64,6 +67,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     number = draw(case)
     if number % 2 == 0:
         return
+    if "/message/" in case.operation.path:
+        case.headers = {**(case.headers or {}), "X-API-Key": KEY}
     match case.operation.label:
         # Few numbers: some have been sent a code a moment ago. None that rehearses a failure (those
         # end in 1, 2 or 3).
@@ -73,6 +78,25 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
             case.body = {**case.body, **fresh_login(), "group": number // 2 % 2}
         case "GET /api/otp/{request_id}/" if handles:
             case.path_parameters = {"request_id": handles[number // 2 % len(handles)]}
+        # Free texts: no template is configured. Every other one waits, so that it can be cancelled.
+        case "POST /api/message/send/" if isinstance(case.body, dict):
+            case.body = text(number, {"mobile_number": f"0913{number // 2 % 60:06}9"})
+        case "POST /api/message/bulk/" if isinstance(case.body, dict):
+            numbers = [f"0914{(number + n) % 1000:06}9" for n in range(3)]
+            case.body = text(number, {"mobile_numbers": numbers})
+        case "GET /api/message/{id}/" | "POST /api/message/{id}/cancel/" if messages:
+            case.path_parameters = {"id": messages[number // 2 % len(messages)]}
+        case "POST /api/message/bulk/{bulk_id}/cancel/" if bulks:
+            case.path_parameters = {"bulk_id": bulks[number // 2 % len(bulks)]}
+
+
+def text(number: int, to: dict[str, object]) -> dict[str, object]:
+    """A text to somebody."""
+    body = {**to, "message_text": f"سلام {number}"}
+    if number // 2 % 2:
+        tomorrow = time.gmtime(time.time() + 86_400)
+        body["send_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", tomorrow)
+    return body
 
 
 @schemathesis.hook
@@ -83,6 +107,10 @@ def after_call(context: schemathesis.HookContext, case: schemathesis.Case, respo
     answers[case.operation.label, response.status_code] += 1
     if case.operation.label == "POST /api/otp/send/" and response.status_code in (200, 202):
         handles.append(response.json()["request_id"])
+    if case.operation.label == "POST /api/message/send/" and response.status_code in (200, 202):
+        messages.append(response.json()["id"])
+    if case.operation.label == "POST /api/message/bulk/" and response.status_code == 202:
+        bulks.append(response.json()["bulk_id"])
 
 
 @atexit.register

@@ -4,6 +4,7 @@
 mod examples;
 mod headers;
 mod idempotency;
+mod pages;
 mod security;
 
 use poem_openapi::{OpenApi, OpenApiService};
@@ -71,6 +72,7 @@ fn finish(mut document: Value) -> Value {
     describe_answers(&mut document);
     headers::add(&mut document);
     idempotency::add(&mut document);
+    pages::add(&mut document);
     security::add(&mut document);
     examples::spread(&mut document);
     document
