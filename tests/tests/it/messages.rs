@@ -263,6 +263,19 @@ async fn a_bulk_reaches_each_number_once_and_names_those_it_cannot() {
 }
 
 #[tokio::test]
+async fn what_is_no_bulk_is_refused_and_never_an_error_of_ours() {
+    let fake = FakeKavenegar::start().await;
+    let peyk = peyk(&fake).start().await;
+    let key = full_key(&peyk).await;
+    for id in ["%00%C3%95%C2%87", "7", "5F0C1D2E3B4A59687786950413223140"] {
+        let listed = get(&peyk, &key, &format!("/api/message/?bulk_id={id}")).await;
+        assert_eq!(listed.status, 400, "{id}: {listed:?}");
+        let path = format!("/api/message/bulk/{id}/cancel/");
+        assert_eq!(post(&peyk, &key, &path, &json!({})).await.status, 400, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn caps_of_a_key_hold_against_parallel_sends_and_refused_ones_cost_nothing() {
     let fake = FakeKavenegar::start().await;
     let peyk = peyk(&fake).set("SMS__PRICE_RIALS", "1000").apis(2).start().await;

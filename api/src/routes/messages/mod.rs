@@ -13,7 +13,6 @@ use poem_openapi::{
 use shared::{
     auth::api_keys::Scope,
     idempotency::{Caller, Keyed},
-    ids,
     jobs::RowId,
     phone::PhoneNumber,
     sms::{
@@ -138,7 +137,7 @@ impl MessageApi {
         state: Data<&SharedState>,
         credentials: Credentials,
         /// The bulk.
-        #[oai(example = "example_handle", validator(max_length = 32))]
+        #[oai(example = "example_handle", validator(pattern = "^[0-9a-f]{32}$"))]
         bulk_id: Path<String>,
     ) -> Result<Json<CancelBulkResult>, CancelBulkProblem> {
         let key = credentials.need_key(state.0, Scope::SmsSend).await?;
@@ -158,7 +157,7 @@ impl MessageApi {
         state: Data<&SharedState>,
         credentials: Credentials,
         /// Only those of this bulk.
-        #[oai(example = "example_bulk", validator(max_length = 32))]
+        #[oai(example = "example_bulk", validator(pattern = "^[0-9a-f]{32}$"))]
         bulk_id: Query<Option<String>>,
         /// Only messages before this id.
         #[oai(example = "example_id")]
@@ -175,7 +174,7 @@ impl MessageApi {
         let more = i64::try_from(found.len()).is_ok_and(|count| count > limit);
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let last = found.last().filter(|_| more).map(|message| message.id);
-        let bulk = bulk.filter(|id| ids::is_handle(id)).map(|id| format!("&bulk_id={id}"));
+        let bulk = bulk.map(|id| format!("&bulk_id={id}"));
         let next = last.map(|id| {
             url(state.0, &format!("?before={id}&limit={limit}{}", bulk.unwrap_or_default()))
         });
