@@ -8,7 +8,7 @@ dev *args:
 test *args:
     script/test {{args}}
 
-# Peyk against its yardsticks, ten minutes on a quiet machine (--quick, --publish, --only PART)
+# Peyk against its yardsticks, a quarter of an hour on a quiet machine (--quick, --publish, --only PART)
 bench *args:
     script/bench {{args}}
 

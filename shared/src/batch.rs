@@ -22,6 +22,8 @@ use crate::{
 const BATCH: usize = 256;
 /// Items waiting at most; beyond that a caller is refused at once.
 const QUEUE: usize = 4_096;
+/// Items waiting for one with an equal key at most; beyond that they are refused at once.
+const SET_ASIDE: usize = 1_024;
 /// Longest time a batch waits for company.
 const COMPANY_TIME: Duration = Duration::from_millis(1);
 /// Longest time for one batch.
@@ -182,7 +184,9 @@ impl<W: BatchWrite> Shared<W> {
             }
         } else if let Ok(mut items) = self.items.try_lock() {
             // Somebody else holding the lock waits for new items: ours must not wait with them.
-            while batch.len() < BATCH {
+            // Those set aside take nobody's place.
+            let most = batch.len() + BATCH;
+            while batch.len() < most {
                 let Ok(waiting) = items.try_recv() else { break };
                 batch.push(waiting);
             }
@@ -195,8 +199,11 @@ impl<W: BatchWrite> Shared<W> {
     fn set_aside_equals(&self, batch: &mut Vec<Waiting<W>>) -> Vec<Waiting<W>> {
         batch.retain(|waiting| !waiting.answer.is_closed());
         let mut keys = BTreeSet::new();
-        let (mut first, later): (Vec<_>, Vec<_>) =
+        let (mut first, mut later): (Vec<_>, Vec<_>) =
             batch.drain(..).partition(|waiting| keys.insert(self.write.key(&waiting.item)));
+        for surplus in later.drain(SET_ASIDE.min(later.len())..) {
+            let _ = surplus.answer.send(Err(WriteError::Full));
+        }
         first.sort_by_cached_key(|waiting| self.write.key(&waiting.item));
         *batch = first;
         later
@@ -294,6 +301,10 @@ impl<W: BatchWrite> Shared<W> {
             let this = self.clone();
             tokio::spawn(async move {
                 let _turn = this.singles.clone().acquire_owned().await;
+                // Whoever waited for its turn in vain may have asked again elsewhere.
+                if caller.is_closed() {
+                    return;
+                }
                 let result = this.write_one(item).await.map_err(|error| {
                     if is_of_an_item(&error) {
                         WriteError::Refused(error)
@@ -323,6 +334,9 @@ async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
     let options = options.options([
         ("statement_timeout", "3000"),
         ("lock_timeout", "20"),
+        // A process that is frozen or cut off in the middle holds the counters everybody needs:
+        // they are let go before those who wait for them (two seconds) give up.
+        ("idle_in_transaction_session_timeout", "1500"),
         // Everything written here is found by its key. A plan made while a table was small would
         // read all of it, and be kept while the table grows.
         ("enable_seqscan", "off"),

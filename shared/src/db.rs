@@ -100,8 +100,10 @@ pub async fn schema_is_current(pool: &PgPool) -> Result<bool, sqlx::Error> {
 /// another try, not a bug.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
+        // Protocol: a server that dies while somebody connects says what nobody expects.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
@@ -124,4 +126,16 @@ pub fn violated_unique(error: &sqlx::Error) -> Option<&str> {
 
 fn sqlstate(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_dies_while_somebody_connects_is_away() {
+        let dying = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert!(is_unavailable(&dying));
+        assert!(!is_unavailable(&sqlx::Error::RowNotFound));
+    }
 }

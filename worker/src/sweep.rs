@@ -62,7 +62,8 @@ impl<'a> Sweep<'a> {
         Self { env, depths, period: env.config.worker.sweep(), window }
     }
 
-    /// One whole sweep, if this process leads; whether a backlog stays behind.
+    /// One whole sweep, if this process leads; whether a backlog stays behind. What fails for the
+    /// rows of one queue keeps nobody from those of the others.
     async fn all(&self) -> Result<bool, sqlx::Error> {
         // Long enough to survive a slow sweep, short enough for a quick successor. Two sweeps at
         // once would do no harm: rows are taken with their locks.
@@ -74,11 +75,18 @@ impl<'a> Sweep<'a> {
         for job in JOBS {
             if leads {
                 let _timer = SWEEP_SECONDS.with_label_values(&[job.queue.name()]).start_timer();
-                self.tidy(job).await?;
-                backlog |= self.fill(job).await?;
+                if let Err(error) = self.tidy(job).await {
+                    tracing::warn!(queue = job.queue.name(), %error, "rows not tidied");
+                }
+                match self.fill(job).await {
+                    Ok(more) => backlog |= more,
+                    Err(error) => tracing::warn!(queue = job.queue.name(), %error, "not filled"),
+                }
             }
             // Every process shows the same: an alarm need not know who leads.
-            self.measure(job).await?;
+            if let Err(error) = self.measure(job).await {
+                tracing::warn!(queue = job.queue.name(), %error, "backlog not counted");
+            }
         }
         Ok(backlog)
     }

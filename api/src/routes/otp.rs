@@ -276,7 +276,7 @@ async fn earlier(state: &State, asked: &mut Asked) -> Result<Option<SendOtpRespo
     let Some(request_id) = idempotency::earlier(state, keyed).await? else { return Ok(None) };
     let request = state.otp.request(&request_id).await?;
     let request = request.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if request.status == MessageStatus::Failed {
+    if matches!(request.status, MessageStatus::Failed | MessageStatus::Expired) {
         keyed.replace(request_id);
         return Ok(None);
     }

@@ -20,7 +20,7 @@ pub struct Auth {
     pub signing_key: String,
     /// Keys by id (the tokens' `kid`).
     pub keys: BTreeMap<String, SigningKey>,
-    /// Base64 of at least 32 bytes: the key refresh tokens are hashed with. Required.
+    /// Base64 of at least 32 bytes: the key refresh tokens are signed with. Required.
     pub refresh_key: SecretString,
     /// The tokens' `iss`. `None` (default): tokens have none and none is asked for.
     pub issuer: Option<String>,

@@ -216,7 +216,7 @@ impl Otp {
         let now = self.clock.now();
         let daily_sends = i32::try_from(self.config.daily_sends_per_target).unwrap_or(i32::MAX);
         let of_number = |state: &store::SendState| {
-            state.day == now.date_naive() && state.sends_today >= daily_sends
+            state.day >= now.date_naive() && state.sends_today >= daily_sends
         };
         let of_number = state.is_some_and(|state| of_number(&state)).then_some(DailyCap::Number);
         Ok(match cap.or(of_number) {

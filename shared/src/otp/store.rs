@@ -100,15 +100,15 @@ pub(super) async fn issue(
                shared_attempts = 0,
                last_sent_at = excluded.last_sent_at,
                last_local_id = excluded.last_local_id,
-               sends_today = CASE WHEN c.day = excluded.day THEN c.sends_today + 1 ELSE 1 END,
+               sends_today = CASE WHEN c.day >= excluded.day THEN c.sends_today + 1 ELSE 1 END,
                shared_attempts_today =
-                   CASE WHEN c.day = excluded.day THEN c.shared_attempts_today ELSE 0 END,
+                   CASE WHEN c.day >= excluded.day THEN c.shared_attempts_today ELSE 0 END,
                requested_attempts_today =
-                   CASE WHEN c.day = excluded.day THEN c.requested_attempts_today ELSE 0 END,
-               day = excluded.day
+                   CASE WHEN c.day >= excluded.day THEN c.requested_attempts_today ELSE 0 END,
+               day = greatest(c.day, excluded.day)
            WHERE (c.consumed_at IS NOT NULL OR c.expires_at <= $6
                   OR c.last_sent_at + $10::interval <= $6 OR c.last_local_id = ANY($11::bigint[]))
-             AND (c.day <> excluded.day OR c.sends_today < $12)
+             AND (c.day < excluded.day OR c.sends_today < $12)
            RETURNING c.phone, c.purpose, c.last_local_id, c.generation, c.expires_at),
            requested AS (
                INSERT INTO otp_requests
@@ -310,20 +310,20 @@ pub(super) async fn reserve(
              RETURNING q.id, q.generation)
          UPDATE otp_codes c SET
              shared_attempts = shared_attempts + (r.request_id IS NULL)::int,
-             sends_today = CASE WHEN day = $6 THEN sends_today ELSE 0 END,
-             shared_attempts_today = CASE WHEN day = $6 THEN shared_attempts_today ELSE 0 END
+             sends_today = CASE WHEN day >= $6 THEN sends_today ELSE 0 END,
+             shared_attempts_today = CASE WHEN day >= $6 THEN shared_attempts_today ELSE 0 END
                  + (r.request_id IS NULL)::int,
              requested_attempts_today =
-                 CASE WHEN day = $6 THEN requested_attempts_today ELSE 0 END
+                 CASE WHEN day >= $6 THEN requested_attempts_today ELSE 0 END
                  + (r.request_id IS NOT NULL)::int,
-             day = $6
+             day = greatest(day, $6)
          FROM r LEFT JOIN request ON request.id = r.request_id
          WHERE c.phone = r.phone AND c.purpose = r.purpose
            AND c.consumed_at IS NULL AND c.expires_at > $4
            AND CASE WHEN r.request_id IS NULL
-               THEN c.shared_attempts < $7 AND (c.day <> $6 OR c.shared_attempts_today < $8)
+               THEN c.shared_attempts < $7 AND (c.day < $6 OR c.shared_attempts_today < $8)
                ELSE c.generation = request.generation
-                   AND (c.day <> $6 OR c.requested_attempts_today < $8) END
+                   AND (c.day < $6 OR c.requested_attempts_today < $8) END
          RETURNING c.phone AS "phone!", c.generation AS "generation!", c.nonce AS "nonce!",
              c.key_id AS "key_id!", c.digits AS "digits!", c.expires_at AS "expires_at!",
              c.consumed_at"#,

@@ -200,7 +200,7 @@ impl Deliveries {
     pub fn new(pool: &PgPool, clock: SharedClock, lease: Duration, outbox: Outbox) -> Self {
         Self {
             claims: Batcher::start(Claims { clock, lease }, pool, 1),
-            starts: Batcher::start(Starts, pool, 1),
+            starts: Batcher::start(Starts { lease }, pool, 1),
             settlements: Batcher::start(Settlements { outbox }, pool, 1),
         }
     }
@@ -261,7 +261,11 @@ struct Claims {
     lease: Duration,
 }
 
-struct Starts;
+/// A call may begin late, after a look-up or behind others of its group: the lease is made to
+/// cover it.
+struct Starts {
+    lease: Duration,
+}
 
 struct Settlements {
     outbox: Outbox,
@@ -314,7 +318,7 @@ impl BatchWrite for Starts {
         connection: &mut PgConnection,
         starts: &[Start],
     ) -> Result<Vec<bool>, sqlx::Error> {
-        let started = store::start_calls(connection, starts).await?;
+        let started = store::start_calls(connection, starts, self.lease).await?;
         Ok(starts.iter().map(|start| started.contains(&start.id)).collect())
     }
 }
@@ -390,13 +394,13 @@ pub async fn tidy(
     quiet: Option<Quiet>,
     on_expired: impl FnMut(i64),
 ) -> Result<Tidied, sqlx::Error> {
+    let reclaimed = store::reclaim(pool).await?;
     let mut tx = pool.begin().await?;
     let expired = store::expire(&mut tx, now, quiet.map(|quiet| quiet.began)).await?;
     let ids: Vec<_> = expired.iter().map(|row| row.id).collect();
     events::tell(&mut tx, outbox, &ids, Moment::Settled).await?;
     tx.commit().await?;
     expired.into_iter().filter_map(|row| row.code).for_each(on_expired);
-    let reclaimed = store::reclaim(pool).await?;
     Ok(Tidied { expired: ids.len() as u64, reclaimed })
 }
 

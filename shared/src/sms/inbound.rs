@@ -132,7 +132,8 @@ impl Inbound {
     }
 
     /// Takes down texts a provider told of, and does what stop and start words ask for, in one
-    /// transaction. Those that were told before change nothing and are not among the answer.
+    /// transaction. Those that were told before are not among the answer and change nothing, but
+    /// that a "stop" without an id is obeyed again.
     ///
     /// # Errors
     /// When the database is away; the provider tells them again.
@@ -150,10 +151,15 @@ impl Inbound {
             let new = NewInbound::read(provider, phone.as_ref(), text, now);
             let Some(text) = store::insert_inbound(&mut transaction, provider, &new, now).await?
             else {
+                // Without an id nobody can say whether it was told again or sent again.
+                let unsure = new.provider_message_id.is_none();
+                if unsure && self.wish(&new.body) == Some(Wish::Stop) {
+                    self.obey(&mut transaction, phone.as_ref(), &new.body, now).await?;
+                }
                 results.push("repeated");
                 continue;
             };
-            results.push(self.obey(&mut transaction, phone.as_ref(), &text, now).await?);
+            results.push(self.obey(&mut transaction, phone.as_ref(), &text.body, now).await?);
             stored.push(text);
         }
         let events: Vec<_> = stored.iter().map(InboundText::event).collect();
@@ -187,10 +193,10 @@ impl Inbound {
         &self,
         connection: &mut PgConnection,
         phone: Option<&PhoneNumber>,
-        text: &InboundText,
+        body: &str,
         now: DateTime<Utc>,
     ) -> Result<&'static str, sqlx::Error> {
-        match (self.wish(&text.body), phone) {
+        match (self.wish(body), phone) {
             (Some(Wish::Stop), Some(phone)) => {
                 store::block_as_owner(connection, phone, now).await?;
                 Ok("stop")

@@ -201,9 +201,14 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
 /// # Errors
 /// When the database is away.
 pub async fn tidy(pool: &PgPool) -> Result<Tidied, sqlx::Error> {
-    let expired = store::give_up(pool).await?;
     let reclaimed = store::reclaim(pool).await?;
-    Ok(Tidied { expired, reclaimed })
+    let mut tx = pool.begin().await?;
+    let given_up = store::give_up(&mut tx).await?;
+    if !given_up.is_empty() {
+        store::release_followers(&mut tx, &given_up).await?;
+    }
+    tx.commit().await?;
+    Ok(Tidied { expired: given_up.len() as u64, reclaimed })
 }
 
 /// Marks up to `room` due deliveries of an endpoint as pushed and returns them.

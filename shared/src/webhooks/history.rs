@@ -88,9 +88,10 @@ pub async fn replay(
     what: &Replay,
     give_up_after: Duration,
 ) -> Result<i64, sqlx::Error> {
-    let (mut rows, mut after) = (0, 0);
+    let (mut after, until) = store::replay_range(pool, what.since).await?;
+    let mut rows = 0;
     loop {
-        let (changed, reached) = store::replay(pool, what, give_up_after, after).await?;
+        let (changed, reached) = store::replay(pool, what, give_up_after, (after, until)).await?;
         rows += changed;
         match reached {
             Some(reached) => after = reached,

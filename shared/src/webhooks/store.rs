@@ -177,17 +177,19 @@ pub(super) async fn settle(
     Ok(settled.into_iter().collect())
 }
 
-/// Makes due what waits behind these rows and was never tried.
+/// Makes due what waits behind these rows and was never tried, and leaves it an hour at least.
 pub(super) async fn release_followers(
     connection: &mut PgConnection,
     ids: &[i64],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE webhook_deliveries d SET next_attempt_at = now()
+        "UPDATE webhook_deliveries d
+         SET next_attempt_at = least(d.next_attempt_at, now()),
+             give_up_at = greatest(d.give_up_at, now() + interval '1 hour')
          FROM webhook_deliveries over
          WHERE over.id = ANY($1) AND d.endpoint = over.endpoint AND d.subject = over.subject
            AND d.id > over.id AND d.status = 'queued' AND d.attempt = 0
-           AND d.next_attempt_at > now()",
+           AND (d.next_attempt_at > now() OR d.give_up_at < now() + interval '1 hour')",
         ids,
     )
     .execute(connection)
@@ -217,20 +219,25 @@ pub(super) async fn postpone(
     .map(drop)
 }
 
-/// Rows that nobody works on and that were tried for long enough. Bounded.
-pub(super) async fn give_up(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let given_up = sqlx::query!(
+/// Rows that nobody works on and that were tried for long enough; not those that only stood behind
+/// an earlier event. Bounded.
+pub(super) async fn give_up(connection: &mut PgConnection) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
         "UPDATE webhook_deliveries
          SET status = 'failed', reason = coalesce(reason, 'expired'), next_attempt_at = NULL,
              pushed_until = NULL, settled_at = now()
          WHERE id IN (
-             SELECT id FROM webhook_deliveries
-             WHERE status = 'queued' AND give_up_at <= now()
-             ORDER BY give_up_at LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+             SELECT d.id FROM webhook_deliveries d
+             WHERE d.status = 'queued' AND d.give_up_at <= now()
+               AND NOT (d.attempt = 0 AND EXISTS (
+                   SELECT FROM webhook_deliveries earlier
+                   WHERE earlier.endpoint = d.endpoint AND earlier.subject = d.subject
+                     AND earlier.id < d.id AND earlier.status IN ('queued', 'sending')))
+             ORDER BY d.give_up_at LIMIT 1000 FOR UPDATE OF d SKIP LOCKED)
+         RETURNING id",
     )
-    .execute(pool)
-    .await?;
-    Ok(given_up.rows_affected())
+    .fetch_all(connection)
+    .await
 }
 
 /// Leases of workers that died: due again. Bounded.
@@ -322,18 +329,44 @@ pub(super) async fn of_event(pool: &PgPool, event_id: &str) -> Result<Vec<Past>,
     .await
 }
 
-/// Makes deliveries due that nobody works on, in the order of their ids after `after`, 1000 at
-/// most; how many, and the last id that was looked at.
+/// The deliveries a replay looks at: those after the first id, up to the second. What is emitted
+/// later is told anyway.
+pub(super) async fn replay_range(
+    pool: &PgPool,
+    since: Option<DateTime<Utc>>,
+) -> Result<(i64, i64), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"WITH first AS MATERIALIZED (
+               SELECT id FROM webhook_events WHERE created_at >= $1
+               ORDER BY created_at LIMIT 1000),
+           last AS MATERIALIZED (
+               SELECT coalesce(max(id), 0) AS id FROM webhook_deliveries)
+           SELECT last.id AS "until!",
+               CASE WHEN $1::timestamptz IS NULL THEN 0
+                   ELSE coalesce((
+                       SELECT min(d.id) - 1
+                       FROM first JOIN webhook_deliveries d ON d.event_id = first.id), last.id)
+               END AS "after!"
+           FROM last"#,
+        since,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok((row.after, row.until))
+}
+
+/// Makes deliveries due that nobody works on, in the order of their ids after `after` up to
+/// `until`, 1000 at most; how many, and the last id that was looked at.
 pub(super) async fn replay(
     pool: &PgPool,
     replay: &Replay,
     give_up_after: Duration,
-    after: i64,
+    (after, until): (i64, i64),
 ) -> Result<(i64, Option<i64>), sqlx::Error> {
     let row = sqlx::query!(
         r#"WITH chosen AS (
                SELECT d.id FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
-               WHERE d.id > $1 AND ($2::text IS NULL OR d.event_id = $2)
+               WHERE d.id > $1 AND d.id <= $7 AND ($2::text IS NULL OR d.event_id = $2)
                  AND ($3::text IS NULL OR d.endpoint = $3)
                  AND ($4::timestamptz IS NULL OR e.created_at >= $4)
                  AND (d.status = 'failed' OR (NOT $5 AND d.status IN ('sent', 'queued')))
@@ -352,6 +385,7 @@ pub(super) async fn replay(
         replay.since,
         replay.only_failed,
         give_up_after.as_secs_f64(),
+        until,
     )
     .fetch_one(pool)
     .await?;

@@ -354,6 +354,32 @@ async fn a_caller_that_went_away_before_its_commit_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_caller_that_went_away_while_items_are_written_singly_leaves_nothing() {
+    let bench = Bench::new().await;
+    for key in 1..=4 {
+        bench.write((key, "x")).await.unwrap().unwrap();
+    }
+    let mut holder = bench.database.pool.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM scratch FOR UPDATE").execute(&mut *holder).await.unwrap();
+    let held = bench.hold(0).await;
+    let blocked: Vec<_> = (1..=4).map(|key| bench.write((key, "y"))).collect();
+    let (gone, stays) = (bench.write((50, "x")), bench.write((60, "x")));
+    tokio::task::yield_now().await;
+    let begun = bench.sizes().len();
+    bench.release();
+    held.await.unwrap().unwrap();
+    // The batch of six, and four of them that wait for their rows: the other two have no turn yet.
+    wait_for("single writes", || async { (bench.sizes().len() == begun + 5).then_some(()) }).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    holder.rollback().await.unwrap();
+    assert!(answers(blocked).await.iter().all(Result::is_ok));
+    stays.await.unwrap().unwrap();
+    let keys = "SELECT count(*) FROM scratch WHERE key IN (50, 60)";
+    assert_eq!(bench.database.count(keys).await, 1);
+}
+
+#[tokio::test]
 async fn what_waits_is_written_before_a_batcher_ends() {
     let bench = Bench::new().await;
     let first = bench.hold(0).await;

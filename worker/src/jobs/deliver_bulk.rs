@@ -24,6 +24,8 @@ use crate::{Environment, gather::Joined, guard::Guard, line::Turn};
 
 /// Messages of a group that are worked on singly, at once.
 const AT_ONCE: usize = 8;
+/// Messages of a group that are asked about at once: after a call for many was lost, all of them.
+const QUESTIONS_AT_ONCE: usize = 64;
 /// What work on one message takes at most besides the call.
 const WORK_OF_ONE: Duration = Duration::from_millis(20);
 
@@ -87,16 +89,23 @@ async fn deliver_group(ids: &[RowId], env: &Environment, turn: Turn<'_>) -> Dura
             None => shared.push((provider, vec![delivery])),
         }
     }
-    let shared = async {
-        let (mut turn, mut called) = (Some(turn), Duration::ZERO);
-        for (provider, group) in shared {
-            called += send_together(env, provider, group, turn.take()).await;
-        }
-        called
-    };
-    let alone: Vec<_> = alone.into_iter().map(|delivery| go_alone(delivery).boxed()).collect();
-    let alone = stream::iter(alone).buffer_unordered(AT_ONCE).collect::<()>();
-    join(shared, alone).await.0
+    // Side by side: a provider that hangs keeps none of the others' leases waiting.
+    let mut turn = Some(turn);
+    let shared: Vec<_> = shared
+        .into_iter()
+        .map(|(provider, group)| send_together(env, provider, group, turn.take()).boxed())
+        .collect();
+    drop(turn);
+    let shared = join_all(shared);
+    let (in_doubt, alone): (Vec<_>, Vec<_>) = alone.into_iter().partition(Delivery::is_in_doubt);
+    let together = join(one_by_one(in_doubt, QUESTIONS_AT_ONCE), one_by_one(alone, AT_ONCE));
+    let (called, _) = join(shared, together).await;
+    called.into_iter().max().unwrap_or_default()
+}
+
+async fn one_by_one(deliveries: Vec<Delivery<'_>>, at_once: usize) {
+    let each: Vec<_> = deliveries.into_iter().map(|delivery| go_alone(delivery).boxed()).collect();
+    stream::iter(each).buffer_unordered(at_once).collect::<()>().await;
 }
 
 /// One call for all of them. Who finds no room on the line is given back. How long it took.
@@ -114,6 +123,9 @@ async fn send_together(
     drop(turn);
     let late = group.split_off(room.texts.min(group.len()));
     give_back(&late, room.more_after).await;
+    if group.is_empty() {
+        return Duration::ZERO;
+    }
     let Some(pass) = provider.enter(Queue::Bulk) else {
         give_back(&group, pause_for(provider, Queue::Bulk)).await;
         return Duration::ZERO;

@@ -196,7 +196,11 @@ impl<'a> Delivery<'a> {
         match self.situation().plan() {
             Plan::GiveUp => self.give_up(MessageStatus::Failed, "sms.no_provider").await,
             Plan::Send(provider) => self.send(provider, turn).await,
-            Plan::Ask { provider, or_send } => self.ask(provider, or_send, turn).await,
+            Plan::Ask { provider, or_send } => {
+                // Asking takes no room, and others wait for the turn; codes need none.
+                drop(turn);
+                self.ask(provider, or_send).await
+            }
         }
     }
 
@@ -209,6 +213,11 @@ impl<'a> Delivery<'a> {
         let provider = self.env.provider(name).filter(|_| first)?;
         let content = self.env.templates.content_for(name, &self.wording)?;
         (provider.send_at_once(&content) > 1).then_some(provider)
+    }
+
+    /// Whether it is to be asked about, before anything is sent.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.situation().plan(), Plan::Ask { .. })
     }
 
     /// What this provider is handed; `None` if it cannot say it.
@@ -282,12 +291,7 @@ impl<'a> Delivery<'a> {
         self.settle_send(provider, &outcome).await
     }
 
-    async fn ask(
-        &self,
-        name: &str,
-        or_send: Option<&str>,
-        turn: Turn<'_>,
-    ) -> Result<(), WriteError> {
+    async fn ask(&self, name: &str, or_send: Option<&str>) -> Result<(), WriteError> {
         let answer = match or_send {
             Some(other) if other != name && self.is_out(name) => {
                 Lookup::Unavailable { code: "breaker.open".to_owned() }
@@ -295,11 +299,11 @@ impl<'a> Delivery<'a> {
             _ => self.look_up(name).await,
         };
         match (answer, or_send) {
-            (Lookup::Unsupported, Some(other)) => self.send(other, turn).await,
+            (Lookup::Unsupported, Some(other)) => self.send(other, Turn::free()).await,
             // Whoever cannot even say what became of it is in trouble: the same code once more
             // through another provider does less harm than a login that waits.
             (Lookup::Unavailable { .. }, Some(other)) if other != name => {
-                self.send(other, turn).await
+                self.send(other, Turn::free()).await
             }
             (Lookup::Unsupported, None) => {
                 self.give_up(MessageStatus::Unknown, "sms.unresolvable").await
@@ -309,7 +313,11 @@ impl<'a> Delivery<'a> {
                 if !self.deliveries.start_call(&self.claim, name, Action::Lookup).await? {
                     return Ok(());
                 }
-                let settlement = self.situation().after_lookup(&answer, &mut rand::rng());
+                let provider = self.env.provider(name);
+                let settlement = Settlement {
+                    reports: provider.is_some_and(|provider| provider.statuses_at_once() > 0),
+                    ..self.situation().after_lookup(&answer, &mut rand::rng())
+                };
                 self.settle(&settlement).await
             }
         }

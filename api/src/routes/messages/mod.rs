@@ -421,8 +421,11 @@ fn answer(
     let sent = status == MessageStatus::Sent;
     let provider_message_id = now.as_ref().and_then(|now| now.provider_message_id.clone());
     let status_url = url(state, &format!("{}/", accepted.id.0));
-    let details =
-        if sent { "The Message was sent correctly." } else { "The Message is on its way." };
+    let details = match status {
+        MessageStatus::Sent => "The Message was sent correctly.",
+        MessageStatus::Cancelled => "The Message was taken back.",
+        _ => "The Message is on its way.",
+    };
     let result = Json(SendMessageResult {
         details: details.to_owned(),
         receiver,

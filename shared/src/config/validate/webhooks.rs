@@ -23,6 +23,12 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     let days = u64::from(webhooks.keep_days) * 86_400;
     let message = "must be at least webhooks.give_up_after_seconds: what is tried is kept";
     checks.relate("webhooks.keep_days", path, days >= u64::from(seconds), message);
+    let mut patterns = webhooks.endpoints.values().flat_map(|endpoint| &endpoint.events);
+    let passed_on = patterns.any(|pattern| matches(pattern, Kind::SmsInbound));
+    let fine = !passed_on || webhooks.keep_days <= config.sms.inbound_retention_days;
+    let path = "sms.inbound_retention_days";
+    let message = "must be at most sms.inbound_retention_days: sms.inbound events hold the text";
+    checks.relate("webhooks.keep_days", path, fine, message);
     let message = format!("must be {MOST} endpoints at most");
     checks.require("webhooks.endpoints", webhooks.endpoints.len() <= MOST, &message);
     for (name, endpoint) in &webhooks.endpoints {

@@ -103,6 +103,7 @@ impl From<HistoryRow> for PastAttempt {
 pub(in crate::sms) async fn start_calls(
     connection: &mut PgConnection,
     starts: &[Start],
+    lease: Duration,
 ) -> Result<HashSet<i64>, sqlx::Error> {
     let ids: Vec<_> = starts.iter().map(|start| start.id).collect();
     let attempts: Vec<_> = starts.iter().map(|start| start.attempt).collect();
@@ -113,7 +114,9 @@ pub(in crate::sms) async fn start_calls(
              SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[])
                  AS r(id, attempt, provider, action)),
          mine AS (
-             UPDATE sms_messages m SET call_started_at = now()
+             UPDATE sms_messages m
+             SET call_started_at = now(),
+                 lease_until = greatest(m.lease_until, now() + make_interval(secs => $5))
              FROM r
              WHERE m.id = r.id AND m.attempt = r.attempt AND m.status = 'sending'
                AND m.lease_until > now()
@@ -126,6 +129,8 @@ pub(in crate::sms) async fn start_calls(
         &attempts,
         &providers,
         &actions,
+        // What a claim has left when its call begins at once; then the row keeps its value.
+        lease.saturating_sub(Duration::from_secs(1)).as_secs_f64(),
     )
     .fetch_all(connection)
     .await?;
@@ -175,7 +180,9 @@ pub(in crate::sms) async fn settle(
              provider = CASE WHEN r.status = 'sent' THEN attempt.provider END,
              provider_message_id = CASE WHEN r.status = 'sent' THEN r.provider_message_id END
          FROM r JOIN attempt ON attempt.message_id = r.id
-         WHERE m.id = r.id AND m.attempt = r.attempt AND m.status IN ('sending', 'unknown')
+         WHERE m.id = r.id AND m.attempt = r.attempt
+           AND (m.status = 'sending' OR m.status = 'unknown'
+                AND (r.status <> 'unknown' OR m.next_attempt_at IS NOT NULL))
          RETURNING m.id",
         &ids,
         &attempts,
@@ -298,11 +305,15 @@ pub(in crate::sms) async fn put_off_bulk(
     Ok(put_off.rows_affected())
 }
 
-/// Leases of workers that died: surely not called → due again; perhaps called → unknown.
+/// Leases of workers that died: surely not called → due again; perhaps called, now or in an earlier
+/// attempt that was being asked about → unknown.
 pub(in crate::sms) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
     let reclaimed = sqlx::query!(
-        "UPDATE sms_messages
-         SET status = CASE WHEN call_started_at IS NULL THEN 'queued' ELSE 'unknown' END,
+        "UPDATE sms_messages m
+         SET status = CASE WHEN call_started_at IS NULL AND NOT EXISTS (
+                 SELECT FROM sms_attempts a
+                 WHERE a.message_id = m.id AND a.action = 'send'
+                   AND coalesce(a.outcome, 'unknown') = 'unknown') THEN 'queued' ELSE 'unknown' END,
              lease_until = NULL, pushed_until = NULL, next_attempt_at = now()
          WHERE id IN (
              SELECT id FROM sms_messages

@@ -129,9 +129,14 @@ pub(in crate::sms) async fn hours_with_calls(
     from: DateTime<Utc>,
 ) -> Result<Vec<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT DISTINCT date_trunc('hour', started_at, 'UTC') AS "hour!" FROM sms_attempts
-           WHERE started_at >= least($1,
-               coalesce((SELECT max(hour) FROM sms_provider_hours), '-infinity'))
+        r#"SELECT h AS "hour!"
+           FROM generate_series(
+               date_trunc('hour', greatest((SELECT min(started_at) FROM sms_attempts), least($1,
+                   coalesce((SELECT max(hour) FROM sms_provider_hours), '-infinity'))), 'UTC'),
+               now(), interval '1 hour') AS h
+           WHERE EXISTS (
+               SELECT FROM sms_attempts
+               WHERE started_at >= h AND started_at < h + interval '1 hour')
            ORDER BY 1"#,
         from,
     )
