@@ -12,13 +12,13 @@ use super::cron::{
 const LEASE_IS_OVER: &str =
     "UPDATE leases SET expires_at = now() - interval '1 s' WHERE name = 'cron'";
 
-/// The purge of codes has its firing once a year, so that nothing is due beside what a test makes.
+/// Every job has its firing once a year, so that nothing is due beside what a test makes.
 fn yearly() -> PeykBuilder {
-    Peyk::builder()
-        .apis(0)
-        .workers(0)
-        .set("CRON__PURGE_EXPIRED_OTPS__SCHEDULE", "0 0 0 1 1 *")
-        .set("CRON__PURGE_SMS_MESSAGES__SCHEDULE", "0 0 0 1 1 *")
+    let none = Peyk::builder().apis(0).workers(0);
+    worker::CRON_JOBS.iter().fold(none, |peyk, job| {
+        let job = job.name.replace('-', "_").to_uppercase();
+        peyk.set(&format!("CRON__{job}__SCHEDULE"), "0 0 0 1 1 *")
+    })
 }
 
 /// Two and a half batches of old codes, and the last firing of two jobs more than a year ago: the
