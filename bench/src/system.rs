@@ -20,6 +20,7 @@ use crate::{
     board::{Board, Boards},
     http::Connection as HttpConnection,
     processes::{self, Process},
+    progress,
     provider::Provider,
 };
 
@@ -159,9 +160,8 @@ impl System {
         clients: usize,
         delay: Duration,
     ) -> anyhow::Result<Arc<Board>> {
-        let tables = "TRUNCATE otp_codes, otp_requests, sms_attempts, sms_messages";
         for pool in [&self.pool, &self.yardstick] {
-            sqlx::query(tables).execute(pool).await?;
+            empty(pool).await?;
         }
         self.forget_redis().await?;
         // Or it would come in the middle of a run.
@@ -274,4 +274,20 @@ fn variable(name: &str) -> anyhow::Result<String> {
 
 fn free_address() -> std::io::Result<SocketAddr> {
     std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// Empties the tables of codes and texts. A worker that runs meanwhile locks them in another order:
+/// the one who is chosen to give way tries again.
+async fn empty(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let tables = "TRUNCATE otp_codes, otp_requests, sms_attempts, sms_messages";
+    loop {
+        match sqlx::query(tables).execute(pool).await {
+            Err(error) if is_deadlock(&error) => progress("the tables are in use, once more"),
+            result => return result.map(drop),
+        }
+    }
+}
+
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("40P01")
 }
