@@ -40,6 +40,56 @@ pub struct Purged {
     pub reached: Option<DateTime<Utc>>,
 }
 
+/// Defines, for a store, the deletion of a slice of a table's rows by the moment they ended, and their
+/// count: `purge_table!(pub(super) purge, count_purgeable, "table", "ended_at", "AND more")`. An index
+/// has to serve the moment, which may be an expression.
+#[macro_export]
+macro_rules! purge_table {
+    ($visible:vis $purge:ident, $count:ident, $table:literal, $at:literal, $also:literal) => {
+        $visible async fn $purge(
+            pool: &sqlx::PgPool,
+            slice: $crate::purge::Slice,
+        ) -> Result<$crate::purge::Purged, sqlx::Error> {
+            sqlx::query_as!(
+                $crate::purge::Purged,
+                "WITH gone AS (DELETE FROM "
+                    + $table
+                    + " WHERE ctid = ANY(ARRAY(SELECT ctid FROM "
+                    + $table
+                    + " WHERE "
+                    + $at
+                    + " >= $1 AND "
+                    + $at
+                    + " < $2 "
+                    + $also
+                    + " ORDER BY "
+                    + $at
+                    + " LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING "
+                    + $at
+                    + " AS ended) "
+                    + r#"SELECT count(*) AS "rows!", max(ended) AS reached FROM gone"#,
+                slice.from,
+                slice.before,
+                slice.limit,
+            )
+            .fetch_one(pool)
+            .await
+        }
+
+        $visible async fn $count(
+            pool: &sqlx::PgPool,
+            before: chrono::DateTime<chrono::Utc>,
+        ) -> Result<i64, sqlx::Error> {
+            sqlx::query_scalar!(
+                r#"SELECT count(*) AS "count!" FROM "# + $table + " WHERE " + $at + " < $1 " + $also,
+                before,
+            )
+            .fetch_one(pool)
+            .await
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, postgres::types::PgInterval};
 
 use super::Keyed;
-use crate::purge::{Purged, Slice};
 
 /// A key that is not over.
 pub(super) struct KeyRow {
@@ -155,31 +154,4 @@ pub(super) async fn end(
     .map(drop)
 }
 
-pub(super) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM idempotency_keys WHERE expires_at >= $1 AND expires_at < $2
-                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING expires_at)
-           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(super) async fn count_purgeable(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM idempotency_keys WHERE expires_at < $1"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(super) purge, count_purgeable, "idempotency_keys", "expires_at", "");

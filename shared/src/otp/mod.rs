@@ -158,7 +158,8 @@ impl Otp {
     /// # Errors
     /// When the database is away.
     pub async fn count_purgeable(&self, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
-        store::count_purgeable(&self.pool, before).await
+        let codes = store::count_codes(&self.pool, before).await?;
+        Ok(codes + store::count_requests(&self.pool, before).await?)
     }
 
     /// Deletes counters of the days before that of `slice.before`, one slice.

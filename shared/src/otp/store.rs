@@ -373,52 +373,9 @@ pub(super) async fn consume(
     .await
 }
 
-pub(super) async fn purge_codes(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM otp_codes WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM otp_codes WHERE expires_at >= $1 AND expires_at < $2
-                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING expires_at)
-           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(super) purge_codes, count_codes, "otp_codes", "expires_at", "");
 
-pub(super) async fn purge_requests(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM otp_requests WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM otp_requests WHERE expires_at >= $1 AND expires_at < $2
-                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING expires_at)
-           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(super) async fn count_purgeable(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT (SELECT count(*) FROM otp_codes WHERE expires_at < $1)
-                + (SELECT count(*) FROM otp_requests WHERE expires_at < $1) AS "count!""#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(super) purge_requests, count_requests, "otp_requests", "expires_at", "");
 
 /// A few rows a day: no need to go on where the last slice ended.
 pub(super) async fn purge_counters(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {

@@ -1,13 +1,10 @@
 //! All SQL of the `users` and `sessions` tables.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
+use sqlx::{PgConnection, types::ipnetwork::IpNetwork};
 
 use super::{Origin, Session, User};
-use crate::{
-    phone::PhoneNumber,
-    purge::{Purged, Slice},
-};
+use crate::phone::PhoneNumber;
 
 struct RawUser {
     id: i64,
@@ -106,35 +103,5 @@ pub(super) async fn insert_session(
     .await
 }
 
-pub(super) async fn purge_sessions(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM sessions WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM sessions
-                   WHERE least(refresh_expires_at, revoked_at) >= $1
-                     AND least(refresh_expires_at, revoked_at) < $2
-                   ORDER BY least(refresh_expires_at, revoked_at)
-                   LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING least(refresh_expires_at, revoked_at) AS ended_at)
-           SELECT count(*) AS "rows!", max(ended_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(super) async fn count_ended_sessions(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM sessions
-           WHERE least(refresh_expires_at, revoked_at) < $1"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(super) purge_sessions, count_ended_sessions, "sessions",
+    "least(refresh_expires_at, revoked_at)", "");

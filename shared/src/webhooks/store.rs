@@ -13,10 +13,7 @@ use super::{
     deliveries::{Claim, Next, Settle},
     history::{Past, Replay},
 };
-use crate::{
-    jobs::Backlog,
-    purge::{Purged, Slice},
-};
+use crate::jobs::Backlog;
 
 /// Seconds for which a pushed id is trusted to be in the queue or with a worker.
 const PUSH_TRUST_SECONDS: f64 = 10.0;
@@ -392,37 +389,6 @@ pub(super) async fn replay(
     Ok((row.rows, row.reached))
 }
 
-pub(super) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM webhook_events WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM webhook_events e
-                   WHERE created_at >= $1 AND created_at < $2 AND NOT EXISTS (
-                       SELECT FROM webhook_deliveries d
-                       WHERE d.event_id = e.id AND d.status IN ('queued', 'sending'))
-                   ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING created_at)
-           SELECT count(*) AS "rows!", max(created_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(super) async fn count_purgeable(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM webhook_events e
-           WHERE created_at < $1 AND NOT EXISTS (
-               SELECT FROM webhook_deliveries d
-               WHERE d.event_id = e.id AND d.status IN ('queued', 'sending'))"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(super) purge, count_purgeable, "webhook_events", "created_at",
+    "AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event_id = webhook_events.id
+        AND d.status IN ('queued', 'sending'))");

@@ -1,10 +1,7 @@
 //! All SQL of the `cron_runs` table.
 
 use chrono::{DateTime, Utc};
-use shared::{
-    leases::Term,
-    purge::{Purged, Slice},
-};
+use shared::leases::Term;
 use sqlx::PgPool;
 
 use super::run::Run;
@@ -194,39 +191,8 @@ pub(super) async fn finish(run: &Run, ending: &Ending) -> Result<bool, sqlx::Err
     Ok(finished.rows_affected() == 1)
 }
 
-/// Deletes finished firings, one slice; never the latest of a job, which says what was made.
-pub(super) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    // The latest is asked for row by row with max(), which the primary key answers: a join could
-    // be planned as one over the whole table.
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM cron_runs WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM cron_runs r
-                   WHERE fire_at >= $1 AND fire_at < $2 AND finished_at IS NOT NULL
-                     AND fire_at < (SELECT max(n.fire_at) FROM cron_runs n WHERE n.job = r.job)
-                   ORDER BY fire_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING fire_at)
-           SELECT count(*) AS "rows!", max(fire_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-/// How many rows [`purge`] would delete in all.
-pub(super) async fn count_purgeable(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM cron_runs r
-           WHERE fire_at < $1 AND finished_at IS NOT NULL
-             AND fire_at < (SELECT max(n.fire_at) FROM cron_runs n WHERE n.job = r.job)"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+// The latest is asked for row by row with max(), which the primary key answers: a join could be
+// planned as one over the whole table.
+shared::purge_table!(pub(super) purge, count_purgeable, "cron_runs", "fire_at",
+    "AND finished_at IS NOT NULL
+     AND fire_at < (SELECT max(n.fire_at) FROM cron_runs n WHERE n.job = cron_runs.job)");

@@ -175,31 +175,7 @@ pub(super) async fn list(
     Ok(decision.collect())
 }
 
-pub(super) async fn purge_decisions(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM guard_decisions WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM guard_decisions WHERE at >= $1 AND at < $2
-                   ORDER BY at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING at)
-           SELECT count(*) AS "rows!", max(at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(super) async fn count_decisions(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM guard_decisions WHERE at < $1"#, before)
-        .fetch_one(pool)
-        .await
-}
+crate::purge_table!(pub(super) purge_decisions, count_decisions, "guard_decisions", "at", "");
 
 /// The next slice begins with the day this one reached.
 pub(super) async fn purge_counters(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {

@@ -17,11 +17,7 @@ use super::{
     },
     stored_phone,
 };
-use crate::{
-    config::Quiet,
-    jobs::Backlog,
-    purge::{Purged, Slice},
-};
+use crate::{config::Quiet, jobs::Backlog};
 
 /// Seconds for which a pushed id is trusted to be in the queue or with a worker.
 const PUSH_TRUST_SECONDS: f64 = 10.0;
@@ -372,34 +368,5 @@ pub(in crate::sms) async fn backlog(
     Ok(Backlog { due: row.count, oldest })
 }
 
-pub(in crate::sms) async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM sms_messages WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM sms_messages
-                   WHERE expires_at >= $1 AND expires_at < $2
-                     AND status <> 'sending' AND next_attempt_at IS NULL
-                   ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING expires_at)
-           SELECT count(*) AS "rows!", max(expires_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(in crate::sms) async fn count_purgeable(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM sms_messages
-           WHERE expires_at < $1 AND status <> 'sending' AND next_attempt_at IS NULL"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(in crate::sms) purge, count_purgeable, "sms_messages", "expires_at",
+    "AND status <> 'sending' AND next_attempt_at IS NULL");

@@ -7,7 +7,6 @@ use super::super::{
     MessageKind,
     learning::{Figures, Hour, TOOK_BOUNDS_MS},
 };
-use crate::purge::{Purged, Slice};
 
 /// A row as it is counted or stored.
 struct Row {
@@ -178,34 +177,4 @@ pub(in crate::sms) async fn write_hour(
     .map(drop)
 }
 
-pub(in crate::sms) async fn purge_hours(
-    pool: &PgPool,
-    slice: Slice,
-) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM sms_provider_hours WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM sms_provider_hours WHERE hour >= $1 AND hour < $2
-                   ORDER BY hour LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING hour)
-           SELECT count(*) AS "rows!", max(hour) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(in crate::sms) async fn count_purgeable_hours(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM sms_provider_hours WHERE hour < $1"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(in crate::sms) purge_hours, count_purgeable_hours, "sms_provider_hours", "hour", "");

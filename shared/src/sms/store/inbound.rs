@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::super::inbound::{InboundText, NewInbound};
-use crate::purge::{Purged, Slice};
 
 /// Stores a text; `None` if it is there already.
 pub(in crate::sms) async fn insert_inbound(
@@ -51,34 +50,4 @@ pub(in crate::sms) async fn list_inbound(
     .await
 }
 
-pub(in crate::sms) async fn purge_inbound(
-    pool: &PgPool,
-    slice: Slice,
-) -> Result<Purged, sqlx::Error> {
-    sqlx::query_as!(
-        Purged,
-        r#"WITH gone AS (
-               DELETE FROM sms_inbound WHERE ctid = ANY(ARRAY(
-                   SELECT ctid FROM sms_inbound WHERE received_at >= $1 AND received_at < $2
-                   ORDER BY received_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-               RETURNING received_at)
-           SELECT count(*) AS "rows!", max(received_at) AS reached FROM gone"#,
-        slice.from,
-        slice.before,
-        slice.limit,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-pub(in crate::sms) async fn count_old_inbound(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM sms_inbound WHERE received_at < $1"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
-}
+crate::purge_table!(pub(in crate::sms) purge_inbound, count_old_inbound, "sms_inbound", "received_at", "");
