@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretSlice;
 use shared::{
-    auth::{Auth, tokens::Tokens},
+    auth::{Auth, bearers::Bearers, tokens::Tokens},
     clock::{SharedClock, SystemClock},
     config::Config,
     db, ids,
@@ -13,6 +13,7 @@ use shared::{
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
+    sessions::revocations::Revocations,
     sms::{
         inbound::Inbound,
         messages::Messages,
@@ -61,8 +62,12 @@ impl State {
         db::watch("api", &pool);
         let redis = Redis::start(&config.redis)?;
         let otp = Otp::new(pool.clone(), clock.clone(), &config)?;
-        let tokens = Tokens::new(&config.auth)?;
+        let tokens = Arc::new(Tokens::new(&config.auth)?);
+        let revocations = Revocations::follow(pool.clone(), redis.clone(), clock.clone(), &config)?;
         let outbox = Outbox::new(&config.webhooks, clock.clone());
+        let bearers = Bearers::new(tokens, revocations);
+        let (accounts, told) = (pool.clone(), outbox.clone());
+        let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config.auth);
         let webhooks = Webhooks::new(&config);
         let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
         let process = ids::process_name("api", &mut rand::rng());
@@ -73,7 +78,7 @@ impl State {
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             messages: Messages::new(pool.clone(), clock.clone(), &config),
             templates: Templates::new(&config.sms),
-            auth: Auth::new(pool.clone(), clock, otp.clone(), tokens),
+            auth,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
                 redis.clone(),

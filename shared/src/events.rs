@@ -42,6 +42,11 @@ pub fn reply_channel(prefix: &str, process: &str) -> String {
     format!("{prefix}:reply:{process}")
 }
 
+/// The channel on which every api process hears the ids of sessions that were revoked.
+pub fn revocations_channel(prefix: &str) -> String {
+    format!("{prefix}:revocations")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! What Peyk's two processes agree on: domain types, stores, queues, events, providers.
 //!
-//! Modules are features (`otp`, `sms`, `users`, `auth`) or the ground they stand on
+//! Modules are features (`otp`, `sms`, `users`, `sessions`, `auth`) or the ground they stand on
 //! (`config`, `db`, `queue`, `redis` …). Nothing here knows HTTP serving.
 
 pub mod auth;
@@ -21,6 +21,7 @@ pub mod phone;
 pub mod purge;
 pub mod queue;
 pub mod redis;
+pub mod sessions;
 pub mod sms;
 pub mod telemetry;
 pub mod users;

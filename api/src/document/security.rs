@@ -1,8 +1,16 @@
-//! Which operations need credentials: those whose answers speak of scopes.
+//! Which operations need credentials: the tag of an operation says which.
 
 use serde_json::{Map, Value, json};
 
-/// Declares the API key and demands it of every operation of the tag `Messages`.
+/// What opens the operations of a tag; each is enough.
+const OPENED_BY: [(&str, &[&str]); 4] = [
+    ("Messages", &["apiKey"]),
+    ("Account", &["bearer"]),
+    ("Sessions", &["bearer"]),
+    ("Organizations", &["bearer"]),
+];
+
+/// Declares API keys and bearers, and demands them of the operations that need one.
 pub(super) fn add(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({
         "apiKey": {
@@ -11,12 +19,18 @@ pub(super) fn add(document: &mut Value) {
             "name": "X-API-Key",
             "description": "Made with `api keys create`. `Authorization: Bearer …` is read too.",
         },
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The access token of a login.",
+        },
     });
     let operations = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
-        let tags = operation["tags"].as_array();
-        if tags.is_some_and(|tags| tags.iter().any(|tag| tag == "Messages")) {
-            operation["security"] = json!([{ "apiKey": [] }]);
+        let tags = operation["tags"].as_array().cloned().unwrap_or_default();
+        for (_, schemes) in OPENED_BY.iter().filter(|(tag, _)| tags.iter().any(|is| is == tag)) {
+            operation["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
         }
     }
 }

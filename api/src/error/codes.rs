@@ -91,6 +91,11 @@ codes! {
     PermissionDenied "permission_denied" FORBIDDEN
         ["Permission denied", "دسترسی ندارید"]
         ["You do not have permission to perform this action.", "شما اجازهٔ انجام این کار را ندارید."];
+    /// What is asked for needs a login, or a confirmation, of a moment ago.
+    ConfirmationRequired "confirmation_required" FORBIDDEN
+        ["Confirmation required", "نیاز به تأیید دوباره"]
+        ["Please confirm with your password or a code that it is you.",
+         "لطفاً با گذرواژه یا کد تأیید کنید که خودتان هستید."];
     /// No such path, or no such thing for this caller.
     NotFound "not_found" NOT_FOUND
         ["Not found", "پیدا نشد"]

@@ -118,7 +118,6 @@ impl Problem {
 
     /// Adds a member only old clients read. It is not documented, is left out when
     /// `http.legacy_field_errors` is off, and never overrides a documented member.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the operations that check tokens"))]
     pub(crate) fn with_legacy_member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.legacy.insert(name.to_owned(), value.into());
         self

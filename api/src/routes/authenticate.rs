@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use poem::{Request, http::header, web::Data};
+use poem::web::Data;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde_json::Value;
 use shared::{
     auth::{CodeLogin, LoggedIn, LoginError},
-    device::Device,
     ids,
     phone::PhoneNumber,
     telemetry::OTP_CHECKS,
-    users::{Origin, User},
+    users::User,
 };
 
 use super::{Tag, otp::example_handle, parse_phone};
 use crate::{
+    caller::Client,
     error::{Code, Problem, problems},
     input::{Fields, FromFields, Input, Text},
     limits::{self, Measured},
@@ -164,16 +164,15 @@ impl AuthenticateApi {
     async fn authenticate(
         &self,
         state: Data<&SharedState>,
-        ip: ClientIp,
+        client: Client,
         measured: Measured,
-        request: &Request,
         input: Input<Authenticate>,
     ) -> Result<Json<AuthenticateResult>, AuthenticateProblem> {
         let started = tokio::time::Instant::now();
         let input = input.0;
         let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;
         let group = allowed_group(state.0, input.group)?;
-        let origin = origin(ip, request);
+        let Client { ip, origin } = client;
         let login = CodeLogin {
             phone: &phone,
             code: &input.code,
@@ -209,16 +208,6 @@ fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
     }
     let message = format!("\"{group}\" is not a valid choice.");
     Err(Problem::new(Code::Validation).with_field("group", "invalid_choice", message))
-}
-
-fn origin(ip: ClientIp, request: &Request) -> Origin {
-    let user_agent =
-        request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    Origin {
-        ip: Some(ip.0),
-        user_agent: user_agent.map(|text| text.chars().take(512).collect()),
-        device: user_agent.map(Device::parse).unwrap_or_default(),
-    }
 }
 
 /// Every refusal takes at least the configured time, so that a number with a code and one without

@@ -1,6 +1,7 @@
 //! Operations: one file per noun. A handler parses, calls one action and answers.
 
 pub(crate) mod authenticate;
+pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
@@ -22,7 +23,13 @@ pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
 
 /// The documented operations: one line per file in `routes/`.
 fn operations() -> impl OpenApi {
-    (otp::OtpApi, authenticate::AuthenticateApi, messages::MessageApi, messages::InboundApi)
+    (
+        otp::OtpApi,
+        authenticate::AuthenticateApi,
+        me::MeApi,
+        messages::MessageApi,
+        messages::InboundApi,
+    )
 }
 
 /// The operations as a service with its document.
@@ -35,6 +42,8 @@ pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
 pub(crate) enum Tag {
     /// Log in with a phone number and a one-time code.
     Authentication,
+    /// One's own account; with the access token of a login.
+    Account,
     /// Send text messages and see what became of them; with an API key.
     Messages,
 }

@@ -12,7 +12,7 @@ use crate::state::SharedState;
 /// RFC 7517. Symmetric keys are never in it.
 #[handler]
 pub(crate) fn jwks(Data(state): Data<&SharedState>) -> Response {
-    Json(json!({ "keys": state.auth.tokens().public_keys() }))
+    Json(json!({ "keys": state.auth.bearers().tokens().public_keys() }))
         .with_header(header::CACHE_CONTROL, "public, max-age=300")
         .into_response()
 }

@@ -1,22 +1,26 @@
 //! Logging in: a right code becomes an account, a session and tokens.
 
-use chrono::TimeDelta;
 use rand::Rng;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     batch::WriteError,
     clock::SharedClock,
+    config,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
-    users::{self, Origin, User},
+    sessions::{self, Lifetimes, Method, NewSession, Origin, Session},
+    users::{self, User},
+    webhooks::Outbox,
 };
 
 pub mod api_keys;
+pub mod bearers;
 mod store;
 pub mod tokens;
 
-use tokens::{TokenPair, Tokens};
+use bearers::Bearers;
+use tokens::TokenPair;
 
 /// The login feature.
 #[derive(Clone)]
@@ -24,7 +28,9 @@ pub struct Auth {
     pool: PgPool,
     clock: SharedClock,
     otp: Otp,
-    tokens: std::sync::Arc<Tokens>,
+    bearers: Bearers,
+    lifetimes: Lifetimes,
+    outbox: Outbox,
 }
 
 /// A login by code, its fields parsed.
@@ -79,13 +85,25 @@ impl From<VerifyCodeError> for LoginError {
 
 impl Auth {
     /// The feature over one database.
-    pub fn new(pool: PgPool, clock: SharedClock, otp: Otp, tokens: Tokens) -> Self {
-        Self { pool, clock, otp, tokens: tokens.into() }
+    pub fn new(
+        pool: PgPool,
+        clock: SharedClock,
+        otp: Otp,
+        bearers: Bearers,
+        outbox: Outbox,
+        config: &config::Auth,
+    ) -> Self {
+        Self { pool, clock, otp, bearers, lifetimes: Lifetimes::new(config), outbox }
     }
 
-    /// The token maker, for checking bearers and publishing keys.
-    pub fn tokens(&self) -> &Tokens {
-        &self.tokens
+    /// Who calls: the check of access tokens.
+    pub fn bearers(&self) -> &Bearers {
+        &self.bearers
+    }
+
+    /// The time that lifetimes of tokens and sessions are measured by.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.clock.now()
     }
 
     /// Checks the code and, in one transaction, consumes it, finds or makes the account and
@@ -101,7 +119,6 @@ impl Auth {
         let checked =
             self.otp.check(login.phone, Purpose::Login, login.code, login.request_id).await?;
         let now = self.clock.now();
-        let refresh_expires_at = now + TimeDelta::seconds(self.tokens.refresh_ttl_seconds());
         let mut tx = self.pool.begin().await?;
         if !self.otp.consume(&mut tx, &checked).await? {
             return Err(LoginError::NoSuchCode);
@@ -112,11 +129,23 @@ impl Auth {
             self.otp.verified(checked);
             return Err(LoginError::AccountDisabled);
         }
-        let session =
-            users::begin_session(&mut tx, user.id, login.origin, now, refresh_expires_at).await?;
+        let session = self.admit(&mut tx, &user, login.origin, Method::Otp).await?;
         tx.commit().await?;
         self.otp.verified(checked);
-        let tokens = self.tokens.pair(&session, now, rng);
+        let tokens = self.bearers.tokens().pair(&session, now, rng);
         Ok(LoggedIn { user, tokens })
+    }
+
+    /// Begins a session for somebody who proved who they are, inside the caller's transaction, in which
+    /// the account's row is locked. The one way to log in, whatever the proof.
+    async fn admit(
+        &self,
+        connection: &mut PgConnection,
+        user: &User,
+        origin: &Origin,
+        method: Method,
+    ) -> Result<Session, sqlx::Error> {
+        let new = NewSession { user_id: user.id, origin, method };
+        sessions::begin(connection, &new, &self.lifetimes, self.clock.now()).await
     }
 }

@@ -1,9 +1,11 @@
 //! Access and refresh tokens with the claims of djangorestframework-simplejwt.
 
+use std::collections::HashMap;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, jwk::Jwk};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
@@ -12,7 +14,7 @@ use sha2::Sha256;
 use crate::{
     config::{self, SigningKey},
     ids,
-    users::Session,
+    sessions::Session,
 };
 
 /// What a login gives the client.
@@ -27,6 +29,25 @@ pub struct TokenPair {
 impl std::fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TokenPair(…)")
+    }
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenType {
+    /// Requests.
+    Access,
+    /// New tokens.
+    Refresh,
+}
+
+impl TokenType {
+    /// The `token_type` claim.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
     }
 }
 
@@ -51,12 +72,14 @@ pub struct Tokens {
     header: Header,
     signing_key: EncodingKey,
     public_keys: Vec<Jwk>,
+    /// By `kid`, each for its one algorithm.
+    pub(super) verifying_keys: HashMap<String, (DecodingKey, Algorithm)>,
     refresh_key: EncodingKey,
+    pub(super) refresh_verifying_key: (DecodingKey, Algorithm),
     refresh_secret: SecretSlice<u8>,
     access_ttl_seconds: i64,
-    refresh_ttl_seconds: i64,
-    issuer: Option<String>,
-    audience: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) audience: Option<String>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -72,14 +95,22 @@ impl Tokens {
     /// Names the key (never its value) that cannot be read.
     pub fn new(config: &config::Auth) -> anyhow::Result<Self> {
         let mut public_keys = Vec::new();
+        let mut verifying_keys = HashMap::new();
         let mut signing = None;
         for (id, key) in &config.keys {
             let (encoding, algorithm) =
                 read_key(key).map_err(|_| anyhow::anyhow!("auth.keys.{id} is not a usable key"))?;
             // Symmetric keys are secrets: they never get into the public set.
-            if algorithm == Algorithm::ES256 {
-                public_keys.push(public_key(id, &encoding)?);
-            }
+            let verifying = if algorithm == Algorithm::ES256 {
+                let public = public_key(id, &encoding)?;
+                let verifying = DecodingKey::from_jwk(&public)?;
+                public_keys.push(public);
+                verifying
+            } else {
+                let secret = key.secret.as_ref().map_or("", |secret| secret.expose_secret());
+                DecodingKey::from_secret(secret.as_bytes())
+            };
+            verifying_keys.insert(id.clone(), (verifying, algorithm));
             if *id == config.signing_key {
                 signing = Some((encoding, algorithm));
             }
@@ -93,18 +124,14 @@ impl Tokens {
             header: Header { kid: Some(config.signing_key.clone()), ..Header::new(algorithm) },
             signing_key,
             public_keys,
+            verifying_keys,
             refresh_key: EncodingKey::from_secret(&refresh_secret),
+            refresh_verifying_key: (DecodingKey::from_secret(&refresh_secret), Algorithm::HS256),
             refresh_secret: SecretSlice::from(refresh_secret),
             access_ttl_seconds: i64::from(config.access_ttl_seconds),
-            refresh_ttl_seconds: i64::from(config.refresh_ttl_seconds),
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
         })
-    }
-
-    /// Life of a refresh token.
-    pub fn refresh_ttl_seconds(&self) -> i64 {
-        self.refresh_ttl_seconds
     }
 
     /// The public keys, for `/.well-known/jwks.json`.
@@ -120,7 +147,7 @@ impl Tokens {
     fn access(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> String {
         let issued = now.timestamp();
         let claims = self.claims(
-            "access",
+            TokenType::Access,
             session,
             issued,
             issued + self.access_ttl_seconds,
@@ -134,7 +161,7 @@ impl Tokens {
     /// nothing secret needs to be stored.
     fn refresh(&self, session: &Session) -> String {
         let claims = self.claims(
-            "refresh",
+            TokenType::Refresh,
             session,
             session.refresh_issued_at.timestamp(),
             session.refresh_expires_at.timestamp(),
@@ -155,14 +182,14 @@ impl Tokens {
 
     fn claims<'a>(
         &'a self,
-        token_type: &'a str,
+        token_type: TokenType,
         session: &Session,
         iat: i64,
         exp: i64,
         jti: String,
     ) -> Claims<'a> {
         Claims {
-            token_type,
+            token_type: token_type.as_str(),
             exp,
             iat,
             jti,

@@ -14,8 +14,15 @@ pub struct Auth {
     pub groups: Vec<i32>,
     /// Seconds an access token lives. Default 300.
     pub access_ttl_seconds: u32,
-    /// Seconds a refresh token lives. Default 86400.
+    /// Seconds a refresh token lives; a session that is not refreshed for so long has ended.
+    /// Default 86400.
     pub refresh_ttl_seconds: u32,
+    /// Seconds after which a session has ended however often it is refreshed. Default 7776000
+    /// (90 days).
+    pub session_ttl_seconds: u32,
+    /// Seconds for which proving who one is (a login, `me/confirm/`) counts as recent, for what needs
+    /// that. Default 600.
+    pub step_up_seconds: u32,
     /// The id in `keys` of the key that signs; the others only verify. Required.
     pub signing_key: String,
     /// Keys by id (the tokens' `kid`).
@@ -36,6 +43,8 @@ impl Default for Auth {
             groups: vec![0, 1],
             access_ttl_seconds: 300,
             refresh_ttl_seconds: 86_400,
+            session_ttl_seconds: 7_776_000,
+            step_up_seconds: 600,
             signing_key: String::new(),
             keys: BTreeMap::new(),
             refresh_key: SecretString::default(),

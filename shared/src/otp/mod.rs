@@ -39,6 +39,12 @@ const WRITERS: usize = 1;
 pub enum Purpose {
     /// Logging in, which also signs up.
     Login,
+    /// Proving that one owns the number an account is to have.
+    ChangePhone,
+    /// Setting a new password without the old one.
+    ResetPassword,
+    /// Proving anew who one is, within a session.
+    Confirm,
 }
 
 impl Purpose {
@@ -46,6 +52,9 @@ impl Purpose {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::ChangePhone => "change_phone",
+            Self::ResetPassword => "reset_password",
+            Self::Confirm => "confirm",
         }
     }
 }

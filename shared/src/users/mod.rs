@@ -1,15 +1,9 @@
-//! People and their sessions.
-
-use std::net::IpAddr;
+//! People's accounts.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::{
-    device::Device,
-    phone::PhoneNumber,
-    purge::{Purged, Slice},
-};
+use crate::phone::PhoneNumber;
 
 mod store;
 
@@ -47,61 +41,33 @@ pub async fn find_or_create(
     store::insert(connection, &username, phone, group, now).await
 }
 
-/// Where a session comes from, as far as the request tells.
-#[derive(Debug, Clone, Default)]
-pub struct Origin {
-    /// The client's address, proxies considered.
-    pub ip: Option<IpAddr>,
-    /// The `User-Agent` header, cut to 512 characters.
-    pub user_agent: Option<String>,
-    /// What the user agent says about itself.
-    pub device: Device,
-}
-
-/// One login on one device; also one family of refresh tokens.
+/// What an account's owner sees of it.
 #[derive(Debug, Clone)]
-pub struct Session {
-    /// The row; the `sid` claim of its tokens.
+pub struct Profile {
+    /// The row.
     pub id: i64,
-    /// Whose it is.
-    pub user_id: i64,
-    /// Number of the family's current refresh token.
-    pub refresh_generation: i32,
-    /// When that token was issued.
-    pub refresh_issued_at: DateTime<Utc>,
-    /// When it ends.
-    pub refresh_expires_at: DateTime<Utc>,
+    /// Unique name.
+    pub username: String,
+    /// The number codes for logging in are sent to.
+    pub phone: Option<PhoneNumber>,
+    /// The group ("user level" of the old system).
+    pub group: i32,
+    /// Never checked; empty if there is none.
+    pub email: String,
+    /// Empty unless given.
+    pub first_name: String,
+    /// Empty unless given.
+    pub last_name: String,
+    /// Whether a password opens the account.
+    pub has_password: bool,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
 }
 
-/// Begins a session, inside the caller's transaction.
-///
-/// # Errors
-/// When the database refuses or is away.
-pub async fn begin_session(
-    connection: &mut PgConnection,
-    user_id: i64,
-    origin: &Origin,
-    now: DateTime<Utc>,
-    refresh_expires_at: DateTime<Utc>,
-) -> Result<Session, sqlx::Error> {
-    store::insert_session(connection, user_id, origin, now, refresh_expires_at).await
-}
-
-/// Deletes sessions that ended (were revoked, or their refresh token expired), one slice.
+/// The profile of an active account.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn purge_sessions(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-    store::purge_sessions(pool, slice).await
-}
-
-/// How many sessions ended before `before`.
-///
-/// # Errors
-/// When the database is away.
-pub async fn count_ended_sessions(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    store::count_ended_sessions(pool, before).await
+pub async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, sqlx::Error> {
+    store::profile(pool, id).await
 }

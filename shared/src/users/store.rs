@@ -1,9 +1,9 @@
-//! All SQL of the `users` and `sessions` tables.
+//! All SQL of the `users` table.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, types::ipnetwork::IpNetwork};
+use sqlx::{PgConnection, PgPool};
 
-use super::{Origin, Session, User};
+use super::{Profile, User};
 use crate::phone::PhoneNumber;
 
 struct RawUser {
@@ -19,11 +19,10 @@ impl TryFrom<RawUser> for User {
     type Error = sqlx::Error;
 
     fn try_from(raw: RawUser) -> Result<Self, sqlx::Error> {
-        let phone = raw.phone.as_deref().map(PhoneNumber::from_e164).transpose();
         Ok(Self {
             id: raw.id,
             username: raw.username,
-            phone: phone.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            phone: read_phone(raw.phone.as_deref())?,
             group: raw.group,
             is_active: raw.is_active,
             created_at: raw.created_at,
@@ -31,6 +30,7 @@ impl TryFrom<RawUser> for User {
     }
 }
 
+/// Locks the row against changes: an account that is being disabled begins no session.
 pub(super) async fn find_by_phone(
     connection: &mut PgConnection,
     phone: &PhoneNumber,
@@ -39,7 +39,7 @@ pub(super) async fn find_by_phone(
     let raw = sqlx::query_as!(
         RawUser,
         r#"SELECT id, username, phone, "group", is_active, created_at
-           FROM users WHERE phone = $1 AND "group" = $2"#,
+           FROM users WHERE phone = $1 AND "group" = $2 FOR SHARE"#,
         phone.as_e164(),
         group,
     )
@@ -77,31 +77,45 @@ pub(super) async fn insert(
     User::try_from(raw)
 }
 
-pub(super) async fn insert_session(
-    connection: &mut PgConnection,
-    user_id: i64,
-    origin: &Origin,
-    now: DateTime<Utc>,
-    refresh_expires_at: DateTime<Utc>,
-) -> Result<Session, sqlx::Error> {
-    sqlx::query_as!(
-        Session,
-        "INSERT INTO sessions (user_id, ip, user_agent, device, browser, os,
-             created_at, last_seen_at, refresh_issued_at, refresh_expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8)
-         RETURNING id, user_id, refresh_generation, refresh_issued_at, refresh_expires_at",
-        user_id,
-        origin.ip.map(IpNetwork::from),
-        origin.user_agent.as_deref(),
-        origin.device.device.as_deref(),
-        origin.device.browser.as_deref(),
-        origin.device.os.as_deref(),
-        now,
-        refresh_expires_at,
-    )
-    .fetch_one(connection)
-    .await
+struct RawProfile {
+    id: i64,
+    username: String,
+    phone: Option<String>,
+    group: i32,
+    email: String,
+    first_name: String,
+    last_name: String,
+    has_password: bool,
+    created_at: DateTime<Utc>,
 }
 
-crate::purge_table!(pub(super) purge_sessions, count_ended_sessions, "sessions",
-    "least(refresh_expires_at, revoked_at)", "");
+pub(super) async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawProfile,
+        r#"SELECT id, username, phone, "group", email, first_name, last_name,
+               password IS NOT NULL AS "has_password!", created_at
+           FROM users WHERE id = $1 AND is_active"#,
+        id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    raw.map(|raw| {
+        Ok(Profile {
+            id: raw.id,
+            username: raw.username,
+            phone: read_phone(raw.phone.as_deref())?,
+            group: raw.group,
+            email: raw.email,
+            first_name: raw.first_name,
+            last_name: raw.last_name,
+            has_password: raw.has_password,
+            created_at: raw.created_at,
+        })
+    })
+    .transpose()
+}
+
+fn read_phone(phone: Option<&str>) -> Result<Option<PhoneNumber>, sqlx::Error> {
+    let phone = phone.map(PhoneNumber::from_e164).transpose();
+    phone.map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

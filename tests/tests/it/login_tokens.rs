@@ -11,7 +11,7 @@ use shared::{
     auth::tokens::Tokens,
     clock::{Clock, SystemClock},
     config,
-    users::Session,
+    sessions::Session,
 };
 
 use crate::login_steps::{header, log_in, patient, text};

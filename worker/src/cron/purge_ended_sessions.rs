@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
-use shared::users;
+use shared::sessions;
 
 use super::{CronJob, End, Run};
 use crate::Environment;
@@ -14,7 +14,7 @@ pub const JOB: CronJob = CronJob {
     schedule: "0 45 1 * * *",
     about: "Deletes sessions that were revoked or expired more than 30 days ago",
     work: |env, run| purge(env, run).boxed(),
-    count: |env| users::count_ended_sessions(&env.pool, before(env)).boxed(),
+    count: |env| sessions::count_ended(&env.pool, before(env)).boxed(),
 };
 
 fn before(env: &Environment) -> DateTime<Utc> {
@@ -22,5 +22,5 @@ fn before(env: &Environment) -> DateTime<Utc> {
 }
 
 async fn purge(env: &Environment, run: &Run) -> Result<End, sqlx::Error> {
-    run.in_batches(before(env), |slice| users::purge_sessions(&env.pool, slice)).await
+    run.in_batches(before(env), |slice| sessions::purge(&env.pool, slice)).await
 }

@@ -37,6 +37,14 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
         auth.refresh_ttl_seconds >= auth.access_ttl_seconds,
         "must not be less than auth.access_ttl_seconds",
     );
+    checks.range("auth.session_ttl_seconds", auth.session_ttl_seconds, 1..=315_360_000);
+    checks.relate(
+        "auth.session_ttl_seconds",
+        "auth.refresh_ttl_seconds",
+        auth.session_ttl_seconds >= auth.refresh_ttl_seconds,
+        "must not be less than auth.refresh_ttl_seconds",
+    );
+    checks.range("auth.step_up_seconds", auth.step_up_seconds, 30..=86_400);
     checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
     chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
     required_key(checks, "auth.refresh_key", &auth.refresh_key);
