@@ -48,6 +48,14 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 4] = [Self::Login, Self::ChangePhone, Self::ResetPassword, Self::Confirm];
+
+    /// Reads [`Purpose::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == word)
+    }
+
     /// The word in the database and in the derivation of the code.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -209,6 +209,7 @@ pub(super) struct CodeRow {
 /// A row of `otp_codes` as the database hands it over.
 struct RawCode {
     phone: String,
+    purpose: String,
     generation: i64,
     nonce: Vec<u8>,
     key_id: String,
@@ -220,15 +221,17 @@ struct RawCode {
 impl TryFrom<RawCode> for CodeRow {
     type Error = sqlx::Error;
 
-    /// The table checks both forms, so a failure means the row was not written by Peyk.
+    /// The table checks their forms, so a failure means the row was not written by Peyk.
     fn try_from(raw: RawCode) -> Result<Self, sqlx::Error> {
         let phone = PhoneNumber::from_e164(&raw.phone)
             .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let purpose = Purpose::parse(&raw.purpose)
+            .ok_or_else(|| sqlx::Error::Decode("not a purpose".into()))?;
         let nonce = Nonce::try_from(raw.nonce)
             .map_err(|_| sqlx::Error::Decode("a nonce has 16 bytes".into()))?;
         Ok(Self {
             phone,
-            purpose: Purpose::Login,
+            purpose,
             generation: raw.generation,
             nonce,
             key_id: raw.key_id,
@@ -247,7 +250,8 @@ pub(super) async fn codes_of_messages(
 ) -> Result<HashMap<i64, CodeRow>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT r.local_id,
-                c.phone, c.generation, c.nonce, c.key_id, c.digits, c.expires_at, c.consumed_at
+                c.phone, c.purpose, c.generation, c.nonce, c.key_id, c.digits, c.expires_at,
+                c.consumed_at
          FROM otp_requests r
          JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
              AND c.generation = r.generation
@@ -260,6 +264,7 @@ pub(super) async fn codes_of_messages(
         .map(|row| {
             let raw = RawCode {
                 phone: row.phone,
+                purpose: row.purpose,
                 generation: row.generation,
                 nonce: row.nonce,
                 key_id: row.key_id,
@@ -324,7 +329,7 @@ pub(super) async fn reserve(
                THEN c.shared_attempts < $7 AND (c.day < $6 OR c.shared_attempts_today < $8)
                ELSE c.generation = request.generation
                    AND (c.day < $6 OR c.requested_attempts_today < $8) END
-         RETURNING c.phone AS "phone!", c.generation AS "generation!", c.nonce AS "nonce!",
+         RETURNING c.phone AS "phone!", c.purpose AS "purpose!", c.generation AS "generation!", c.nonce AS "nonce!",
              c.key_id AS "key_id!", c.digits AS "digits!", c.expires_at AS "expires_at!",
              c.consumed_at"#,
         &phones,
