@@ -77,20 +77,13 @@ impl Process {
         .await
     }
 
-    /// Its id.
-    ///
-    /// # Panics
-    /// When the process is gone.
-    pub fn pid(&self) -> u32 {
-        self.child.id().expect("the process runs")
-    }
-
     /// Sends a signal, e.g. `TERM` or `STOP`.
     ///
     /// # Panics
     /// When the process is gone.
     pub async fn signal(&self, name: &str) {
-        signal(&self.pid().to_string(), name).await;
+        let pid = self.child.id().expect("the process runs").to_string();
+        signal(&pid, name).await;
     }
 
     /// SIGKILL, and waits for the end.
