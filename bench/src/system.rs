@@ -188,6 +188,17 @@ impl System {
         Ok(sqlx::query_scalar(unsent).fetch_one(&self.pool).await?)
     }
 
+    /// Waits until every row may be pushed again: an accept marks its row as pushed for two
+    /// seconds, and no sweep looks at it before.
+    pub(crate) async fn wait_until_pushes_are_over(&self) -> anyhow::Result<()> {
+        let pushed = "SELECT EXISTS (SELECT FROM sms_messages WHERE pushed_until > now())";
+        while sqlx::query_scalar(pushed).fetch_one(&self.pool).await? {
+            // Between two looks.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
     /// Writes so many texts to many that are due, to numbers that are on no board.
     pub(crate) async fn queue_bulk(&self, texts: usize) -> anyhow::Result<()> {
         let sql = "INSERT INTO sms_messages
@@ -232,6 +243,7 @@ impl System {
             let said = || format!("{name} does not get ready; see {}", log.display());
             process.check_alive().with_context(said)?;
             anyhow::ensure!(Instant::now() < deadline, said());
+            // Between two looks.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         Ok(process)

@@ -252,6 +252,13 @@ impl PeykBuilder {
         self
     }
 
+    /// A variable of the processes' environment that is no setting.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((name.to_owned(), value.into()));
+        self
+    }
+
     /// Production mode with one Kavenegar account at this address, called `kavenegar`.
     #[must_use]
     pub fn kavenegar(self, url: &str) -> Self {

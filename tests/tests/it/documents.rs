@@ -5,7 +5,10 @@ use regex::Regex;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::login_steps::{header, text};
+use crate::{
+    bulk_steps::{key, post},
+    login_steps::{header, text},
+};
 
 /// An api in production mode; its provider is never asked.
 fn production() -> PeykBuilder {
@@ -155,6 +158,24 @@ async fn every_refusal_is_the_one_error_body() {
     let refused = peyk.send(request(Method::PATCH, "/api/otp/send/")).await;
     assert_eq!(header(&refused, "allow"), Some("POST, OPTIONS"));
     assert_eq!(text(&refused, "detail"), "Method \"PATCH\" not allowed.");
+}
+
+#[tokio::test]
+async fn whoever_leaves_something_out_is_told_what_in_a_body_that_clients_see() {
+    let peyk = production().start().await;
+    let key = key(&peyk).await;
+    for (path, fields) in [
+        ("/api/otp/send/", &["mobile_number"][..]),
+        ("/api/authenticate/", &["code", "mobile_number"]),
+        ("/api/message/send/", &["message_text", "mobile_number"]),
+        ("/api/message/bulk/", &["message_text", "mobile_numbers"]),
+    ] {
+        let refused = post(&peyk, &key, path, &json!({})).await;
+        assert_problem(&refused, 400, "validation");
+        let mut named: Vec<_> = refused.json["fields"].as_object().unwrap().keys().collect();
+        named.sort();
+        assert_eq!(named, fields, "{path}: {refused:?}");
+    }
 }
 
 #[tokio::test]

@@ -184,6 +184,25 @@ async fn a_text_nobody_took_may_be_sent_again_under_its_key_and_a_day_ends_it() 
 }
 
 #[tokio::test]
+async fn a_code_that_expired_unsent_may_be_asked_for_again_under_its_key() {
+    let fake = FakeKavenegar::start().await;
+    let mut peyk = two_apis(&fake).workers(0).start().await;
+    let mobile = fresh_mobile();
+    let ask = || async { [post(&peyk, 0, anonymous("k"), OTP, &code_for(&mobile)).await] };
+    let first = the_same(&ask().await, "request_id").clone();
+    pass_seconds(&peyk.database.pool, &mobile, 300).await;
+    peyk.start_worker().await;
+    assert_eq!(peyk.database.settled_message_to(&mobile).await.status, "expired");
+    let ask = || async { [post(&peyk, 1, anonymous("k"), OTP, &code_for(&mobile)).await] };
+    let second = the_same(&ask().await, "request_id").clone();
+    assert_ne!(first, second);
+    peyk.wait_for_status(second.as_str().unwrap(), &["sent"]).await;
+    // From here on the key stands for this one.
+    assert_eq!(the_same(&ask().await, "request_id"), &second);
+    assert_eq!((fake.effects_to(&mobile).len(), peyk.database.count(KEYS).await), (1, 1));
+}
+
+#[tokio::test]
 async fn a_refused_request_leaves_no_key_and_a_key_that_cannot_be_read_is_refused() {
     let fake = FakeKavenegar::start().await;
     let peyk = two_apis(&fake).set("LIMITS__DAILY_MESSAGES", "1").start().await;
