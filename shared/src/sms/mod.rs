@@ -10,6 +10,7 @@ use crate::{jobs::Queue, phone::PhoneNumber};
 
 pub mod blocklist;
 pub(crate) mod budget;
+pub mod callbacks;
 pub mod deliveries;
 mod events;
 pub mod inbound;
@@ -23,7 +24,6 @@ pub mod segments;
 pub mod standing;
 mod store;
 pub mod templates;
-pub mod webhooks;
 
 /// What a message is: who asked for it decides its queue and its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
