@@ -53,6 +53,25 @@ pub struct Claim {
     pub history: Vec<PastAttempt>,
 }
 
+impl Claim {
+    /// See [`in_doubt`].
+    pub fn is_in_doubt(&self) -> bool {
+        in_doubt(&self.history, None)
+    }
+}
+
+/// Whether some send may have carried the text although nobody knows. Only the provider's own word
+/// that it has nothing rules that out, as `not_found` says now.
+pub fn in_doubt(history: &[PastAttempt], not_found: Option<&str>) -> bool {
+    history.iter().enumerate().any(|(at, past)| {
+        let is_open = past.action == Action::Send && past.result == AttemptResult::Unknown;
+        let denied = history[at..].iter().any(|later| {
+            later.result == AttemptResult::NotFound && later.provider == past.provider
+        });
+        is_open && !denied && not_found != Some(past.provider.as_str())
+    })
+}
+
 /// One earlier attempt of a message.
 #[derive(Debug, Clone)]
 pub struct PastAttempt {
@@ -381,8 +400,8 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
     store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
-/// Expires dead rows and takes back lost leases; `on_expired` is told the idempotency key of each
-/// code that died. A text to many does not expire in quiet hours through which it waits. Bounded;
+/// Ends rows whose life is over and takes back lost leases; `on_expired` is told the idempotency key
+/// of each code that surely nobody got. A text to many does not expire in quiet hours through which it waits. Bounded;
 /// the next sweep goes on.
 ///
 /// # Errors

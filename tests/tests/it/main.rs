@@ -50,6 +50,7 @@ mod queue;
 mod reports;
 mod secrets;
 mod supervision;
+mod unresolved;
 mod webhook_inbound;
 mod webhook_reports;
 mod webhook_secrets;

@@ -438,12 +438,14 @@ fn describe(outcome: &Outcome) -> (&'static str, &str) {
     }
 }
 
+/// Ends it. What a provider may have taken all the same ends as unknown.
 async fn abandon(
     env: &Environment,
     claim: &Claim,
     status: MessageStatus,
     reason: &str,
 ) -> Result<(), WriteError> {
+    let status = if claim.is_in_doubt() { MessageStatus::Unknown } else { status };
     tracing::info!(job.id = claim.id, reason, "sms given up");
     if deliveries::abandon(&env.pool, &env.outbox, claim, status, reason).await? {
         announce(env, claim, status).await;
@@ -452,7 +454,7 @@ async fn abandon(
 }
 
 /// Wakes the api process that waits, if one does; it reads the row anyway when its time is up. A
-/// code nobody got is not held against anybody.
+/// code that surely nobody got is not held against anybody.
 async fn announce(env: &Environment, claim: &Claim, status: MessageStatus) {
     let age = (env.clock.now() - claim.created_at).to_std().unwrap_or(Duration::ZERO);
     DELIVERY_SECONDS.with_label_values(&[status.as_str()]).observe(age.as_secs_f64());

@@ -239,12 +239,13 @@ pub(in crate::sms) async fn postpone(
 /// A message whose life is over.
 pub(in crate::sms) struct Expired {
     pub(in crate::sms) id: i64,
-    /// Its idempotency key if it is a code's.
+    /// Its idempotency key if it is a code's that surely nobody got.
     pub(in crate::sms) code: Option<i64>,
 }
 
 /// Rows that nobody works on and that outlived their use, except texts to many that wait since
-/// `quiet_since`. Bounded; the next sweep goes on.
+/// `quiet_since`. One that a provider may have taken stays `unknown`, for good: it is not known to
+/// have reached nobody. Bounded; the next sweep goes on.
 pub(in crate::sms) async fn expire(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -252,17 +253,27 @@ pub(in crate::sms) async fn expire(
 ) -> Result<Vec<Expired>, sqlx::Error> {
     sqlx::query_as!(
         Expired,
-        "UPDATE sms_messages
-         SET status = 'expired', next_attempt_at = NULL, pushed_until = NULL, settled_at = now(),
-             reason = coalesce(reason, 'expired')
-         WHERE id IN (
-             SELECT id FROM sms_messages
+        "WITH dead AS (
+             SELECT id, status = 'unknown' OR EXISTS (
+                 SELECT FROM sms_attempts a
+                 WHERE a.message_id = sms_messages.id AND a.action = 'send'
+                   AND coalesce(a.outcome, 'unknown') = 'unknown'
+                   AND NOT EXISTS (
+                       SELECT FROM sms_attempts l
+                       WHERE l.message_id = a.message_id AND l.attempt > a.attempt
+                         AND l.provider = a.provider AND l.outcome = 'not_found')) AS in_doubt
+             FROM sms_messages
              WHERE status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
                AND expires_at <= $1
                AND ($2::timestamptz IS NULL OR kind <> 'bulk' OR status <> 'queued'
                     OR expires_at <= $2)
              ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-         RETURNING id, CASE kind WHEN 'otp' THEN local_id END AS code",
+         UPDATE sms_messages m
+         SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'expired' END,
+             reason = CASE WHEN in_doubt THEN 'sms.unresolved' ELSE coalesce(reason, 'expired') END,
+             next_attempt_at = NULL, pushed_until = NULL, settled_at = now()
+         FROM dead WHERE m.id = dead.id
+         RETURNING m.id, CASE WHEN kind = 'otp' AND NOT in_doubt THEN local_id END AS code",
         now,
         quiet_since,
     )
