@@ -29,12 +29,14 @@ struct HistoryRow {
     outcome: Option<String>,
 }
 
-/// Claims those of the rows that are due, alive and nobody else's. Locks them.
+/// Claims those of the rows that are due, alive and nobody else's; in quiet hours only those that
+/// are to be asked about. Locks them.
 pub(in crate::sms) async fn claim(
     connection: &mut PgConnection,
     ids: &[i64],
     lease: Duration,
     now: DateTime<Utc>,
+    quiet: bool,
 ) -> Result<HashMap<i64, Claim>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"UPDATE sms_messages AS m
@@ -42,6 +44,7 @@ pub(in crate::sms) async fn claim(
                lease_until = now() + make_interval(secs => $2)
            WHERE id = ANY($1) AND status IN ('queued', 'unknown')
              AND next_attempt_at <= now() AND expires_at > $3
+             AND NOT ($4 AND status = 'queued')
            RETURNING id, attempt, kind AS "kind: MessageKind", phone, local_id, created_at,
                expires_at, reply_to, body, template,
                (kind <> 'otp' AND EXISTS (
@@ -55,6 +58,7 @@ pub(in crate::sms) async fn claim(
         ids,
         lease.as_secs_f64(),
         now,
+        quiet,
     )
     .fetch_all(connection)
     .await?;
@@ -344,6 +348,32 @@ pub(in crate::sms) async fn take_due(
          WHERE id IN (
              SELECT id FROM sms_messages
              WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()
+               AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
+             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+         RETURNING id",
+        kind.as_str(),
+        room,
+        PUSH_TRUST_SECONDS,
+        now,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// As [`take_due`], but only what is to be asked about: asking wakes nobody. Those that wait to be
+/// sent, perhaps a great many, are not read (`sms_messages_unknown_idx`).
+pub(in crate::sms) async fn take_unknown(
+    pool: &PgPool,
+    kind: MessageKind,
+    room: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE sms_messages
+         SET pushed_until = now() + make_interval(secs => $3)
+         WHERE id IN (
+             SELECT id FROM sms_messages
+             WHERE kind = $1 AND status = 'unknown' AND next_attempt_at <= now()
                AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
              ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
          RETURNING id",
