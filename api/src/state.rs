@@ -15,12 +15,12 @@ use shared::{
     redis::Redis,
     sessions::revocations::Revocations,
     sms::{
+        callbacks::Callbacks,
         inbound::Inbound,
         messages::Messages,
         providers::{self, SmsProvider},
         reports::Reports,
         templates::Templates,
-        webhooks::Webhooks,
     },
     webhooks::Outbox,
 };
@@ -41,9 +41,9 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
     pub(crate) waiters: Waiters,
-    /// Empty while there are no webhooks: nothing is sent from here.
+    /// Empty while there are no callbacks: nothing is sent from here.
     pub(crate) providers: Vec<Arc<dyn SmsProvider>>,
-    pub(crate) webhooks: Option<Webhooks>,
+    pub(crate) callbacks: Option<Callbacks>,
     pub(crate) reports: Reports,
     pub(crate) inbound: Inbound,
 }
@@ -68,12 +68,12 @@ impl State {
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
         let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config.auth);
-        let webhooks = Webhooks::new(&config);
-        let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
+        let callbacks = Callbacks::new(&config);
+        let told_by = |_: &Callbacks| providers::build_all(&config, &mut Vec::new());
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
-            providers: webhooks.as_ref().map(told_by).unwrap_or_default(),
-            webhooks,
+            providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
+            callbacks,
             reports: Reports::new(pool.clone(), outbox.clone()),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             messages: Messages::new(pool.clone(), clock.clone(), &config),

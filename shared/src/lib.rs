@@ -11,6 +11,7 @@ pub mod db;
 pub mod device;
 pub mod events;
 pub mod fold;
+pub mod http_client;
 pub mod idempotency;
 pub mod ids;
 pub mod jobs;

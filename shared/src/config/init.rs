@@ -183,6 +183,8 @@ mod tests {
                 "#text",
                 "#variables",
                 "#kavenegar",
+                "#melipayamak",
+                "#megafon",
                 "#templates",
                 "#numbers",
                 "#webhook_secret",

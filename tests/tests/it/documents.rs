@@ -42,6 +42,49 @@ async fn the_committed_documents_are_what_is_served() {
     assert_eq!(json, serde_json::from_str::<Value>(&yaml).unwrap(), "with a slash too");
 }
 
+/// What the systems Peyk replaces called their settings of texts.
+const OLD_SETTINGS: [&str; 24] = [
+    "OTP_SMS_TEMPLATE_ID",
+    "SMS.SMS_SERVICE",
+    "KAVENEGAR_COM_API_KEY",
+    "MELI_PAYAMAK_COM_USERNAME",
+    "PARSIAN_WEBCO_IR_API_KEY",
+    "SMS.TEMPLATES",
+    "SMS_TIMELIFE",
+    "SMS_AUTH_CODE_LEN",
+    "SMS_USER_FIELD",
+    "SMS_USER_SERIALIZER",
+    "SMS_AUTH_SUCCESS_KEY",
+    "SMS_DEBUG`",
+    "SMS_DEBUG_CODE",
+    "SMS_AUTH_DEBUG_PHONE_NUMBER",
+    "SMS_CODE_NOT_FOUND",
+    "SMS_CELERY_FILE_NAME",
+    "SMS_PROVIDER`",
+    "SMS_AUTH_ACCOUNT_SID",
+    "SMS_AUTH_AUTH_TOKEN",
+    "SMS_AUTH_PROVIDER_LOGIN",
+    "SMS_AUTH_PROVIDER_PASSWORD",
+    "SMS_AUTH_PROVIDER_FROM",
+    "SMS_AUTH_PROVIDER_URL",
+    "clear_expired",
+];
+
+#[test]
+fn every_old_setting_of_texts_has_its_row() {
+    let english = include_str!("../../../README.md");
+    let persian = include_str!("../../../README.fa.md");
+    for name in OLD_SETTINGS {
+        for (readme, text) in [("README.md", english), ("README.fa.md", persian)] {
+            let row = |line: &&str| {
+                let name_cell = line.split('|').nth(1).unwrap_or_default();
+                line.starts_with("| ") && name_cell.contains(name)
+            };
+            assert!(text.lines().any(|line| row(&line)), "{name} in {readme}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_documentation_page_needs_nothing_from_elsewhere() {
     let peyk = sandbox().start().await;

@@ -33,7 +33,7 @@ impl Bench {
         let outbox = Outbox::new(&Webhooks::default(), Arc::new(SystemClock));
         let lease = Sms::default().lease();
         let deliveries =
-            Deliveries::new(&database.pool, Arc::new(SystemClock), lease, outbox.clone());
+            Deliveries::new(&database.pool, Arc::new(SystemClock), lease, outbox.clone(), None);
         Self { database, deliveries, outbox }
     }
 

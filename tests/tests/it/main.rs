@@ -55,6 +55,7 @@ mod secrets;
 mod supervision;
 mod sweep;
 mod tree;
+mod unresolved;
 mod webhook_inbound;
 mod webhook_reports;
 mod webhook_secrets;

@@ -190,3 +190,24 @@ fn a_provider_is_called_over_tls_unless_it_is_on_this_machine() {
         assert_eq!(load(&file, &[]).is_ok(), fine, "{url}");
     }
 }
+
+#[test]
+fn what_a_template_is_called_where_there_are_none_is_a_text_with_its_variables() {
+    let file = |variables: &str, text: &str| {
+        format!(
+            "[otp]\ntemplate = \"login\"\n[sms.providers]\nmegafon = {{}}\nkavenegar = {{}}\n\
+             [sms.templates.login]\nvariables = {variables}\n\
+             providers = {{ kavenegar = \"reg{{7}}\", megafon = \"{text}\" }}"
+        )
+    };
+    load(&file("[\"token\"]", "Код: {token}"), &[]).unwrap();
+    let path = "sms.templates.login.providers.megafon";
+    for bad in ["Код", "Код: {token} {name}", "Код: {token} www.a.ru"] {
+        assert_eq!(paths(&file("[\"token\"]", bad), &[]), [path], "{bad}");
+    }
+    // A code has no other variables, and a text without it says nothing.
+    for (variables, text) in [("[]", "Код"), ("[\"token\", \"name\"]", "{token} {name}")] {
+        let found = paths(&file(variables, text), &[]);
+        assert_eq!(found, ["sms.templates.login.variables"], "{variables}");
+    }
+}
