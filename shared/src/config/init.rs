@@ -55,6 +55,9 @@ fn random_key(rng: &mut impl CryptoRng) -> String {
 }
 
 /// A random P-256 private key, PKCS#8 in PEM.
+///
+/// # Panics
+/// Never.
 pub fn random_signing_key(rng: &mut impl CryptoRng) -> String {
     loop {
         let mut bytes = [0; 32];
