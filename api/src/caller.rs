@@ -68,6 +68,16 @@ impl<'a> FromRequest<'a> for SignedIn {
     }
 }
 
+/// Whoever calls an operation that others may open too: somebody who logged in, or why not.
+pub(crate) struct MaybeSignedIn(pub(crate) Result<Bearer, Problem>);
+
+impl<'a> FromRequest<'a> for MaybeSignedIn {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let state: &SharedState = request.data().expect("the router gives every request the state");
+        Ok(Self(bearer(request, state)))
+    }
+}
+
 impl SignedIn {
     /// Demands that whoever calls proved not long ago who they are, see `auth.step_up_seconds`.
     ///

@@ -15,6 +15,7 @@ mod middleware;
 mod router;
 mod routes;
 mod server;
+mod signing_keys;
 mod state;
 mod timestamp;
 mod waiters;
@@ -57,7 +58,7 @@ enum Command {
         #[arg(long)]
         sandbox: bool,
     },
-    /// API keys, for programs that send texts
+    /// API keys, for programs that send texts, and the key that signs tokens
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Numbers that get no texts but codes

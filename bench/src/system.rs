@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use shared::{
-    config::{Database, Mode, init_toml},
+    config::{Config, Database, Mode, init_toml},
     jobs::Queue,
     queue::QueueServer,
 };
@@ -113,6 +113,12 @@ impl System {
             api: None,
             worker: None,
         })
+    }
+
+    /// The configuration of Peyk's processes.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let file = std::fs::read_to_string(self.out.join("peyk.toml"))?;
+        Ok(Config::from_parts(Some(("peyk.toml", &file)), self.environment.iter().cloned())?)
     }
 
     /// Starts the api, if it does not run, and gives its process id.

@@ -187,4 +187,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::poll_provider_balances::JOB,
     cron::count_provider_hours::JOB,
     cron::purge_provider_hours::JOB,
+    cron::purge_revocations::JOB,
+    cron::purge_used_refresh_tokens::JOB,
 ];

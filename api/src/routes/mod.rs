@@ -6,6 +6,7 @@ pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
 pub(crate) mod sandbox;
+pub(crate) mod tokens;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
@@ -26,6 +27,7 @@ fn operations() -> impl OpenApi {
     (
         otp::OtpApi,
         authenticate::AuthenticateApi,
+        tokens::TokenApi,
         me::MeApi,
         messages::MessageApi,
         messages::InboundApi,
@@ -42,6 +44,8 @@ pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
 pub(crate) enum Tag {
     /// Log in with a phone number and a one-time code.
     Authentication,
+    /// What becomes of the tokens of a login: refreshed, checked, ended.
+    Tokens,
     /// One's own account; with the access token of a login.
     Account,
     /// Send text messages and see what became of them; with an API key.

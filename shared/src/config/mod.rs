@@ -37,11 +37,11 @@ use serde::Deserialize;
 pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
-    auth::{Algorithm, Auth, SigningKey, decode_key},
+    auth::{Algorithm, Auth, LegacyRefresh, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,
-    init::{example_toml, init_toml},
+    init::{example_toml, init_toml, random_signing_key},
     otp::{Cooldown, Limits, Otp, Phone},
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
