@@ -1,5 +1,6 @@
 //! The `api` binary: serves HTTP, validates, commits, enqueues.
 
+mod audit;
 mod blocklist;
 mod caller;
 mod document;
@@ -69,6 +70,9 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Who did what to whose account
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -124,6 +128,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Audit(command) => {
+            print(&audit::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Init { sandbox } => {

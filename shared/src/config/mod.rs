@@ -11,6 +11,7 @@
 //! Everything wrong is named at once, with its path and where it came from, never with its value:
 //! see [`ConfigErrors`]. [`init_toml`] writes a complete file.
 
+mod audit;
 mod auth;
 mod error;
 mod guard;
@@ -37,6 +38,7 @@ use serde::Deserialize;
 pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
+    audit::Audit,
     auth::{Algorithm, Auth, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
@@ -89,6 +91,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// Against pumping.
     pub guard: Guard,
+    /// The log of who did what.
+    pub audit: Audit,
 }
 
 /// Whether anything outside is real.

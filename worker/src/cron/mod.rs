@@ -15,6 +15,7 @@ pub mod count_provider_hours;
 mod perform;
 pub mod poll_delivery_reports;
 pub mod poll_provider_balances;
+pub mod purge_audit_events;
 pub mod purge_cron_runs;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
