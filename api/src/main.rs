@@ -16,6 +16,7 @@ mod middleware;
 mod router;
 mod routes;
 mod server;
+mod staff;
 mod state;
 mod timestamp;
 mod waiters;
@@ -70,6 +71,9 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Who is on the staff
+    #[command(subcommand)]
+    Staff(staff::StaffCommand),
     /// Who did what to whose account
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -128,6 +132,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Staff(command) => {
+            print(&staff::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Audit(command) => {

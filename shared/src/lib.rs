@@ -3,6 +3,7 @@
 //! Modules are features (`otp`, `sms`, `users`, `sessions`, `auth`) or the ground they stand on
 //! (`config`, `db`, `queue`, `redis` …). Nothing here knows HTTP serving.
 
+pub mod admin;
 pub mod audit;
 pub mod auth;
 pub mod batch;

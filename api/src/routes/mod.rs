@@ -1,10 +1,12 @@
 //! Operations: one file per noun. A handler parses, calls one action and answers.
 
+pub(crate) mod admin;
 pub(crate) mod authenticate;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
+pub(crate) mod paging;
 pub(crate) mod sandbox;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
@@ -29,6 +31,7 @@ fn operations() -> impl OpenApi {
         me::MeApi,
         messages::MessageApi,
         messages::InboundApi,
+        admin::AdminApi,
     )
 }
 
@@ -46,6 +49,8 @@ pub(crate) enum Tag {
     Account,
     /// Send text messages and see what became of them; with an API key.
     Messages,
+    /// People's accounts and the audit log; with the access token of somebody on the staff.
+    Staff,
 }
 
 /// Reads the phone number of a request.
