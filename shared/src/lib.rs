@@ -18,6 +18,7 @@ pub mod ids;
 pub mod jobs;
 pub mod leases;
 pub mod limits;
+pub mod organizations;
 pub mod otp;
 pub mod phone;
 pub mod purge;

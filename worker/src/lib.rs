@@ -188,4 +188,5 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::count_provider_hours::JOB,
     cron::purge_provider_hours::JOB,
     cron::purge_audit_events::JOB,
+    cron::purge_ended_invitations::JOB,
 ];

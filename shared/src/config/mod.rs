@@ -18,6 +18,7 @@ mod guard;
 mod http;
 mod init;
 mod names;
+mod organizations;
 mod otp;
 mod parse;
 mod process;
@@ -44,6 +45,7 @@ pub use self::{
     guard::{Guard, GuardMode},
     http::Http,
     init::{example_toml, init_toml},
+    organizations::Organizations,
     otp::{Cooldown, Limits, Otp, Phone},
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
@@ -93,6 +95,8 @@ pub struct Config {
     pub guard: Guard,
     /// The log of who did what.
     pub audit: Audit,
+    /// What several people run together.
+    pub organizations: Organizations,
 }
 
 /// Whether anything outside is real.

@@ -17,6 +17,7 @@ pub mod poll_delivery_reports;
 pub mod poll_provider_balances;
 pub mod purge_audit_events;
 pub mod purge_cron_runs;
+pub mod purge_ended_invitations;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
 pub mod purge_guard_counters;

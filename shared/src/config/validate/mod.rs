@@ -5,6 +5,7 @@ mod audit;
 mod delivery;
 mod guard;
 mod limits;
+mod organizations;
 mod service;
 mod webhooks;
 
@@ -23,6 +24,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     webhooks::check(&mut checks, config);
     guard::check(&mut checks, config);
     audit::check(&mut checks, config);
+    organizations::check(&mut checks, config);
 }
 
 /// Collects what is wrong.
