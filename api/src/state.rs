@@ -10,6 +10,7 @@ use shared::{
     config::Config,
     db, ids,
     limits::Limiter,
+    organizations::Organizations,
     otp::Otp,
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
@@ -39,6 +40,7 @@ pub(crate) struct State {
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
     pub(crate) admin: Admin,
+    pub(crate) organizations: Organizations,
     pub(crate) phones: PhoneRules,
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
@@ -71,6 +73,9 @@ impl State {
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
         let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config.auth);
+        let messages = Messages::new(pool.clone(), clock.clone(), &config);
+        let organizations =
+            Organizations::new(pool.clone(), clock.clone(), messages.clone(), &config);
         let webhooks = Webhooks::new(&config);
         let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
         let process = ids::process_name("api", &mut rand::rng());
@@ -79,7 +84,8 @@ impl State {
             webhooks,
             reports: Reports::new(pool.clone(), outbox.clone()),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
-            messages: Messages::new(pool.clone(), clock.clone(), &config),
+            messages,
+            organizations,
             templates: Templates::new(&config.sms),
             auth,
             admin,

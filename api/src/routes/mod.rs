@@ -5,6 +5,7 @@ pub(crate) mod authenticate;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
+pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
 pub(crate) mod sandbox;
@@ -31,6 +32,9 @@ fn operations() -> impl OpenApi {
         me::MeApi,
         messages::MessageApi,
         messages::InboundApi,
+        organizations::OrganizationApi,
+        organizations::MemberApi,
+        organizations::InvitationApi,
         admin::AdminApi,
     )
 }
@@ -49,6 +53,8 @@ pub(crate) enum Tag {
     Account,
     /// Send text messages and see what became of them; with an API key.
     Messages,
+    /// What several people run together; with the access token of a login.
+    Organizations,
     /// People's accounts and the audit log; with the access token of somebody on the staff.
     Staff,
 }

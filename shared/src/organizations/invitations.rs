@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     audit::Entry,
+    clock::seconds_to_tomorrow,
     ids,
     jobs::RowId,
     phone::PhoneNumber,
@@ -170,7 +171,8 @@ impl Organizations {
         let tells = !self.rules.invitation_text.is_empty();
         let all = by_user.iter().chain(to_number.iter().filter(|_| tells)).cloned();
         let mut room = Budget::take(connection, now, all).await?;
-        room.admit(&by_user).map_err(|_| OrganizationError::EnoughToday)?;
+        let wait = u32::try_from(seconds_to_tomorrow(now)).unwrap_or(u32::MAX);
+        room.admit(&by_user).map_err(|_| OrganizationError::EnoughToday(wait))?;
         let may_text = tells && room.admit(&to_number).is_ok();
         room.settle(connection).await?;
         Ok(may_text)

@@ -102,9 +102,9 @@ pub enum OrganizationError {
     /// There are so many already.
     #[error("at most {0}")]
     Limit(u32),
-    /// The caller had their share of invitations for today.
+    /// The caller had their share of invitations for today: seconds until the next day.
     #[error("enough invitations for today")]
-    EnoughToday,
+    EnoughToday(u32),
     /// The database refused or is away.
     #[error(transparent)]
     Database(sqlx::Error),
