@@ -189,4 +189,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_provider_hours::JOB,
     cron::purge_revocations::JOB,
     cron::purge_used_refresh_tokens::JOB,
+    cron::purge_audit_events::JOB,
+    cron::purge_ended_invitations::JOB,
 ];

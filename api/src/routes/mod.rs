@@ -1,10 +1,13 @@
 //! Operations: one file per noun. A handler parses, calls one action and answers.
 
+pub(crate) mod admin;
 pub(crate) mod authenticate;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
+pub(crate) mod organizations;
 pub(crate) mod otp;
+pub(crate) mod paging;
 pub(crate) mod sandbox;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;
@@ -31,6 +34,10 @@ fn operations() -> impl OpenApi {
         me::MeApi,
         messages::MessageApi,
         messages::InboundApi,
+        organizations::OrganizationApi,
+        organizations::MemberApi,
+        organizations::InvitationApi,
+        admin::AdminApi,
     )
 }
 
@@ -50,6 +57,10 @@ pub(crate) enum Tag {
     Account,
     /// Send text messages and see what became of them; with an API key.
     Messages,
+    /// What several people run together; with the access token of a login.
+    Organizations,
+    /// People's accounts and the audit log; with the access token of somebody on the staff.
+    Staff,
 }
 
 /// Reads the phone number of a request.

@@ -102,7 +102,7 @@ const SESSIONS: &str = "
     FROM users, generate_series(1, 1500)";
 
 /// Runs a purge dry, twice and for real; it has to say and to take `rows`.
-async fn purge(peyk: &Peyk, job: &str, table_rows: &'static str, rows: i64) {
+pub(crate) async fn purge(peyk: &Peyk, job: &str, table_rows: &'static str, rows: i64) {
     let before = peyk.database.count(table_rows).await;
     let dry = cron(peyk, &["run", job, "--dry-run"]).await;
     assert_eq!(dry.trim(), format!("{job}: would delete {rows} rows"));

@@ -1,6 +1,7 @@
 //! Whole-system tests, one module per subject.
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod audit;
 mod batch;
 mod bulk;
 mod bulk_line;
@@ -34,7 +35,9 @@ mod login_steps;
 mod login_tokens;
 mod messages;
 mod operations;
+mod organizations;
 mod outward;
+mod people;
 mod provider_balances;
 mod provider_choice;
 mod provider_hours;
@@ -52,16 +55,17 @@ mod provider_twilio;
 mod queue;
 mod reports;
 mod secrets;
+mod staff;
 mod supervision;
 mod sweep;
-mod tree;
-mod unresolved;
 mod token_answers;
 mod token_ends;
 mod token_imports;
 mod token_keys;
 mod token_rotation;
 mod token_steps;
+mod tree;
+mod unresolved;
 mod webhook_inbound;
 mod webhook_reports;
 mod webhook_secrets;
