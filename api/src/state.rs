@@ -67,7 +67,7 @@ impl State {
         let outbox = Outbox::new(&config.webhooks, clock.clone());
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
-        let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config.auth);
+        let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config);
         let webhooks = Webhooks::new(&config);
         let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
         let process = ids::process_name("api", &mut rand::rng());

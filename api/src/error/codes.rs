@@ -49,6 +49,10 @@ codes! {
     Validation "validation" BAD_REQUEST
         ["Invalid data", "دادهٔ نامعتبر"]
         ["Some fields are not valid.", "برخی از فیلدها معتبر نیستند."];
+    /// The one-time code is wrong, used or expired, where no login is at stake.
+    OtpNotValid "otp_not_valid" BAD_REQUEST
+        ["Code not found", "کد نادرست"]
+        ["The code sent to this mobile number was not found.", "کد واردشده برای این شماره معتبر نیست."];
     /// The body is no JSON. Argument: where and why, in English.
     MalformedJson "malformed_json" BAD_REQUEST
         ["Malformed JSON", "JSON نادرست"]
@@ -113,6 +117,10 @@ codes! {
         ["Code already sent", "کد پیش‌تر ارسال شده"]
         ["An OTP code has already been sent. Please wait {} seconds before trying again.",
          "کد پیش‌تر ارسال شده است. لطفاً {} ثانیه صبر کنید."];
+    /// Another account has the number; told to nobody but whoever proved it is theirs.
+    PhoneTaken "phone_taken" CONFLICT
+        ["Number in use", "شمارهٔ تکراری"]
+        ["Another account has this mobile number.", "حساب دیگری این شمارهٔ موبایل را دارد."];
     /// The request does not fit the state of what it names.
     Conflict "conflict" CONFLICT
         ["Conflict", "ناسازگاری"]
@@ -169,6 +177,11 @@ codes! {
         ["Daily limit of the service", "سقف روزانهٔ سرویس"]
         ["No more messages are sent today. Expected available in {} seconds.",
          "امروز پیام دیگری ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
+    /// The account changed its number not long ago. Argument: the seconds to wait.
+    PhoneChangedLately "phone_changed_lately" TOO_MANY_REQUESTS
+        ["Number changed lately", "شماره به‌تازگی تغییر کرده"]
+        ["The mobile number was changed not long ago. Expected available in {} seconds.",
+         "شمارهٔ موبایل به‌تازگی تغییر کرده است. لطفاً {} ثانیه صبر کنید."];
     /// The guard against pumping takes the send for abuse; it never says why.
     SendRefused "send_refused" TOO_MANY_REQUESTS
         ["Sending refused", "ارسال انجام نشد"]

@@ -80,7 +80,7 @@ fn read_group(value: &Value) -> Option<i32> {
     }
 }
 
-fn read_request_id(fields: &mut Fields) -> Option<String> {
+pub(crate) fn read_request_id(fields: &mut Fields) -> Option<String> {
     if fields.is_null("request_id") {
         return None;
     }
@@ -210,9 +210,6 @@ fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
     Err(Problem::new(Code::Validation).with_field("group", "invalid_choice", message))
 }
 
-/// Every refusal takes at least the configured time, so that a number with a code and one without
-/// cannot be told apart by the clock. Only failures spend the address's share: a right code is
-/// never refused for what others did.
 async fn refuse(
     state: &State,
     error: LoginError,
@@ -226,6 +223,19 @@ async fn refuse(
         LoginError::Database(error) => return error.into(),
         LoginError::Write(error) => return error.into(),
     };
+    failed_proof(state, code, ip, measured, started).await
+}
+
+/// Somebody did not prove who they are. Every refusal takes at least the configured time, so that
+/// a number with a code and one without cannot be told apart by the clock. Only failures spend the
+/// address's share: a right code is never refused for what others did.
+pub(crate) async fn failed_proof(
+    state: &State,
+    code: Code,
+    ip: ClientIp,
+    measured: &Measured,
+    started: tokio::time::Instant,
+) -> Problem {
     let failures = limits::verify_failure_ip(&state.config.limits, ip.0);
     let limited = measured.ask(state, &failures).await;
     let floor = Duration::from_millis(state.config.auth.failure_floor_ms);

@@ -12,7 +12,7 @@ use super::Tag;
 use crate::{
     caller::SignedIn,
     error::{Code, Problem, problems},
-    state::SharedState,
+    state::{SharedState, State},
     timestamp::Timestamp,
 };
 
@@ -57,6 +57,17 @@ impl From<Profile> for Me {
     }
 }
 
+impl Me {
+    /// The caller's account as it is now.
+    ///
+    /// # Errors
+    /// 401 if it is disabled or erased.
+    pub(super) async fn of(state: &State, user_id: i64) -> Result<Self, Problem> {
+        let profile = users::profile(&state.pool, user_id).await?;
+        Ok(profile.ok_or_else(|| Problem::new(Code::UserInactive))?.into())
+    }
+}
+
 impl Example for Me {
     fn example() -> Self {
         Self {
@@ -90,8 +101,6 @@ impl MeApi {
         state: Data<&SharedState>,
         caller: SignedIn,
     ) -> Result<Json<Me>, MeProblem> {
-        let profile = users::profile(&state.pool, caller.user_id).await.map_err(Problem::from)?;
-        let profile = profile.ok_or_else(|| Problem::new(Code::UserInactive))?;
-        Ok(Json(profile.into()))
+        Ok(Json(Me::of(state.0, caller.user_id).await?))
     }
 }

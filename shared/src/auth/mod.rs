@@ -1,12 +1,14 @@
 //! Logging in: a right code becomes an account, a session and tokens.
 
+use std::sync::Arc;
+
 use rand::Rng;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
     batch::WriteError,
     clock::SharedClock,
-    config,
+    config::Config,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     sessions::{self, Lifetimes, Method, NewSession, Origin, Session},
@@ -16,10 +18,12 @@ use crate::{
 
 pub mod api_keys;
 pub mod bearers;
+pub mod phone_change;
 mod store;
 pub mod tokens;
 
 use bearers::Bearers;
+use phone_change::PhoneChanges;
 use tokens::TokenPair;
 
 /// The login feature.
@@ -31,6 +35,7 @@ pub struct Auth {
     bearers: Bearers,
     lifetimes: Lifetimes,
     outbox: Outbox,
+    phone_changes: Arc<PhoneChanges>,
 }
 
 /// A login by code, its fields parsed.
@@ -91,9 +96,11 @@ impl Auth {
         otp: Otp,
         bearers: Bearers,
         outbox: Outbox,
-        config: &config::Auth,
+        config: &Config,
     ) -> Self {
-        Self { pool, clock, otp, bearers, lifetimes: Lifetimes::new(config), outbox }
+        let lifetimes = Lifetimes::new(&config.auth);
+        let phone_changes = Arc::new(PhoneChanges::new(config));
+        Self { pool, clock, otp, bearers, lifetimes, outbox, phone_changes }
     }
 
     /// Who calls: the check of access tokens.

@@ -33,6 +33,17 @@ pub struct Auth {
     pub issuer: Option<String>,
     /// The tokens' `aud`. `None` (default): tokens have none and none is asked for.
     pub audience: Option<String>,
+    /// Seconds between two changes of an account's number; the first is free. Default 604800 (7 days);
+    /// 0: none.
+    pub phone_change_every_seconds: u32,
+    /// What the old number of an account is told when it changes; `{number}` in it is the new one,
+    /// masked. Empty: nothing.
+    pub phone_notice_text: String,
+    /// The same for those who use the API in English. Empty: `phone_notice_text`.
+    pub phone_notice_text_en: String,
+    /// The template to tell it with, whose `token` is the new number, masked. `None` (default):
+    /// `phone_notice_text` is sent.
+    pub phone_notice_template: Option<String>,
     /// Milliseconds every failed login takes at least, whatever failed. Default 50.
     pub failure_floor_ms: u64,
 }
@@ -50,6 +61,16 @@ impl Default for Auth {
             refresh_key: SecretString::default(),
             issuer: None,
             audience: None,
+            phone_change_every_seconds: 604_800,
+            phone_notice_text:
+                "شمارهٔ موبایل حساب شما به {number} تغییر کرد. اگر کار شما نبوده، با \
+                پشتیبانی تماس بگیرید."
+                    .to_owned(),
+            phone_notice_text_en:
+                "The mobile number of your account was changed to {number}. If it \
+                was not you, contact support."
+                    .to_owned(),
+            phone_notice_template: None,
             failure_floor_ms: 50,
         }
     }

@@ -29,7 +29,7 @@ pub use wording::ReadableMessage;
 pub(crate) use wording::text_of;
 
 /// No code lives longer than this, however often it is sent again (OWASP ASVS 6.5.5).
-const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
+pub const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
 
 /// Batchers of each kind of write per process.
 const WRITERS: usize = 1;

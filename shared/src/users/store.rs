@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use super::{Profile, User};
+use super::{Account, Profile, User};
 use crate::phone::PhoneNumber;
 
 struct RawUser {
@@ -70,6 +70,103 @@ pub(super) async fn insert(
         username,
         phone.as_e164(),
         group,
+        now,
+    )
+    .fetch_one(connection)
+    .await?;
+    User::try_from(raw)
+}
+
+struct RawAccount {
+    id: i64,
+    username: String,
+    phone: Option<String>,
+    group: i32,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    phone_changed_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<RawAccount> for Account {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: RawAccount) -> Result<Self, sqlx::Error> {
+        let user = User {
+            id: raw.id,
+            username: raw.username,
+            phone: read_phone(raw.phone.as_deref())?,
+            group: raw.group,
+            is_active: raw.is_active,
+            created_at: raw.created_at,
+        };
+        Ok(Self { user, phone_changed_at: raw.phone_changed_at })
+    }
+}
+
+pub(super) async fn find(pool: &PgPool, id: i64) -> Result<Option<Account>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawAccount,
+        r#"SELECT id, username, phone, "group", is_active, created_at, phone_changed_at
+           FROM users WHERE id = $1"#,
+        id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    raw.map(Account::try_from).transpose()
+}
+
+/// Locks the row until the transaction ends.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<Account>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawAccount,
+        r#"SELECT id, username, phone, "group", is_active, created_at, phone_changed_at
+           FROM users WHERE id = $1 FOR UPDATE"#,
+        id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    raw.map(Account::try_from).transpose()
+}
+
+pub(super) async fn has_phone(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    group: i32,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM users WHERE phone = $1 AND "group" = $2) AS "has!""#,
+        phone.as_e164(),
+        group,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// `username`: the new one, `None` to keep it; as in [`insert`], one that somebody else took gets
+/// the id appended.
+pub(super) async fn change_phone(
+    connection: &mut PgConnection,
+    id: i64,
+    phone: &PhoneNumber,
+    username: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<User, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawUser,
+        r#"UPDATE users AS u SET
+               phone = $2, phone_changed_at = $4,
+               username = CASE
+                   WHEN $3::text IS NULL THEN u.username
+                   WHEN EXISTS (SELECT 1 FROM users WHERE username = $3) THEN $3 || '-' || u.id
+                   ELSE $3 END
+           WHERE id = $1
+           RETURNING id, username, phone, "group", is_active, created_at"#,
+        id,
+        phone.as_e164(),
+        username,
         now,
     )
     .fetch_one(connection)

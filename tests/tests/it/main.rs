@@ -1,6 +1,7 @@
 //! Whole-system tests, one module per subject.
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod account_steps;
 mod batch;
 mod bulk;
 mod bulk_line;
@@ -32,6 +33,7 @@ mod login_steps;
 mod login_tokens;
 mod messages;
 mod operations;
+mod phone_change;
 mod provider_balances;
 mod provider_choice;
 mod provider_hours;

@@ -45,6 +45,13 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
         "must not be less than auth.refresh_ttl_seconds",
     );
     checks.range("auth.step_up_seconds", auth.step_up_seconds, 30..=86_400);
+    checks.range(
+        "auth.phone_change_every_seconds",
+        auth.phone_change_every_seconds,
+        0..=31_536_000,
+    );
+    let fine = auth.phone_notice_template.as_deref() != Some("");
+    checks.require("auth.phone_notice_template", fine, "must not be empty; leave it out");
     checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
     chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
     required_key(checks, "auth.refresh_key", &auth.refresh_key);
