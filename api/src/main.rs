@@ -1,5 +1,6 @@
 //! The `api` binary: serves HTTP, validates, commits, enqueues.
 
+mod audit;
 mod blocklist;
 mod caller;
 mod document;
@@ -15,6 +16,7 @@ mod middleware;
 mod router;
 mod routes;
 mod server;
+mod staff;
 mod state;
 mod timestamp;
 mod waiters;
@@ -69,6 +71,12 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Who is on the staff
+    #[command(subcommand)]
+    Staff(staff::StaffCommand),
+    /// Who did what to whose account
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -124,6 +132,14 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Staff(command) => {
+            print(&staff::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Audit(command) => {
+            print(&audit::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Init { sandbox } => {

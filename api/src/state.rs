@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretSlice;
 use shared::{
+    admin::Admin,
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     clock::{SharedClock, SystemClock},
     config::Config,
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) messages: Messages,
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
+    pub(crate) admin: Admin,
     pub(crate) phones: PhoneRules,
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
@@ -65,6 +67,7 @@ impl State {
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let revocations = Revocations::follow(pool.clone(), redis.clone(), clock.clone(), &config)?;
         let outbox = Outbox::new(&config.webhooks, clock.clone());
+        let admin = Admin::new(pool.clone(), clock.clone(), revocations.clone(), &config.auth);
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
         let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config);
@@ -79,6 +82,7 @@ impl State {
             messages: Messages::new(pool.clone(), clock.clone(), &config),
             templates: Templates::new(&config.sms),
             auth,
+            admin,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
                 redis.clone(),

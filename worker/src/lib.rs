@@ -187,4 +187,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::poll_provider_balances::JOB,
     cron::count_provider_hours::JOB,
     cron::purge_provider_hours::JOB,
+    cron::purge_audit_events::JOB,
+    cron::purge_ended_invitations::JOB,
 ];

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 /// What opens the operations of a tag; each is enough.
-const OPENED_BY: [(&str, &[&str]); 4] = [
+const OPENED_BY: [(&str, &[&str]); 5] = [
     ("Messages", &["apiKey"]),
     ("Account", &["bearer"]),
     ("Sessions", &["bearer"]),
     ("Organizations", &["bearer"]),
+    ("Staff", &["bearer"]),
 ];
 
 /// Declares API keys and bearers, and demands them of the operations that need one.

@@ -1,10 +1,12 @@
 //! Operations: one file per noun. A handler parses, calls one action and answers.
 
+pub(crate) mod admin;
 pub(crate) mod authenticate;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
+pub(crate) mod paging;
 pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod webhooks;
@@ -31,6 +33,7 @@ fn operations() -> impl OpenApi {
         phone::PhoneApi,
         messages::MessageApi,
         messages::InboundApi,
+        admin::AdminApi,
     )
 }
 
@@ -48,6 +51,8 @@ pub(crate) enum Tag {
     Account,
     /// Send text messages and see what became of them; with an API key.
     Messages,
+    /// People's accounts and the audit log; with the access token of somebody on the staff.
+    Staff,
 }
 
 /// Reads the phone number of a request.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
 mod account_steps;
+mod audit;
 mod batch;
 mod bulk;
 mod bulk_line;
