@@ -19,6 +19,7 @@ mod server;
 mod staff;
 mod state;
 mod timestamp;
+mod users;
 mod waiters;
 mod webhooks;
 
@@ -71,6 +72,9 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// People's accounts
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     /// Who is on the staff
     #[command(subcommand)]
     Staff(staff::StaffCommand),
@@ -132,6 +136,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Users(command) => {
+            print(&users::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Staff(command) => {

@@ -121,6 +121,15 @@ codes! {
     PhoneTaken "phone_taken" CONFLICT
         ["Number in use", "شمارهٔ تکراری"]
         ["Another account has this mobile number.", "حساب دیگری این شمارهٔ موبایل را دارد."];
+    /// There is no number to send a code to.
+    NoPhone "no_phone" CONFLICT
+        ["No number", "بدون شماره"]
+        ["The account has no mobile number.", "این حساب شمارهٔ موبایل ندارد."];
+    /// Organizations with other members are the account's.
+    OwnsOrganizations "owns_organizations" CONFLICT
+        ["Owner of organizations", "مالک سازمان"]
+        ["You own organizations with other members. Hand them over or delete them first.",
+         "شما مالک سازمان‌هایی با اعضای دیگر هستید. نخست آن‌ها را واگذار یا حذف کنید."];
     /// The request does not fit the state of what it names.
     Conflict "conflict" CONFLICT
         ["Conflict", "ناسازگاری"]

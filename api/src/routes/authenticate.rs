@@ -223,13 +223,13 @@ async fn refuse(
         LoginError::Database(error) => return error.into(),
         LoginError::Write(error) => return error.into(),
     };
-    failed_proof(state, code, ip, measured, started).await
+    refuse_code(state, code, ip, measured, started).await
 }
 
 /// Somebody did not prove who they are. Every refusal takes at least the configured time, so that
 /// a number with a code and one without cannot be told apart by the clock. Only failures spend the
 /// address's share: a right code is never refused for what others did.
-pub(crate) async fn failed_proof(
+pub(crate) async fn refuse_code(
     state: &State,
     code: Code,
     ip: ClientIp,

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod confirm;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
@@ -30,6 +31,7 @@ fn operations() -> impl OpenApi {
         otp::OtpApi,
         authenticate::AuthenticateApi,
         me::MeApi,
+        confirm::ConfirmApi,
         phone::PhoneApi,
         messages::MessageApi,
         messages::InboundApi,

@@ -17,7 +17,7 @@ use shared::{
 
 use super::{
     Tag,
-    authenticate::{failed_proof, read_request_id},
+    authenticate::{read_request_id, refuse_code},
     me::Me,
     otp::{
         Asked, SendOtpResponse, asks_for_async, example_handle, example_preference, seconds,
@@ -195,7 +195,7 @@ pub(crate) async fn confirm(
         Ok(changed) => changed,
         Err(ConfirmPhoneChangeError::NoSuchCode) => {
             let (ip, measured) = (caller.ip, &caller.measured);
-            return Err(failed_proof(state, Code::OtpNotValid, ip, measured, started).await);
+            return Err(refuse_code(state, Code::OtpNotValid, ip, measured, started).await);
         }
         Err(ConfirmPhoneChangeError::AccountDisabled) => {
             return Err(Problem::new(Code::UserInactive));

@@ -18,6 +18,7 @@ use crate::{
 
 pub mod api_keys;
 pub mod bearers;
+pub mod confirm;
 pub mod phone_change;
 mod store;
 pub mod tokens;

@@ -10,6 +10,7 @@ use crate::{
     batch::Batcher,
     clock::SharedClock,
     config::{Config, GuardMode, Otp as OtpConfig},
+    phone::PhoneNumber,
     purge::{Purged, Slice},
     sms::{self, MessageStatus},
 };
@@ -230,6 +231,20 @@ impl Otp {
             });
         }
     }
+}
+
+/// Makes codes of a number useless, inside the caller's transaction: nobody proves anything with them
+/// any more, and what is still on its way is not sent. Their daily counters stay. Locks their rows.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn void(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    store::void(connection, phone, purposes, now).await
 }
 
 /// Whole seconds, rounded up, never negative.

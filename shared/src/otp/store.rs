@@ -378,6 +378,26 @@ pub(super) async fn consume(
     .await
 }
 
+/// Marks codes of a number used that nobody used.
+pub(super) async fn void(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let purposes: Vec<_> = purposes.iter().map(|purpose| purpose.as_str().to_owned()).collect();
+    sqlx::query!(
+        "UPDATE otp_codes SET consumed_at = $3
+         WHERE phone = $1 AND purpose = ANY($2) AND consumed_at IS NULL",
+        phone.as_e164(),
+        &purposes,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 crate::purge_table!(pub(super) purge_codes, count_codes, "otp_codes", "expires_at", "");
 
 crate::purge_table!(pub(super) purge_requests, count_requests, "otp_requests", "expires_at", "");

@@ -1,10 +1,11 @@
 //! People's accounts.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::{db, phone::PhoneNumber};
 
+pub mod email;
 mod store;
 
 /// A person's account. One phone may own one account per group.
@@ -58,8 +59,8 @@ pub struct Account {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn find(pool: &PgPool, id: i64) -> Result<Option<Account>, sqlx::Error> {
-    store::find(pool, id).await
+pub async fn find(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<Account>, sqlx::Error> {
+    store::find(executor, id).await
 }
 
 /// The same, locked until the transaction ends: meanwhile nobody logs in to it or changes it.
@@ -149,6 +150,51 @@ pub struct Profile {
 /// When the database is away.
 pub async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, sqlx::Error> {
     store::profile(pool, id).await
+}
+
+/// What an account's owner changes of it; `None`: it stays.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileChange {
+    /// At most 254 characters; may be empty.
+    pub email: Option<String>,
+    /// At most 150 characters; may be empty.
+    pub first_name: Option<String>,
+    /// At most 150 characters; may be empty.
+    pub last_name: Option<String>,
+}
+
+/// Changes the profile of an active account and gives it as it is then; `None`: there is no such one.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn change_profile(
+    pool: &PgPool,
+    id: i64,
+    change: &ProfileChange,
+) -> Result<Option<Profile>, sqlx::Error> {
+    store::change_profile(pool, id, change).await
+}
+
+/// What the owner of an active account may do beyond their own, as words; `None`: there is no such
+/// account.
+///
+/// # Errors
+/// When the database is away.
+pub async fn scopes(pool: &PgPool, id: i64) -> Result<Option<Vec<String>>, sqlx::Error> {
+    store::scopes(pool, id).await
+}
+
+/// Takes everything from an account's row that names a person, and every right, inside the caller's
+/// transaction. The row stays, for what refers to it; nobody ever logs in to it again.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn forget(
+    connection: &mut PgConnection,
+    id: i64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    store::forget(connection, id, now).await
 }
 
 #[cfg(test)]

@@ -259,6 +259,25 @@ impl Auth {
     }
 }
 
+/// The number the account is to have, if one was asked for; for its erasure.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn asked(
+    connection: &mut PgConnection,
+    user_id: i64,
+) -> Result<Option<PhoneNumber>, sqlx::Error> {
+    store::asked(connection, user_id).await
+}
+
+/// Forgets which number an account is to have, inside the caller's transaction.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn forget(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
+    store::forget(connection, user_id).await
+}
+
 /// Deletes changes that were not confirmed in time, one slice.
 ///
 /// # Errors

@@ -45,8 +45,7 @@ pub(super) async fn noted(
     )
     .fetch_optional(pool)
     .await?;
-    let phone = phone.as_deref().map(PhoneNumber::from_e164).transpose();
-    phone.map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    read(phone.as_deref())
 }
 
 /// Removes the note of this number; `false` if it is not there any more.
@@ -67,6 +66,28 @@ pub(super) async fn take(
     .execute(connection)
     .await?;
     Ok(taken.rows_affected() == 1)
+}
+
+pub(super) async fn asked(
+    connection: &mut PgConnection,
+    user_id: i64,
+) -> Result<Option<PhoneNumber>, sqlx::Error> {
+    let phone = sqlx::query_scalar!("SELECT phone FROM phone_changes WHERE user_id = $1", user_id)
+        .fetch_optional(connection)
+        .await?;
+    read(phone.as_deref())
+}
+
+pub(super) async fn forget(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM phone_changes WHERE user_id = $1", user_id)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+fn read(phone: Option<&str>) -> Result<Option<PhoneNumber>, sqlx::Error> {
+    let phone = phone.map(PhoneNumber::from_e164).transpose();
+    phone.map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 crate::purge_table!(pub(super) purge, count_purgeable, "phone_changes", "expires_at", "");
