@@ -5,6 +5,7 @@ pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
+pub(crate) mod passwords;
 pub(crate) mod sandbox;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
@@ -27,6 +28,7 @@ fn operations() -> impl OpenApi {
         otp::OtpApi,
         authenticate::AuthenticateApi,
         me::MeApi,
+        passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
     )
