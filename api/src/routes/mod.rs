@@ -8,6 +8,7 @@ pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
 pub(crate) mod paging;
+pub(crate) mod passwords;
 pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod webhooks;
@@ -33,6 +34,7 @@ fn operations() -> impl OpenApi {
         me::MeApi,
         confirm::ConfirmApi,
         phone::PhoneApi,
+        passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
         admin::AdminApi,

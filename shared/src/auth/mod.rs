@@ -19,11 +19,13 @@ use crate::{
 pub mod api_keys;
 pub mod bearers;
 pub mod confirm;
+pub mod passwords;
 pub mod phone_change;
 mod store;
 pub mod tokens;
 
 use bearers::Bearers;
+use passwords::Passwords;
 use phone_change::PhoneChanges;
 use tokens::TokenPair;
 
@@ -35,6 +37,7 @@ pub struct Auth {
     otp: Otp,
     bearers: Bearers,
     lifetimes: Lifetimes,
+    passwords: Passwords,
     outbox: Outbox,
     phone_changes: Arc<PhoneChanges>,
 }
@@ -100,8 +103,9 @@ impl Auth {
         config: &Config,
     ) -> Self {
         let lifetimes = Lifetimes::new(&config.auth);
+        let passwords = Passwords::new(&config.auth.passwords);
         let phone_changes = Arc::new(PhoneChanges::new(config));
-        Self { pool, clock, otp, bearers, lifetimes, outbox, phone_changes }
+        Self { pool, clock, otp, bearers, lifetimes, passwords, outbox, phone_changes }
     }
 
     /// Who calls: the check of access tokens.

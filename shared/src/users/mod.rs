@@ -7,6 +7,7 @@ use crate::{db, phone::PhoneNumber};
 
 pub mod email;
 mod store;
+pub mod username;
 
 /// A person's account. One phone may own one account per group.
 #[derive(Debug, Clone)]
