@@ -20,6 +20,7 @@ mod signing_keys;
 mod staff;
 mod state;
 mod timestamp;
+mod users;
 mod waiters;
 mod webhooks;
 
@@ -72,6 +73,9 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// People's accounts
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     /// Who is on the staff
     #[command(subcommand)]
     Staff(staff::StaffCommand),
@@ -133,6 +137,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Users(command) => {
+            print(&users::execute(&load()?, command).await?);
             Ok(())
         }
         Command::Staff(command) => {

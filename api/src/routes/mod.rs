@@ -2,12 +2,15 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod confirm;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
+pub(crate) mod passwords;
+pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;
@@ -32,6 +35,9 @@ fn operations() -> impl OpenApi {
         authenticate::AuthenticateApi,
         tokens::TokenApi,
         me::MeApi,
+        confirm::ConfirmApi,
+        phone::PhoneApi,
+        passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
         organizations::OrganizationApi,

@@ -186,6 +186,40 @@ pub(super) async fn switch(
     Ok(switched.rows_affected() == 1)
 }
 
+/// Whether the account did not have the scope before.
+pub(super) async fn give(
+    connection: &mut PgConnection,
+    id: i64,
+    scope: &str,
+) -> Result<bool, sqlx::Error> {
+    let given = sqlx::query!(
+        "UPDATE users SET scopes = array_append(scopes, $2)
+         WHERE id = $1 AND NOT scopes @> ARRAY[$2]",
+        id,
+        scope,
+    )
+    .execute(connection)
+    .await?;
+    Ok(given.rows_affected() == 1)
+}
+
+/// Whether the account had the scope before.
+pub(super) async fn take(
+    connection: &mut PgConnection,
+    id: i64,
+    scope: &str,
+) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query!(
+        "UPDATE users SET scopes = array_remove(scopes, $2)
+         WHERE id = $1 AND scopes @> ARRAY[$2]",
+        id,
+        scope,
+    )
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
 pub(super) async fn id_of(
     connection: &mut PgConnection,
     username: &str,

@@ -174,6 +174,7 @@ mod tests {
                 "#operations_listen = \"127.0.0.1:8082",
                 "#issuer",
                 "#audience",
+                "#phone_notice_template",
                 "#template",
                 "#webotp_domain",
                 "#android_hash",

@@ -40,7 +40,7 @@ pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     audit::Audit,
-    auth::{Algorithm, Auth, LegacyRefresh, SigningKey, decode_key},
+    auth::{Algorithm, Auth, LegacyRefresh, LoginMethod, Passwords, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,

@@ -10,6 +10,7 @@ use crate::{
     batch::Batcher,
     clock::SharedClock,
     config::{Config, GuardMode, Otp as OtpConfig},
+    phone::PhoneNumber,
     purge::{Purged, Slice},
     sms::{self, MessageStatus},
 };
@@ -29,7 +30,7 @@ pub use wording::ReadableMessage;
 pub(crate) use wording::text_of;
 
 /// No code lives longer than this, however often it is sent again (OWASP ASVS 6.5.5).
-const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
+pub const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
 
 /// Batchers of each kind of write per process.
 const WRITERS: usize = 1;
@@ -123,7 +124,8 @@ impl Otp {
             .map_or(expires_at, |pause| (last_sent_at + pause).min(expires_at))
     }
 
-    /// State of the request with this handle.
+    /// State of the request with this handle. Of one for a new password nobody hears anything: it
+    /// would tell who has an account.
     ///
     /// # Errors
     /// When the database is away.
@@ -230,6 +232,20 @@ impl Otp {
             });
         }
     }
+}
+
+/// Makes codes of a number useless, inside the caller's transaction: nobody proves anything with them
+/// any more, and what is still on its way is not sent. Their daily counters stay. Locks their rows.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn void(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    store::void(connection, phone, purposes, now).await
 }
 
 /// Whole seconds, rounded up, never negative.

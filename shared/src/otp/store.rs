@@ -187,7 +187,7 @@ pub(super) async fn find_request(
            FROM otp_requests r
            LEFT JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
                AND c.generation = r.generation
-           WHERE r.id = $1"#,
+           WHERE r.id = $1 AND r.purpose <> 'reset_password'"#,
         request_id,
     )
     .fetch_optional(pool)
@@ -376,6 +376,26 @@ pub(super) async fn consume(
     )
     .fetch_one(connection)
     .await
+}
+
+/// Marks codes of a number used that nobody used.
+pub(super) async fn void(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let purposes: Vec<_> = purposes.iter().map(|purpose| purpose.as_str().to_owned()).collect();
+    sqlx::query!(
+        "UPDATE otp_codes SET consumed_at = $3
+         WHERE phone = $1 AND purpose = ANY($2) AND consumed_at IS NULL",
+        phone.as_e164(),
+        &purposes,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 crate::purge_table!(pub(super) purge_codes, count_codes, "otp_codes", "expires_at", "");

@@ -1,6 +1,7 @@
 //! Whole-system tests, one module per subject.
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod account_steps;
 mod audit;
 mod batch;
 mod bulk;
@@ -37,7 +38,12 @@ mod messages;
 mod operations;
 mod organizations;
 mod outward;
+mod password_change;
+mod password_login;
+mod password_reset;
+mod password_steps;
 mod people;
+mod phone_change;
 mod provider_balances;
 mod provider_choice;
 mod provider_hours;
@@ -53,6 +59,7 @@ mod provider_sms_ir;
 mod provider_suite;
 mod provider_twilio;
 mod queue;
+mod register;
 mod reports;
 mod secrets;
 mod staff;
