@@ -213,7 +213,7 @@ fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
 /// Every refusal takes at least the configured time, so that a number with a code and one without
 /// cannot be told apart by the clock. Only failures spend the address's share: a right code is
 /// never refused for what others did.
-async fn refuse(
+pub(crate) async fn refuse(
     state: &State,
     error: LoginError,
     ip: ClientIp,

@@ -204,7 +204,7 @@ impl OtpApi {
         let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
         let Stranger { ip, measured, key, request } = stranger;
         let keyed = key.keyed(Caller::Anonymous(ip.0), "sendOtp", &phone.as_e164());
-        let asked = Asked { phone, ip, wait: !respond_async, keyed, request };
+        let asked = Asked { phone, ip, wait: !respond_async, keyed, request, mount: None };
         let result = send_once(state.0, asked, &measured).await;
         OTP_SENDS.with_label_values(&[label(&result)]).inc();
         Ok(result?.0)
@@ -240,12 +240,15 @@ pub(crate) fn asks_for_async(prefer: &str) -> bool {
 }
 
 /// A send, read.
-struct Asked {
-    phone: PhoneNumber,
-    ip: ClientIp,
-    wait: bool,
-    keyed: Option<Keyed>,
-    request: RequestId,
+pub(crate) struct Asked {
+    pub(crate) phone: PhoneNumber,
+    pub(crate) ip: ClientIp,
+    /// Whether to wait for the outcome.
+    pub(crate) wait: bool,
+    pub(crate) keyed: Option<Keyed>,
+    pub(crate) request: RequestId,
+    /// See [`NewSend::mount`].
+    pub(crate) mount: Option<String>,
 }
 
 /// Whether an answer is about an earlier send.
@@ -284,7 +287,11 @@ async fn earlier(state: &State, asked: &mut Asked) -> Result<Option<SendOtpRespo
     answer(state, Sent { request_id, expires_in, resend_after }, status).map(Some)
 }
 
-async fn send(
+/// Accepts one send under its limits, and says how it went, or goes.
+///
+/// # Errors
+/// What stands in its way.
+pub(crate) async fn send(
     state: &State,
     asked: &Asked,
     measured: &Measured,
@@ -333,6 +340,7 @@ async fn accept(
         reply_to: waiter.map(Waiter::reply_to),
         keyed: asked.keyed.clone(),
         trace: Some(asked.request.as_str().to_owned()),
+        mount: asked.mount.clone(),
     };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     state.otp.accept_send(&new, &mut rng).await.map_err(|error| match error {

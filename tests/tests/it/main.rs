@@ -48,6 +48,7 @@ mod provider_suite;
 mod provider_twilio;
 mod queue;
 mod reports;
+mod rest_sms_auth;
 mod secrets;
 mod supervision;
 mod webhook_inbound;

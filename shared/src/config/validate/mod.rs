@@ -4,6 +4,7 @@ mod access;
 mod delivery;
 mod guard;
 mod limits;
+mod rest_sms_auth;
 mod service;
 mod webhooks;
 
@@ -21,6 +22,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     limits::check(&mut checks, config);
     webhooks::check(&mut checks, config);
     guard::check(&mut checks, config);
+    rest_sms_auth::check(&mut checks, config);
 }
 
 /// Collects what is wrong.
