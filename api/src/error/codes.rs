@@ -52,6 +52,18 @@ codes! {
     OtpNotValid "otp_not_valid" BAD_REQUEST
         ["Code not found", "کد نادرست"]
         ["The code sent to this mobile number was not found.", "کد واردشده برای این شماره معتبر نیست."];
+    /// A code was sent a moment ago, as django-rest-sms-auth says it.
+    SmsAuthTooEarly "code_sent_early" BAD_REQUEST
+        ["Code already sent", "کد پیش‌تر ارسال شده"]
+        ["Code was send early", "کد پیش‌تر ارسال شده است. لطفاً کمی صبر کنید."];
+    /// The one-time code is wrong, used or expired, as django-rest-sms-auth says it.
+    SmsAuthCodeNotFound "code_not_found" BAD_REQUEST
+        ["Code not found", "کد نادرست"]
+        ["Code not found", "کد واردشده برای این شماره معتبر نیست."];
+    /// Another account has the number, as django-rest-sms-auth says it.
+    SmsAuthUserExists "user_already_exists" BAD_REQUEST
+        ["Number in use", "شماره در حال استفاده"]
+        ["User with this phone number already exists", "کاربری با این شماره وجود دارد."];
     /// The body is no JSON. Argument: where and why, in English.
     MalformedJson "malformed_json" BAD_REQUEST
         ["Malformed JSON", "JSON نادرست"]

@@ -218,7 +218,7 @@ pub(super) fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Pr
     Err(Problem::new(Code::Validation).with_field("group", "invalid_choice", message))
 }
 
-async fn refuse(
+pub(crate) async fn refuse(
     state: &State,
     error: LoginError,
     ip: ClientIp,

@@ -104,6 +104,7 @@ impl ConfirmApi {
             wait: !prefer.0.is_some_and(|prefer| asks_for_async(&prefer)),
             keyed,
             request: caller.request,
+            mount: None,
         };
         Ok(send_code(state.0, asked, &caller.measured).await?)
     }

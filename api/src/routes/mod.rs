@@ -23,7 +23,10 @@ use shared::{
     phone::{PhoneError, PhoneNumber, PhoneRules},
 };
 
-use crate::error::{Code, Problem};
+use crate::{
+    error::{Code, Problem},
+    legacy::rest_sms_auth::RestSmsAuthApi,
+};
 
 /// The prefix the document shows; every configured one serves the same.
 pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
@@ -50,6 +53,11 @@ fn operations() -> impl OpenApi {
 /// The operations as a service with its document.
 pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
     OpenApiService::new(operations(), "Peyk", env!("CARGO_PKG_VERSION"))
+}
+
+/// The operations of django-rest-sms-auth, which are mounted as they are.
+pub(crate) fn mounted_service() -> OpenApiService<impl OpenApi, ()> {
+    OpenApiService::new(RestSmsAuthApi, "Peyk", env!("CARGO_PKG_VERSION"))
 }
 
 /// Groups of operations in the document.

@@ -207,7 +207,7 @@ impl OtpApi {
         let Stranger { ip, measured, key, request } = stranger;
         let keyed = key.keyed(Caller::Anonymous(ip.0), "sendOtp", &phone.as_e164());
         let (purpose, wait) = (Purpose::Login, !respond_async);
-        let asked = Asked { phone, purpose, ip, wait, keyed, request };
+        let asked = Asked { phone, purpose, ip, wait, keyed, request, mount: None };
         Ok(send_code(state.0, asked, &measured).await?)
     }
 
@@ -249,6 +249,8 @@ pub(crate) struct Asked {
     pub(crate) wait: bool,
     pub(crate) keyed: Option<Keyed>,
     pub(crate) request: RequestId,
+    /// See [`NewSend::mount`].
+    pub(crate) mount: Option<String>,
 }
 
 /// Sends a code: the one way for all that are asked for, with their limits, caps and cool-down.
@@ -356,6 +358,7 @@ async fn accept(
         reply_to: waiter.map(Waiter::reply_to),
         keyed: asked.keyed.clone(),
         trace: Some(asked.request.as_str().to_owned()),
+        mount: asked.mount.clone(),
     };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     state.otp.accept_send(&new, &mut rng).await.map_err(|error| match error {

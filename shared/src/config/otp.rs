@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
@@ -38,6 +39,8 @@ pub struct Otp {
     pub template: Option<String>,
     /// The text codes are sent with; holds `{code}`, best on a line of its own.
     pub text: String,
+    /// The text of codes that are for something else than logging in; holds `{code}`.
+    pub confirmation_text: String,
     /// Host name of the site that asks for the code: the text then ends with `@host #code`, which
     /// browsers offer to that site alone (`WebOTP`, <https://wicg.github.io/sms-one-time-codes/>).
     /// `None` (default): no such line.
@@ -45,6 +48,19 @@ pub struct Otp {
     /// What the Android app that waits for the text is known by: 11 characters that SMS Retriever
     /// looks for in it. `None` (default): none.
     pub android_hash: Option<String>,
+    /// Numbers (E.164) that always have the same code and get no text: for those who review an app.
+    /// Default: none.
+    pub test_numbers: BTreeMap<String, TestNumber>,
+}
+
+/// One of [`Otp::test_numbers`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TestNumber {
+    /// Its code, 4 to 10 digits.
+    pub code: SecretString,
+    /// When it becomes a number like any other. Required in production.
+    pub until: Option<DateTime<Utc>>,
 }
 
 impl Default for Otp {
@@ -62,8 +78,10 @@ impl Default for Otp {
             keys: BTreeMap::new(),
             template: None,
             text: "کد ورود شما:\n{code}\n".to_owned(),
+            confirmation_text: "کد تأیید شما:\n{code}\n".to_owned(),
             webotp_domain: None,
             android_hash: None,
+            test_numbers: BTreeMap::new(),
         }
     }
 }

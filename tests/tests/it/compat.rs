@@ -7,7 +7,8 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 4] = ["authenticate", "message_send", "otp_send", "register_login"];
+const PLAYED: [&str; 5] =
+    ["authenticate", "message_send", "otp_send", "register_login", "smsauth_default"];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
@@ -35,6 +36,11 @@ async fn asking_for_a_code_goes_as_recorded() {
 #[tokio::test]
 async fn sending_texts_goes_as_recorded_with_a_key() {
     plays("message_send").await;
+}
+
+#[tokio::test]
+async fn signing_in_with_django_rest_sms_auth_goes_as_recorded() {
+    plays("smsauth_default").await;
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ mod provider_twilio;
 mod queue;
 mod register;
 mod reports;
+mod rest_sms_auth;
 mod secrets;
 mod staff;
 mod supervision;

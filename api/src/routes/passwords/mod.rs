@@ -322,6 +322,7 @@ async fn send_reset(
         reply_to: None,
         keyed: None,
         trace: Some(request.as_str().to_owned()),
+        mount: None,
     };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let accepted = state.auth.send_reset(phone, group, send, &mut rng).await?;

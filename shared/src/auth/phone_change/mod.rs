@@ -197,6 +197,18 @@ impl Auth {
         Ok(())
     }
 
+    /// The number this session of the account asked for not long ago.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn asked_phone(
+        &self,
+        user_id: i64,
+        session_id: i64,
+    ) -> Result<Option<PhoneNumber>, sqlx::Error> {
+        store::noted(&self.pool, (user_id, session_id), self.clock.now()).await
+    }
+
     /// Checks the code of the number that this session asked for and, in one transaction with the
     /// account locked, consumes it, changes the number, ends the account's other sessions and
     /// writes the text to the old number.

@@ -7,7 +7,10 @@ use phonenumber::country;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Checks, is_name};
-use crate::config::{Algorithm, Auth, Config, Otp, Passwords, Phone, SigningKey, decode_key};
+use crate::{
+    config::{Algorithm, Auth, Config, Mode, Otp, Passwords, Phone, SigningKey, decode_key},
+    phone::PhoneNumber,
+};
 
 /// Bytes a symmetric key has at least: the output of SHA-256, below which HMAC weakens
 /// (RFC 2104, section 3).
@@ -22,6 +25,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
         checks.require(&format!("auth.keys.{id}"), is_name(id, 1, 32), KEY_ID_MESSAGE);
     }
     otp(checks, &config.otp);
+    test_numbers(checks, config);
     otp_keys(checks, &config.otp);
     phone(checks, &config.phone);
 }
@@ -128,6 +132,8 @@ fn otp(checks: &mut Checks<'_>, otp: &Otp) {
         checks.range(path, count, 1..=1_000_000);
     }
     checks.require("otp.text", otp.text.contains("{code}"), "must contain {code}");
+    let fine = otp.confirmation_text.contains("{code}");
+    checks.require("otp.confirmation_text", fine, "must contain {code}");
     let fine = otp.template.as_deref() != Some("");
     checks.require("otp.template", fine, "must not be empty; leave it out");
     let fine = otp.webotp_domain.as_deref().is_none_or(is_host_name);
@@ -147,6 +153,20 @@ fn android_hash(checks: &mut Checks<'_>, otp: &Otp) {
     let fine = bytes <= 140;
     let message = "makes the text longer than the 140 bytes Android reads: shorten otp.text";
     checks.require("otp.android_hash", fine, message);
+}
+
+/// A number that needs no text to log in is a door; in production it closes by itself.
+fn test_numbers(checks: &mut Checks<'_>, config: &Config) {
+    for (phone, number) in &config.otp.test_numbers {
+        let at = format!("otp.test_numbers.{phone}");
+        let fine = PhoneNumber::from_e164(phone).is_ok();
+        checks.require(&at, fine, "must be a number such as +989120000000");
+        let code = number.code.expose_secret();
+        let fine = (4..=10).contains(&code.len()) && code.bytes().all(|it| it.is_ascii_digit());
+        checks.require(&format!("{at}.code"), fine, "must be 4 to 10 digits");
+        let fine = config.mode == Mode::Sandbox || number.until.is_some();
+        checks.relate(&format!("{at}.until"), "mode", fine, "is required in production");
+    }
 }
 
 fn is_host_name(text: &str) -> bool {
