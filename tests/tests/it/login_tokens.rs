@@ -141,7 +141,7 @@ fn tokens() -> Arc<Tokens> {
     let key = config::SigningKey {
         algorithm: config::Algorithm::HS256,
         secret: Some(SECRET.to_owned().into()),
-        private_key: None,
+        ..config::SigningKey::default()
     };
     let config = config::Auth {
         keys: BTreeMap::from([("django".to_owned(), key)]),
