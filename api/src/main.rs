@@ -18,6 +18,7 @@ mod routes;
 mod server;
 mod staff;
 mod state;
+mod superuser;
 mod timestamp;
 mod waiters;
 mod webhooks;
@@ -71,6 +72,9 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Make the first admin: asks for name, e-mail address and password
+    #[command(name = "createsuperuser")]
+    CreateSuperuser(superuser::Superuser),
     /// Who is on the staff
     #[command(subcommand)]
     Staff(staff::StaffCommand),
@@ -132,6 +136,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::CreateSuperuser(given) => {
+            print(&superuser::execute(&load()?, given).await?);
             Ok(())
         }
         Command::Staff(command) => {

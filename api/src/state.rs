@@ -7,7 +7,7 @@ use shared::{
     admin::Admin,
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     clock::{SharedClock, SystemClock},
-    config::Config,
+    config::{Config, LoginMethod},
     db, ids,
     limits::Limiter,
     organizations::Organizations,
@@ -28,7 +28,10 @@ use shared::{
 };
 use sqlx::PgPool;
 
-use crate::waiters::Waiters;
+use crate::{
+    error::{Code, Problem},
+    waiters::Waiters,
+};
 
 /// The features and connections of one api process.
 pub(crate) struct State {
@@ -102,6 +105,19 @@ impl State {
             redis,
             config,
         })
+    }
+}
+
+impl State {
+    /// Every operation that belongs to one way of logging in begins with it.
+    ///
+    /// # Errors
+    /// 403 where `auth.methods` does not name it.
+    pub(crate) fn need_method(&self, method: LoginMethod) -> Result<(), Problem> {
+        if self.config.auth.methods.contains(&method) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::LoginMethodClosed))
     }
 }
 

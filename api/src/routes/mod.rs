@@ -8,6 +8,7 @@ pub(crate) mod operations;
 pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
+pub(crate) mod passwords;
 pub(crate) mod sandbox;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
@@ -30,6 +31,7 @@ fn operations() -> impl OpenApi {
         otp::OtpApi,
         authenticate::AuthenticateApi,
         me::MeApi,
+        passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
         organizations::OrganizationApi,

@@ -20,6 +20,7 @@ pub mod mask;
 pub mod roles;
 pub mod staff;
 mod store;
+pub mod superuser;
 
 pub use self::accounts::{Acting, ChangeError};
 use self::roles::Role;

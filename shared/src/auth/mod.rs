@@ -16,10 +16,12 @@ use crate::{
 
 pub mod api_keys;
 pub mod bearers;
+pub mod passwords;
 mod store;
 pub mod tokens;
 
 use bearers::Bearers;
+use passwords::Passwords;
 use tokens::TokenPair;
 
 /// The login feature.
@@ -30,6 +32,7 @@ pub struct Auth {
     otp: Otp,
     bearers: Bearers,
     lifetimes: Lifetimes,
+    passwords: Passwords,
     outbox: Outbox,
 }
 
@@ -93,7 +96,9 @@ impl Auth {
         outbox: Outbox,
         config: &config::Auth,
     ) -> Self {
-        Self { pool, clock, otp, bearers, lifetimes: Lifetimes::new(config), outbox }
+        let lifetimes = Lifetimes::new(config);
+        let passwords = Passwords::new(&config.passwords);
+        Self { pool, clock, otp, bearers, lifetimes, passwords, outbox }
     }
 
     /// Who calls: the check of access tokens.

@@ -40,7 +40,7 @@ pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     audit::Audit,
-    auth::{Algorithm, Auth, SigningKey, decode_key},
+    auth::{Algorithm, Auth, LoginMethod, Passwords, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,

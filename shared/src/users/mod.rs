@@ -5,7 +5,9 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::phone::PhoneNumber;
 
+pub mod email;
 mod store;
+pub mod username;
 
 /// A person's account. One phone may own one account per group.
 #[derive(Debug, Clone)]

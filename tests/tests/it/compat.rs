@@ -7,7 +7,7 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 3] = ["authenticate", "message_send", "otp_send"];
+const PLAYED: [&str; 4] = ["authenticate", "message_send", "otp_send", "register_login"];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
@@ -40,6 +40,11 @@ async fn sending_texts_goes_as_recorded_with_a_key() {
 #[tokio::test]
 async fn logging_in_goes_as_recorded() {
     plays("authenticate").await;
+}
+
+#[tokio::test]
+async fn passwords_go_as_recorded() {
+    plays("register_login").await;
 }
 
 #[test]
