@@ -19,6 +19,7 @@ mod server;
 mod signing_keys;
 mod staff;
 mod state;
+mod superuser;
 mod timestamp;
 mod users;
 mod waiters;
@@ -76,6 +77,9 @@ enum Command {
     /// People's accounts
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Make the first admin: asks for name, e-mail address and password
+    #[command(name = "createsuperuser")]
+    CreateSuperuser(superuser::Superuser),
     /// Who is on the staff
     #[command(subcommand)]
     Staff(staff::StaffCommand),
@@ -141,6 +145,10 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Users(command) => {
             print(&users::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::CreateSuperuser(given) => {
+            print(&superuser::execute(&load()?, given).await?);
             Ok(())
         }
         Command::Staff(command) => {

@@ -22,6 +22,7 @@ pub mod roles;
 mod scopes;
 pub mod staff;
 mod store;
+pub mod superuser;
 
 use self::roles::Role;
 pub use self::{

@@ -177,6 +177,16 @@ impl Peyk {
         (status.success(), process.output())
     }
 
+    /// Runs a binary to its end with this as its standard input.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn run_fed(&self, input: &str, binary: &str, arguments: &[&str]) -> (bool, String) {
+        let mut process = Process::start_fed(input, binary, arguments, &self.environment);
+        let status = process.wait().await;
+        (status.success(), process.output())
+    }
+
     /// Runs a binary whose answer nobody reads: the other end of the pipe is closed before it
     /// starts. Gives what it wrote to standard error.
     ///

@@ -132,7 +132,7 @@ impl Turn {
     }
 
     /// Hashes a password anew.
-    pub(super) async fn hash(&self, password: &SecretString, rng: &mut impl Rng) -> String {
+    pub(crate) async fn hash(&self, password: &SecretString, rng: &mut impl Rng) -> String {
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
         let (cost, password) = (self.passwords.0.cost, password.clone());
