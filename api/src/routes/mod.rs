@@ -53,7 +53,8 @@ pub(crate) enum Tag {
     Authentication,
     /// One's own account; with the access token of a login.
     Account,
-    /// Send text messages and see what became of them; with an API key.
+    /// Send text messages and see what became of them; with an API key, or the access token of an
+    /// account that may.
     Messages,
     /// People's accounts and the audit log; with the access token of somebody on the staff.
     Staff,
