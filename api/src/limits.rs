@@ -14,6 +14,7 @@ use shared::{
     config::{Config, Limits, Rate},
     limits::{Ask, Policy, Standing},
     phone::PhoneNumber,
+    sms::messages::Owner,
 };
 
 use crate::{
@@ -184,10 +185,14 @@ pub(crate) fn password_resets(config: &Config, ip: IpAddr, phone: &PhoneNumber) 
     asks
 }
 
-/// Sends with an API key.
-pub(crate) fn message_key(limits: &Limits, key: i64) -> Vec<Ask> {
-    let policy = Policy { name: "message-key", rate: limits.messages_per_key };
-    vec![Ask::spend(policy, key.to_string())]
+/// Sends of somebody with credentials.
+pub(crate) fn message_sender(limits: &Limits, owner: Owner) -> Vec<Ask> {
+    let ask = |name, rate, id: i64| vec![Ask::spend(Policy { name, rate }, id.to_string())];
+    match owner {
+        Owner::ApiKey(id) => ask("message-key", limits.messages_per_key, id),
+        Owner::User(id) => ask("message-user", limits.messages_per_user, id),
+        Owner::Nobody => Vec::new(),
+    }
 }
 
 /// Sends without a key, where a deployment lets somebody: as asking for codes.

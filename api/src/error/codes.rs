@@ -217,6 +217,11 @@ codes! {
         ["Daily limit of the API key", "سقف روزانهٔ کلید"]
         ["This API key has used up its share of today. Expected available in {} seconds.",
          "این کلید سهم امروز خود را مصرف کرده است. لطفاً {} ثانیه صبر کنید."];
+    /// The account had its share of texts for today. Argument: the seconds to wait.
+    DailyUserLimit "daily_user_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the account", "سقف روزانهٔ حساب"]
+        ["This account has used up its share of messages of today. Expected available in {} seconds.",
+         "این حساب سهم پیام‌های امروز خود را مصرف کرده است. لطفاً {} ثانیه صبر کنید."];
     /// All texts together had their share for today. Argument: the seconds to wait.
     DailyMessageLimit "daily_message_limit" TOO_MANY_REQUESTS
         ["Daily limit of the service", "سقف روزانهٔ سرویس"]

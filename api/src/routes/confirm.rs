@@ -2,33 +2,43 @@
 
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Header, payload::Json, types::Example};
+use secrecy::SecretString;
 use shared::{
-    auth::confirm::{ConfirmByCode, ConfirmError},
+    auth::{
+        confirm::{ConfirmByCode, ConfirmError},
+        passwords::ConfirmByPassword,
+    },
+    config::LoginMethod,
     idempotency::Caller,
     otp::Purpose,
     telemetry::OTP_CHECKS,
 };
+use tokio::time::Instant;
 
 use super::{
     Tag,
     authenticate::{read_request_id, refuse_code},
     otp::{Asked, SendOtpResponse, asks_for_async, example_handle, example_preference, send_code},
+    passwords::turn,
 };
 use crate::{
     caller::SignedIn,
     error::{Code, Problem, problems},
     idempotency::IdempotencyKey,
     input::{Fields, FromFields, Input, Text},
+    limits,
     state::{SharedState, State},
 };
 
-/// A proof of who one is.
+/// A proof of who one is: a password, or a code.
 #[derive(Debug, Object)]
 #[oai(example)]
 pub(crate) struct Confirm {
+    /// The account's password, if it has one.
+    password: Option<String>,
     /// The code that `me/confirm/send/` sent, also in Persian or Arabic digits.
     #[oai(validator(max_length = 64))]
-    code: String,
+    code: Option<String>,
     /// The handle that the send returned. With it, other people's guesses cannot use up the
     /// attempts.
     #[oai(validator(pattern = "^[0-9a-f]{32}$"))]
@@ -37,15 +47,26 @@ pub(crate) struct Confirm {
 
 impl Example for Confirm {
     fn example() -> Self {
-        Self { code: "40719365".to_owned(), request_id: Some(example_handle()) }
+        let (code, request_id) = (Some("40719365".to_owned()), Some(example_handle()));
+        Self { password: None, code, request_id }
     }
 }
 
-impl FromFields for Confirm {
+/// A proof, read.
+pub(crate) enum Proof {
+    Password(SecretString),
+    Code { code: String, request_id: Option<String> },
+}
+
+/// The password comes first, for clients that send what they have.
+impl FromFields for Proof {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
+        if fields.has("password") {
+            return fields.secret("password").map(Self::Password);
+        }
         let code = fields.text("code", Text::max(64).or_blank());
         let request_id = read_request_id(fields);
-        Some(Self { code: code?, request_id })
+        Some(Self::Code { code: code?, request_id })
     }
 }
 
@@ -67,7 +88,7 @@ impl Example for Confirmed {
 
 problems!(
     /// What can go wrong with a proof.
-    pub(crate) ConfirmProblem: 400, 401, 408, 413, 415, 429, 500, 503
+    pub(crate) ConfirmProblem: 400, 401, 403, 408, 413, 415, 429, 500, 503
 );
 problems!(
     /// What can go wrong with asking for a code.
@@ -111,17 +132,21 @@ impl ConfirmApi {
 
     /// Prove who you are
     ///
-    /// With a code that `me/confirm/send/` sent. This session then counts as one of a moment ago, for
+    /// With your password, or with a code that `me/confirm/send/` sent. This session then counts as one of a moment ago, for
     /// operations that need that.
     #[oai(path = "/me/confirm", method = "post", operation_id = "confirm")]
     async fn confirm(
         &self,
         state: Data<&SharedState>,
         caller: SignedIn,
-        input: Input<Confirm>,
+        input: Input<Proof, Confirm>,
     ) -> Result<Json<Confirmed>, ConfirmProblem> {
-        let started = tokio::time::Instant::now();
-        by_code(state.0, &caller, &input.0, started).await?;
+        match input.0 {
+            Proof::Password(password) => by_password(state.0, &caller, &password).await?,
+            Proof::Code { code, request_id } => {
+                by_code(state.0, &caller, &code, request_id.as_deref()).await?;
+            }
+        }
         let expires_in = state.config.auth.step_up_seconds;
         Ok(Json(Confirmed { details: "Confirmed.".to_owned(), expires_in }))
     }
@@ -130,15 +155,12 @@ impl ConfirmApi {
 async fn by_code(
     state: &State,
     caller: &SignedIn,
-    input: &Confirm,
-    started: tokio::time::Instant,
+    code: &str,
+    request_id: Option<&str>,
 ) -> Result<(), Problem> {
-    let confirm = ConfirmByCode {
-        user_id: caller.user_id,
-        session_id: caller.session_id,
-        code: &input.code,
-        request_id: input.request_id.as_deref(),
-    };
+    let started = Instant::now();
+    let (user_id, session_id) = (caller.user_id, caller.session_id);
+    let confirm = ConfirmByCode { user_id, session_id, code, request_id };
     if let Err(error) = state.auth.confirm_by_code(&confirm).await {
         let Some(problem) = failed(error) else {
             let (ip, measured) = (caller.ip, &caller.measured);
@@ -150,10 +172,31 @@ async fn by_code(
     Ok(())
 }
 
-/// `None`: the code is not good.
+/// Wrong passwords share their limit with those of `me/password/`.
+async fn by_password(
+    state: &State,
+    caller: &SignedIn,
+    password: &SecretString,
+) -> Result<(), Problem> {
+    state.need_method(LoginMethod::Password)?;
+    let name = format!("#{}", caller.user_id);
+    let failures = limits::password_failures(&state.config.limits, caller.ip.0, &name);
+    let turn = turn(state, &caller.measured, &failures).await?;
+    let (user_id, session_id) = (caller.user_id, caller.session_id);
+    let confirm = ConfirmByPassword { user_id, session_id, password };
+    let Err(error) = state.auth.confirm_by_password(&turn, &confirm).await else { return Ok(()) };
+    if let Some(problem) = failed(error) {
+        return Err(problem);
+    }
+    caller.measured.ask(state, &failures).await?;
+    let message = "Your password was entered incorrectly. Please enter it again.";
+    Err(Problem::new(Code::Validation).with_field("password", "password_incorrect", message))
+}
+
+/// `None`: the proof is not good.
 fn failed(error: ConfirmError) -> Option<Problem> {
     match error {
-        ConfirmError::NoSuchCode => None,
+        ConfirmError::Wrong => None,
         ConfirmError::AccountDisabled => Some(Problem::new(Code::UserInactive)),
         ConfirmError::Database(error) => Some(error.into()),
         ConfirmError::Write(error) => Some(error.into()),

@@ -69,7 +69,8 @@ pub(crate) enum Tag {
     Tokens,
     /// One's own account; with the access token of a login.
     Account,
-    /// Send text messages and see what became of them; with an API key.
+    /// Send text messages and see what became of them; with an API key, or the access token of an
+    /// account that may.
     Messages,
     /// What several people run together; with the access token of a login.
     Organizations,

@@ -24,9 +24,10 @@ pub struct ConfirmByCode<'a> {
 /// Why nothing is proven.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
-    /// Wrong, expired, used or unknown code, no attempts left, or the account has no number.
-    #[error("no such code")]
-    NoSuchCode,
+    /// A wrong password or none; a wrong, expired, used or unknown code, no attempts left, or the
+    /// account has no number.
+    #[error("not proven")]
+    Wrong,
     /// There is no such account any more, or it is disabled.
     #[error("account disabled")]
     AccountDisabled,
@@ -41,7 +42,7 @@ pub enum ConfirmError {
 impl From<VerifyCodeError> for ConfirmError {
     fn from(error: VerifyCodeError) -> Self {
         match error {
-            VerifyCodeError::NoSuchCode => Self::NoSuchCode,
+            VerifyCodeError::NoSuchCode => Self::Wrong,
             VerifyCodeError::Write(error) => Self::Write(error),
         }
     }
@@ -68,18 +69,18 @@ impl Auth {
     /// [`ConfirmError`].
     pub async fn confirm_by_code(&self, confirm: &ConfirmByCode<'_>) -> Result<(), ConfirmError> {
         let phone = self.number_to_confirm(confirm.user_id).await?;
-        let phone = phone.ok_or(ConfirmError::NoSuchCode)?;
+        let phone = phone.ok_or(ConfirmError::Wrong)?;
         let (code, request) = (confirm.code, confirm.request_id);
         let checked = self.otp.check(&phone, Purpose::Confirm, code, request).await?;
         let mut tx = self.pool.begin().await?;
         if !self.otp.consume(&mut tx, &checked).await? {
-            return Err(ConfirmError::NoSuchCode);
+            return Err(ConfirmError::Wrong);
         }
         let account = users::lock(&mut tx, confirm.user_id).await?;
         let account = account.filter(|account| account.user.is_active);
         // The number is another one if it was changed meanwhile.
         if account.ok_or(ConfirmError::AccountDisabled)?.user.phone != Some(phone) {
-            return Err(ConfirmError::NoSuchCode);
+            return Err(ConfirmError::Wrong);
         }
         sessions::confirm(&mut tx, confirm.session_id, self.clock.now()).await?;
         tx.commit().await?;

@@ -132,6 +132,8 @@ pub struct Limits {
     pub registrations_per_ip: Rate,
     /// Sends with one API key; a bulk is one. Default `600/1m`.
     pub messages_per_key: Rate,
+    /// Sends with access tokens of one account; a bulk is one. Default 60 a minute.
+    pub messages_per_user: Rate,
     /// How many times the share of one address all /64 of an IPv6 /48 have together. Default 16.
     pub ipv6_site_factor: u32,
     /// Texts with codes per UTC day, all numbers together. Default 100000.
@@ -171,6 +173,7 @@ impl Default for Limits {
             password_failures_per_name: Rate { count: 10, seconds: 600 },
             registrations_per_ip: Rate { count: 60, seconds: 3_600 },
             messages_per_key: Rate { count: 600, seconds: 60 },
+            messages_per_user: Rate { count: 60, seconds: 60 },
             ipv6_site_factor: 16,
             daily_sends: 100_000,
             daily_sends_per_country: BTreeMap::new(),

@@ -1,6 +1,8 @@
 //! Whole-system tests, one module per subject.
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod account_erasure;
+mod account_profile;
 mod account_steps;
 mod audit;
 mod batch;
@@ -35,6 +37,7 @@ mod login_sends;
 mod login_steps;
 mod login_tokens;
 mod messages;
+mod messages_of_users;
 mod operations;
 mod organizations;
 mod outward;

@@ -243,7 +243,11 @@ impl PasswordApi {
 /// A turn to check a password. Failures that are known here are asked for before it is waited for,
 /// and those of all processes once it has come: so however many guesses come at once, only those
 /// that are checked at this moment are more than the limit.
-async fn turn(state: &State, measured: &Measured, failures: &[Ask]) -> Result<Turn, Problem> {
+pub(super) async fn turn(
+    state: &State,
+    measured: &Measured,
+    failures: &[Ask],
+) -> Result<Turn, Problem> {
     measured.foresee(state, failures)?;
     let turn = state.auth.passwords().turn().await?;
     let looks: Vec<_> = failures.iter().cloned().map(Ask::looking).collect();

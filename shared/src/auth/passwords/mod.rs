@@ -7,6 +7,7 @@
 
 mod change;
 mod common;
+mod confirm;
 mod login;
 mod register;
 mod reset;
@@ -35,6 +36,7 @@ use tokio::{
 use self::stored::{Cost, Stored};
 pub use self::{
     change::{ChangeError, PasswordChange, Proof},
+    confirm::ConfirmByPassword,
     login::{PasswordLogin, PasswordLoginError},
     register::{NewAccount, RegisterError},
     reset::{PasswordReset, ResetError},
