@@ -113,6 +113,7 @@ fn generate(kind: &str) -> String {
         // Without 0 at its end and beginning the subscriber's part is one in every spelling.
         "mobile" => format!("091{}", random(b"123456789", 8)),
         "phone" => format!("+7926{}", random(b"123456789", 7)),
+        "username" => format!("u{}", random(b"abcdefghjkmnpqrstuvwxyz23456789", 12)),
         "junk" => format!("abc!{}", random(b"abcdefgh-+", 7)),
         other => panic!("no variable of the kind {other} can be made"),
     }
