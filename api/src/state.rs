@@ -13,7 +13,7 @@ use shared::{
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
-    sessions::revocations::Revocations,
+    sessions::{revocations::Revocations, seen::LastSeen},
     sms::{
         inbound::Inbound,
         messages::Messages,
@@ -37,6 +37,7 @@ pub(crate) struct State {
     pub(crate) messages: Messages,
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
+    pub(crate) last_seen: LastSeen,
     pub(crate) phones: PhoneRules,
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
@@ -79,6 +80,7 @@ impl State {
             messages: Messages::new(pool.clone(), clock.clone(), &config),
             templates: Templates::new(&config.sms),
             auth,
+            last_seen: LastSeen::start(pool.clone(), config.auth.last_seen_every()),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
                 redis.clone(),

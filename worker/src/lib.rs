@@ -187,4 +187,5 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::poll_provider_balances::JOB,
     cron::count_provider_hours::JOB,
     cron::purge_provider_hours::JOB,
+    cron::purge_revocations::JOB,
 ];

@@ -6,6 +6,7 @@ pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
 pub(crate) mod sandbox;
+pub(crate) mod sessions;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
@@ -27,6 +28,7 @@ fn operations() -> impl OpenApi {
         otp::OtpApi,
         authenticate::AuthenticateApi,
         me::MeApi,
+        sessions::SessionsApi,
         messages::MessageApi,
         messages::InboundApi,
     )
@@ -44,6 +46,8 @@ pub(crate) enum Tag {
     Authentication,
     /// One's own account; with the access token of a login.
     Account,
+    /// Where one is logged in; with the access token of a login.
+    Sessions,
     /// Send text messages and see what became of them; with an API key.
     Messages,
 }

@@ -4,23 +4,33 @@ use rand::Rng;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    batch::WriteError,
+    batch::{Batcher, WriteError},
     clock::SharedClock,
     config,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
-    sessions::{self, Lifetimes, Method, NewSession, Origin, Session},
-    users::{self, User},
+    sessions::{EndReason, Method, Origin, Which},
+    users::User,
     webhooks::Outbox,
 };
 
+mod admission;
 pub mod api_keys;
 pub mod bearers;
+mod code_logins;
+pub mod endings;
+pub mod security;
 mod store;
 pub mod tokens;
 
+use admission::{Admission, Admitted, Entrant};
 use bearers::Bearers;
+use code_logins::{CodeLogins, Entry, RightCode};
+use endings::{Ended, Endings};
 use tokens::TokenPair;
+
+/// Batchers of logins by code per process.
+const WRITERS: usize = 1;
 
 /// The login feature.
 #[derive(Clone)]
@@ -29,8 +39,9 @@ pub struct Auth {
     clock: SharedClock,
     otp: Otp,
     bearers: Bearers,
-    lifetimes: Lifetimes,
-    outbox: Outbox,
+    endings: Endings,
+    admission: Admission,
+    code_logins: Batcher<CodeLogins>,
 }
 
 /// A login by code, its fields parsed.
@@ -63,9 +74,9 @@ pub enum LoginError {
     /// Wrong, expired, used or unknown code, or no attempts left.
     #[error("no such code")]
     NoSuchCode,
-    /// The account is disabled; the code is used up all the same.
+    /// This account is disabled; the code is used up all the same.
     #[error("account disabled")]
-    AccountDisabled,
+    AccountDisabled(i64),
     /// The database is away.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -93,7 +104,12 @@ impl Auth {
         outbox: Outbox,
         config: &config::Auth,
     ) -> Self {
-        Self { pool, clock, otp, bearers, lifetimes: Lifetimes::new(config), outbox }
+        let revocations = bearers.revocations().clone();
+        let endings = Endings::new(revocations, outbox.clone(), clock.clone(), config);
+        let admission = Admission::new(endings.clone(), outbox.clone(), clock.clone(), config);
+        let logins = CodeLogins { admission: admission.clone(), outbox, clock: clock.clone() };
+        let code_logins = Batcher::start(logins, &pool, WRITERS);
+        Self { pool, clock, otp, bearers, endings, admission, code_logins }
     }
 
     /// Who calls: the check of access tokens.
@@ -116,36 +132,110 @@ impl Auth {
         login: &CodeLogin<'_>,
         rng: &mut (impl Rng + Send),
     ) -> Result<LoggedIn, LoginError> {
+        let entered = self.enter_by_code(login, rng).await;
+        let failed = |user, why| security::login_failed(Method::Otp, login.origin, user, why);
+        match &entered {
+            Err(LoginError::NoSuchCode) => failed(None, "no_such_code"),
+            Err(LoginError::AccountDisabled(user)) => failed(Some(*user), "account_disabled"),
+            Ok(_) | Err(LoginError::Database(_) | LoginError::Write(_)) => {}
+        }
+        entered
+    }
+
+    async fn enter_by_code(
+        &self,
+        login: &CodeLogin<'_>,
+        rng: &mut (impl Rng + Send),
+    ) -> Result<LoggedIn, LoginError> {
         let checked =
             self.otp.check(login.phone, Purpose::Login, login.code, login.request_id).await?;
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        if !self.otp.consume(&mut tx, &checked).await? {
-            return Err(LoginError::NoSuchCode);
+        let entry = self.code_logins.write(RightCode {
+            checked: checked.clone(),
+            phone: login.phone.clone(),
+            group: login.group,
+            origin: login.origin.clone(),
+        });
+        match entry.await? {
+            Entry::UsedUp => Err(LoginError::NoSuchCode),
+            Entry::Disabled(user) => {
+                self.otp.verified(checked);
+                Err(LoginError::AccountDisabled(user.id))
+            }
+            Entry::Admitted(entered) => {
+                self.otp.verified(checked);
+                let (user, admitted) = *entered;
+                Ok(self.admitted(admitted, user, login.origin, rng))
+            }
         }
-        let user = users::find_or_create(&mut tx, login.phone, login.group, now).await?;
-        if !user.is_active {
-            tx.commit().await?;
-            self.otp.verified(checked);
-            return Err(LoginError::AccountDisabled);
-        }
-        let session = self.admit(&mut tx, &user, login.origin, Method::Otp).await?;
-        tx.commit().await?;
-        self.otp.verified(checked);
-        let tokens = self.bearers.tokens().pair(&session, now, rng);
-        Ok(LoggedIn { user, tokens })
     }
 
     /// Begins a session for somebody who proved who they are, inside the caller's transaction, in which
-    /// the account's row is locked. The one way to log in, whatever the proof.
+    /// the account's row is locked. The one way to log in, whatever the proof. After the commit
+    /// [`Auth::admitted`] makes a login of it.
+    #[expect(dead_code, reason = "logins by code share commits; other ways are still to come")]
     async fn admit(
         &self,
         connection: &mut PgConnection,
         user: &User,
         origin: &Origin,
         method: Method,
-    ) -> Result<Session, sqlx::Error> {
-        let new = NewSession { user_id: user.id, origin, method };
-        sessions::begin(connection, &new, &self.lifetimes, self.clock.now()).await
+    ) -> Result<Admitted, sqlx::Error> {
+        let entrant = Entrant { user, origin, method };
+        let mut admitted = self.admission.admit(connection, &[entrant]).await?;
+        admitted.pop().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// A session that [`Auth::admit`] began is committed: here are its tokens, and what ended for it
+    /// holds.
+    fn admitted(
+        &self,
+        admitted: Admitted,
+        user: User,
+        origin: &Origin,
+        rng: &mut impl Rng,
+    ) -> LoggedIn {
+        let Admitted { session, method, ended } = admitted;
+        security::logged_in(&session, method, origin);
+        self.endings.announce(ended);
+        let tokens = self.bearers.tokens().pair(&session, self.clock.now(), rng);
+        LoggedIn { user, tokens }
+    }
+
+    /// Ends sessions of a user, inside the caller's transaction, and tells of it. After the commit
+    /// call [`Auth::announce`].
+    ///
+    /// # Errors
+    /// When the database refuses or is away.
+    pub async fn end_sessions(
+        &self,
+        connection: &mut PgConnection,
+        user_id: i64,
+        which: Which,
+        reason: EndReason,
+    ) -> Result<Ended, sqlx::Error> {
+        self.endings.end(connection, user_id, which, reason).await
+    }
+
+    /// What ended is committed: it holds everywhere within a second.
+    pub fn announce(&self, ended: Ended) {
+        self.endings.announce(ended);
+    }
+
+    /// Ends sessions of a user now; gives how many had not ended yet.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn end_sessions_now(
+        &self,
+        user_id: i64,
+        which: Which,
+        reason: EndReason,
+    ) -> Result<usize, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let ended = self.end_sessions(&mut tx, user_id, which, reason).await?;
+        tx.commit().await?;
+        let count = ended.count();
+        self.announce(ended);
+        Ok(count)
     }
 }

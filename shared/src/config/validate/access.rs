@@ -45,6 +45,8 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
         "must not be less than auth.refresh_ttl_seconds",
     );
     checks.range("auth.step_up_seconds", auth.step_up_seconds, 30..=86_400);
+    checks.range("auth.max_sessions", auth.max_sessions, 0..=10_000);
+    checks.range("auth.last_seen_every_seconds", auth.last_seen_every_seconds, 1..=600);
     checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
     chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
     required_key(checks, "auth.refresh_key", &auth.refresh_key);

@@ -1,0 +1,27 @@
+//! Deletes what every api process had to know of ended sessions, once their access tokens have
+//! expired.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
+use shared::sessions;
+
+use super::{CronJob, End, Run};
+use crate::Environment;
+
+/// Once an hour.
+pub const JOB: CronJob = CronJob {
+    name: "purge-revocations",
+    alias: None,
+    schedule: "0 20 * * * *",
+    about: "Deletes revocations whose access tokens expired more than an hour ago",
+    work: |env, run| purge(env, run).boxed(),
+    count: |env| sessions::count_revocations(&env.pool, before(env)).boxed(),
+};
+
+fn before(env: &Environment) -> DateTime<Utc> {
+    env.clock.now() - TimeDelta::hours(1)
+}
+
+async fn purge(env: &Environment, run: &Run) -> Result<End, sqlx::Error> {
+    run.in_batches(before(env), |slice| sessions::purge_revocations(&env.pool, slice)).await
+}
