@@ -91,7 +91,7 @@ impl Revocations {
             return;
         }
         let until = self.clock.now() + self.keep;
-        self.add(sessions.iter().copied(), until);
+        self.add(sessions.iter().map(|session| (*session, until)));
         let redis = self.redis.clone();
         tokio::spawn(async move {
             for some in sessions.chunks(TOLD_AT_ONCE) {
@@ -104,9 +104,9 @@ impl Revocations {
     }
 
     /// What is known already is known for the longer of the two times.
-    fn add(&self, sessions: impl Iterator<Item = i64>, until: DateTime<Utc>) {
+    fn add(&self, sessions: impl Iterator<Item = (i64, DateTime<Utc>)>) {
         let mut out = self.out.write().unwrap_or_else(PoisonError::into_inner);
-        for session in sessions {
+        for (session, until) in sessions {
             let known = out.entry(session).or_insert(until);
             *known = (*known).max(until);
         }
@@ -147,7 +147,8 @@ impl Follower {
                 },
                 Some(told) = heard.recv() => {
                     let until = self.known.clock.now() + self.known.keep;
-                    self.known.add(told.split(',').filter_map(|id| id.parse().ok()), until);
+                    let sessions = told.split(',').filter_map(|id| id.parse().ok());
+                    self.known.add(sessions.map(|session| (session, until)));
                 }
             }
         }
@@ -160,11 +161,10 @@ impl Follower {
             // Another server than before, on which transactions have smaller numbers.
             rows = store::look(&self.pool, 0, now).await?;
         }
-        for row in rows {
+        let new = rows.iter().filter_map(|row| Some((row.subject?, row.expires_at?)));
+        self.known.add(new);
+        if let Some(row) = rows.last() {
             self.horizon = row.horizon;
-            if let (Some(session), Some(until)) = (row.subject, row.expires_at) {
-                self.known.add([session].into_iter(), until);
-            }
         }
         self.known.loaded.store(true, Ordering::Release);
         self.known.forget(now);
@@ -288,8 +288,8 @@ mod tests {
         assert!(follower.known.contains(7) && follower.known.contains(8));
         assert!(!follower.known.contains(9));
         let later = clock.now() + TimeDelta::hours(1);
-        follower.known.add([7].into_iter(), later);
-        follower.known.add([7].into_iter(), clock.now());
+        follower.known.add([(7, later)].into_iter());
+        follower.known.add([(7, clock.now())].into_iter());
         follower.known.forget(clock.now() + TimeDelta::minutes(30));
         assert!(follower.known.contains(7) && !follower.known.contains(8));
     }
