@@ -85,7 +85,7 @@ impl LastSeen {
 fn add(notes: &mut Notes, session_id: i64, note: (DateTime<Utc>, IpAddr)) {
     let full = notes.len() >= MOST;
     match notes.entry(session_id) {
-        Entry::Occupied(mut noted) if noted.get().0 < note.0 => drop(noted.insert(note)),
+        Entry::Occupied(mut known) if known.get().0 < note.0 => drop(known.insert(note)),
         Entry::Vacant(free) if !full => drop(free.insert(note)),
         Entry::Occupied(_) | Entry::Vacant(_) => {}
     }
