@@ -6,7 +6,7 @@ use secrecy::SecretSlice;
 use shared::{
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     clock::{SharedClock, SystemClock},
-    config::Config,
+    config::{Config, LoginMethod},
     db, ids,
     limits::Limiter,
     otp::Otp,
@@ -26,7 +26,10 @@ use shared::{
 };
 use sqlx::PgPool;
 
-use crate::waiters::Waiters;
+use crate::{
+    error::{Code, Problem},
+    waiters::Waiters,
+};
 
 /// The features and connections of one api process.
 pub(crate) struct State {
@@ -94,6 +97,19 @@ impl State {
             redis,
             config,
         })
+    }
+}
+
+impl State {
+    /// Every operation that belongs to one way of logging in begins with it.
+    ///
+    /// # Errors
+    /// 403 where `auth.methods` does not name it.
+    pub(crate) fn need_method(&self, method: LoginMethod) -> Result<(), Problem> {
+        if self.config.auth.methods.contains(&method) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::LoginMethodClosed))
     }
 }
 

@@ -18,7 +18,6 @@ macro_rules! codes {
        [$title_en:literal, $title_fa:literal] [$detail_en:literal, $detail_fa:literal];)*) => {
         /// A kind of problem. The set is bounded, so that clients can switch on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(not(test), expect(dead_code, reason = "some operations are still to come"))]
         pub(crate) enum Code {
             $($(#[$doc])* $variant,)*
         }
@@ -79,6 +78,14 @@ codes! {
         ["Login failed", "ورود ناموفق"]
         ["No active account found with the given credentials",
          "حساب فعالی با این مشخصات پیدا نشد."];
+    /// The deployment has closed this way of logging in (`auth.methods`).
+    LoginMethodClosed "login_method_closed" FORBIDDEN
+        ["Way of logging in closed", "این روش ورود بسته است"]
+        ["This way of logging in is turned off.", "این روش ورود غیرفعال است."];
+    /// Somebody else has the name.
+    UsernameTaken "username_taken" CONFLICT
+        ["Name taken", "نام کاربری تکراری"]
+        ["A user with that username already exists.", "کاربری با این نام وجود دارد."];
     /// The one-time code is wrong, used or expired.
     OtpNotFound "otp_not_found" UNAUTHORIZED
         ["Code not found", "کد نادرست"]

@@ -5,6 +5,7 @@ pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod otp;
+pub(crate) mod passwords;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod webhooks;
@@ -29,6 +30,7 @@ fn operations() -> impl OpenApi {
         authenticate::AuthenticateApi,
         me::MeApi,
         sessions::SessionsApi,
+        passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
     )

@@ -11,6 +11,7 @@ use poem_openapi::{
     types::Example,
 };
 use shared::{
+    config::LoginMethod,
     idempotency::{Caller, Keyed},
     ids,
     jobs::Queue,
@@ -135,7 +136,7 @@ pub(crate) enum SendOtpResponse {
 
 problems!(
     /// What can go wrong with a send.
-    pub(crate) SendOtpProblem: 400, 408, 409, 413, 415, 422, 429, 500, 502, 503
+    pub(crate) SendOtpProblem: 400, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503
 );
 
 /// The state of one send.
@@ -200,6 +201,7 @@ impl OtpApi {
         prefer: Header<Option<String>>,
         input: Input<SendOtp>,
     ) -> Result<SendOtpResponse, SendOtpProblem> {
+        state.need_method(LoginMethod::Otp)?;
         let phone = parse_phone(&state.phones, "mobile_number", &input.0.mobile_number)?;
         let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
         let Stranger { ip, measured, key, request } = stranger;

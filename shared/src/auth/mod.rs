@@ -19,6 +19,7 @@ pub mod api_keys;
 pub mod bearers;
 mod code_logins;
 pub mod endings;
+pub mod passwords;
 pub mod security;
 mod store;
 pub mod tokens;
@@ -27,6 +28,7 @@ use admission::{Admission, Admitted, Entrant};
 use bearers::Bearers;
 use code_logins::{CodeLogins, Entry, RightCode};
 use endings::{Ended, Endings};
+use passwords::Passwords;
 use tokens::TokenPair;
 
 /// Batchers of logins by code per process.
@@ -42,6 +44,8 @@ pub struct Auth {
     endings: Endings,
     admission: Admission,
     code_logins: Batcher<CodeLogins>,
+    passwords: Passwords,
+    outbox: Outbox,
 }
 
 /// A login by code, its fields parsed.
@@ -107,9 +111,14 @@ impl Auth {
         let revocations = bearers.revocations().clone();
         let endings = Endings::new(revocations, outbox.clone(), clock.clone(), config);
         let admission = Admission::new(endings.clone(), outbox.clone(), clock.clone(), config);
-        let logins = CodeLogins { admission: admission.clone(), outbox, clock: clock.clone() };
+        let logins = CodeLogins {
+            admission: admission.clone(),
+            outbox: outbox.clone(),
+            clock: clock.clone(),
+        };
         let code_logins = Batcher::start(logins, &pool, WRITERS);
-        Self { pool, clock, otp, bearers, endings, admission, code_logins }
+        let passwords = Passwords::new(&config.passwords);
+        Self { pool, clock, otp, bearers, endings, admission, code_logins, passwords, outbox }
     }
 
     /// Who calls: the check of access tokens.
@@ -172,7 +181,6 @@ impl Auth {
     /// Begins a session for somebody who proved who they are, inside the caller's transaction, in which
     /// the account's row is locked. The one way to log in, whatever the proof. After the commit
     /// [`Auth::admitted`] makes a login of it.
-    #[expect(dead_code, reason = "logins by code share commits; other ways are still to come")]
     async fn admit(
         &self,
         connection: &mut PgConnection,

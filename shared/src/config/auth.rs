@@ -6,10 +6,46 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+/// How people log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoginMethod {
+    /// With a one-time code sent to their number.
+    Otp,
+    /// With a name and a password.
+    Password,
+}
+
+/// `[auth.passwords]`: what hashing costs, and how much of it there may be at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Passwords {
+    /// Passwords of one process that are hashed or checked at once; 0: as many as there are cores.
+    /// Default 0.
+    pub max_parallel: usize,
+    /// Passwords that may wait for their turn; more are answered 503. Default 256.
+    pub max_waiting: usize,
+    /// Kibibytes of memory one hash (Argon2id) fills. Default 19456.
+    pub memory_kib: u32,
+    /// How often it does. Default 2.
+    pub passes: u32,
+    /// In how many lanes, worked on one after the other. Default 1.
+    pub lanes: u32,
+}
+
+/// The least of what OWASP names (Password Storage Cheat Sheet, 2025).
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { max_parallel: 0, max_waiting: 256, memory_kib: 19_456, passes: 2, lanes: 1 }
+    }
+}
+
 /// Which accounts log in, and how their tokens are signed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Auth {
+    /// How people may log in; what is not named is closed. Default both.
+    pub methods: Vec<LoginMethod>,
     /// Values `group` may have at `authenticate/`, each at least 0. Default 0 and 1.
     pub groups: Vec<i32>,
     /// Seconds an access token lives. Default 300.
@@ -40,11 +76,14 @@ pub struct Auth {
     pub audience: Option<String>,
     /// Milliseconds every failed login takes at least, whatever failed. Default 50.
     pub failure_floor_ms: u64,
+    /// Hashing passwords.
+    pub passwords: Passwords,
 }
 
 impl Default for Auth {
     fn default() -> Self {
         Self {
+            methods: vec![LoginMethod::Otp, LoginMethod::Password],
             groups: vec![0, 1],
             access_ttl_seconds: 300,
             refresh_ttl_seconds: 86_400,
@@ -58,6 +97,7 @@ impl Default for Auth {
             issuer: None,
             audience: None,
             failure_floor_ms: 50,
+            passwords: Passwords::default(),
         }
     }
 }

@@ -37,7 +37,7 @@ use serde::Deserialize;
 pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
-    auth::{Algorithm, Auth, SigningKey, decode_key},
+    auth::{Algorithm, Auth, LoginMethod, Passwords, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,

@@ -105,6 +105,13 @@ pub struct Limits {
     pub otp_send_per_target: Rate,
     /// Wrong codes per IP address (IPv6: per /64); right ones are not counted. Default `60/1m`.
     pub verify_failures_per_ip: Rate,
+    /// Wrong passwords per IP address (IPv6: per /64); right ones are not counted. Default `60/1m`.
+    pub password_failures_per_ip: Rate,
+    /// The same per name and address: whoever guesses keeps nobody out elsewhere. Default `10/10m`.
+    pub password_failures_per_name: Rate,
+    /// Accounts asked for with a name and a password per IP address (IPv6: per /64). Default
+    /// `60/1h`.
+    pub registrations_per_ip: Rate,
     /// Sends with one API key; a bulk is one. Default `600/1m`.
     pub messages_per_key: Rate,
     /// How many times the share of one address all /64 of an IPv6 /48 have together. Default 16.
@@ -142,6 +149,9 @@ impl Default for Limits {
             otp_send_per_ip: Rate { count: 60, seconds: 60 },
             otp_send_per_target: Rate { count: 10, seconds: 3_600 },
             verify_failures_per_ip: Rate { count: 60, seconds: 60 },
+            password_failures_per_ip: Rate { count: 60, seconds: 60 },
+            password_failures_per_name: Rate { count: 10, seconds: 600 },
+            registrations_per_ip: Rate { count: 60, seconds: 3_600 },
             messages_per_key: Rate { count: 600, seconds: 60 },
             ipv6_site_factor: 16,
             daily_sends: 100_000,

@@ -123,7 +123,8 @@ impl Otp {
             .map_or(expires_at, |pause| (last_sent_at + pause).min(expires_at))
     }
 
-    /// State of the request with this handle.
+    /// State of the request with this handle. Of one for a new password nobody hears anything: it
+    /// would tell who has an account.
     ///
     /// # Errors
     /// When the database is away.

@@ -187,7 +187,7 @@ pub(super) async fn find_request(
            FROM otp_requests r
            LEFT JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
                AND c.generation = r.generation
-           WHERE r.id = $1"#,
+           WHERE r.id = $1 AND r.purpose <> 'reset_password'"#,
         request_id,
     )
     .fetch_optional(pool)

@@ -11,7 +11,9 @@ use crate::{
     },
 };
 
+pub mod email;
 mod store;
+pub mod username;
 
 /// A person's account. One phone may own one account per group.
 #[derive(Debug, Clone)]

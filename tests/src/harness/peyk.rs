@@ -338,6 +338,9 @@ impl PeykBuilder {
             // Everything a test does comes from one address.
             ("PEYK__LIMITS__OTP_SEND_PER_IP".to_owned(), "100000/1s".to_owned()),
             ("PEYK__LIMITS__VERIFY_FAILURES_PER_IP".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__PASSWORD_FAILURES_PER_IP".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__PASSWORD_FAILURES_PER_NAME".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__REGISTRATIONS_PER_IP".to_owned(), "100000/1s".to_owned()),
         ];
         environment.extend(self.settings);
         let client = reqwest::Client::builder().timeout(super::PATIENCE).no_proxy();

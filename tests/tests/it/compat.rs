@@ -7,7 +7,8 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 3] = ["authenticate", "message_send", "otp_send"];
+const PLAYED: [&str; 5] =
+    ["authenticate", "message_send", "otp_send", "register_login", "sessions"];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
@@ -40,6 +41,16 @@ async fn sending_texts_goes_as_recorded_with_a_key() {
 #[tokio::test]
 async fn logging_in_goes_as_recorded() {
     plays("authenticate").await;
+}
+
+#[tokio::test]
+async fn passwords_go_as_recorded() {
+    plays("register_login").await;
+}
+
+#[tokio::test]
+async fn listing_sessions_goes_as_recorded() {
+    plays("sessions").await;
 }
 
 #[test]

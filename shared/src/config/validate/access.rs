@@ -7,7 +7,7 @@ use phonenumber::country;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Checks, is_name};
-use crate::config::{Algorithm, Auth, Config, Otp, Phone, SigningKey, decode_key};
+use crate::config::{Algorithm, Auth, Config, Otp, Passwords, Phone, SigningKey, decode_key};
 
 /// Bytes a symmetric key has at least: the output of SHA-256, below which HMAC weakens
 /// (RFC 2104, section 3).
@@ -29,6 +29,8 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
 fn auth(checks: &mut Checks<'_>, auth: &Auth) {
     let fine = !auth.groups.is_empty() && auth.groups.iter().all(|group| *group >= 0);
     checks.require("auth.groups", fine, "must be at least one number, none of them negative");
+    checks.require("auth.methods", !auth.methods.is_empty(), "must name otp, password or both");
+    passwords(checks, &auth.passwords);
     checks.range("auth.access_ttl_seconds", auth.access_ttl_seconds, 1..=86_400);
     checks.range("auth.refresh_ttl_seconds", auth.refresh_ttl_seconds, 1..=31_536_000);
     checks.relate(
@@ -53,6 +55,22 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
     for (path, text) in [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)] {
         checks.require(path, text.as_deref() != Some(""), "must not be empty; leave it out");
     }
+}
+
+/// Less work than OWASP asks for is no protection; much more would be a weapon of whoever logs in.
+fn passwords(checks: &mut Checks<'_>, passwords: &Passwords) {
+    checks.range("auth.passwords.max_parallel", passwords.max_parallel, 0..=1_024);
+    checks.range("auth.passwords.max_waiting", passwords.max_waiting, 0..=100_000);
+    checks.range("auth.passwords.memory_kib", passwords.memory_kib, 7_168..=262_144);
+    checks.range("auth.passwords.passes", passwords.passes, 1..=64);
+    checks.range("auth.passwords.lanes", passwords.lanes, 1..=64);
+    let work = u64::from(passwords.memory_kib) * u64::from(passwords.passes);
+    checks.relate(
+        "auth.passwords.passes",
+        "auth.passwords.memory_kib",
+        (35_840..=1_048_576).contains(&work),
+        "must make 35840 to 1048576 together with memory_kib (memory_kib times passes)",
+    );
 }
 
 fn signing_key(checks: &mut Checks<'_>, path: &str, key: &SigningKey) {
