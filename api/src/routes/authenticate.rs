@@ -227,7 +227,7 @@ pub(crate) async fn refuse(
 ) -> Problem {
     let code = match error {
         LoginError::NoSuchCode => Code::OtpNotFound,
-        LoginError::AccountDisabled => Code::UserInactive,
+        LoginError::AccountDisabled(_) => Code::UserInactive,
         LoginError::Database(error) => return error.into(),
         LoginError::Write(error) => return error.into(),
     };

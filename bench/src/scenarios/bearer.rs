@@ -80,7 +80,8 @@ async fn session(system: &System, config: &Config) -> anyhow::Result<Session> {
     let new = NewSession { user_id, origin: &origin, method: Method::Otp };
     let lifetimes = Lifetimes::new(&config.auth);
     let mut connection = system.pool.acquire().await?;
-    Ok(sessions::begin(&mut connection, &new, &lifetimes, SystemClock.now()).await?)
+    let begun = sessions::begin(&mut connection, &[new], &lifetimes, SystemClock.now()).await?;
+    begun.into_iter().next().context("a session begins")
 }
 
 /// The check as the api has it.
