@@ -76,10 +76,7 @@ impl Auth {
             if !found.user.is_active {
                 return Err(PasswordLoginError::Refused);
             }
-            let newer = match outdated {
-                true => Some(turn.hash(login.password, rng).await),
-                false => None,
-            };
+            let newer = if outdated { Some(turn.hash(login.password, rng).await) } else { None };
             let mut tx = self.pool.begin().await?;
             let account = store::lock_to_log_in(&mut tx, found.user.id).await?;
             let Some(account) = account.filter(|account| account.user.is_active) else {
