@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod guard;
 mod idempotency;
+mod import;
 mod input;
 mod keys;
 mod language;
@@ -69,6 +70,8 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Move accounts here from the Django packages, with their ids and passwords
+    ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -126,6 +129,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
             print(&guard::execute(&load()?, command).await?);
             Ok(())
         }
+        Command::ImportDjango(command) => import::execute(&load()?, command).await,
         Command::Init { sandbox } => {
             print(&init_toml(if sandbox { Mode::Sandbox } else { Mode::Production }));
             Ok(())

@@ -13,6 +13,7 @@ pub mod events;
 pub mod fold;
 pub mod idempotency;
 pub mod ids;
+pub mod import;
 pub mod jobs;
 pub mod leases;
 pub mod limits;
