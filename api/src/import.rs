@@ -3,12 +3,11 @@
 use std::{fmt::Write, path::PathBuf};
 
 use anyhow::{Context, bail};
-use chrono_tz::Tz;
 use clap::Args;
 use shared::{
     config::Config,
     db,
-    import::{self, Mode, Options, Reason, Stays, Summary, Tally},
+    import::{self, Mode, Options, Reason, Stays, Summary, Tally, TimeZone},
     phone::PhoneRules,
 };
 
@@ -50,8 +49,8 @@ pub(crate) struct ImportDjango {
     #[arg(long)]
     phone_field: Option<String>,
     /// The old TIME_ZONE, if USE_TZ was off
-    #[arg(long, default_value = "UTC")]
-    time_zone: Tz,
+    #[arg(long, default_value = "UTC", value_parser = import::time_zone)]
+    time_zone: TimeZone,
     /// Rows that are committed together
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
@@ -155,8 +154,10 @@ fn describe_part(text: &mut String, part: &str, tally: &Tally, mode: Mode) {
             "{part}: {read} read, {count} {imported}, {present} here before, {refused} refused"
         ),
     );
-    for (code, rows) in reasons {
-        let reason = Reason::from_code(code);
+    let mut reasons: Vec<_> =
+        reasons.iter().map(|(code, rows)| (Reason::from_code(code), code, rows)).collect();
+    reasons.sort();
+    for (reason, code, rows) in reasons {
         let outcome = if reason.is_some_and(Reason::refuses) { "refused" } else { "noted" };
         let why = reason.map_or("", Reason::why);
         line(text, format_args!("  {outcome:<8} {rows:>9}  {code:<18} {why}"));

@@ -17,8 +17,10 @@ mod report;
 mod source;
 mod store;
 
+pub use chrono_tz::Tz as TimeZone;
+
 pub use self::{
-    parts::Elsewhere,
+    parts::{Elsewhere, Stays},
     report::{Reason, Tally},
 };
 use self::{
@@ -62,7 +64,7 @@ pub struct Options {
     /// `django-rest-sms-auth` is there alone.
     pub phone_field: Option<String>,
     /// Which zone times without one are of.
-    pub time_zone: chrono_tz::Tz,
+    pub time_zone: TimeZone,
     /// Rows a commit has.
     pub batch: u32,
     /// Whether superusers become administrators and other staff viewers.
@@ -75,6 +77,14 @@ pub struct Options {
     pub report: Option<PathBuf>,
     /// Whether those lines say what the rows hold.
     pub full: bool,
+}
+
+/// The zone of a name such as `Asia/Tehran`.
+///
+/// # Errors
+/// When there is none, with a sentence.
+pub fn time_zone(name: &str) -> Result<TimeZone, String> {
+    name.parse().map_err(|_| "not a time zone such as Asia/Tehran".to_owned())
 }
 
 /// What an import came to.
@@ -166,11 +176,8 @@ impl Run<'_> {
         }
         while !progress.finished {
             progress = self.batch(part, progress).await?;
-            let (name, tally) = (part.name(), &progress.tally);
-            (self.tell)(&format!(
-                "{name}: {} read, {} imported, {} here before, {} refused",
-                tally.read, tally.imported, tally.present, tally.refused
-            ));
+            let (read, refused) = (progress.tally.read, progress.tally.refused);
+            (self.tell)(&format!("{}: {read} read, {refused} refused", part.name()));
         }
         Ok(progress.tally)
     }
@@ -200,7 +207,7 @@ impl Run<'_> {
         let rows = self.source.page(part.reading(), before.last_id, self.options.batch).await?;
         let mut now = Progress {
             last_id: rows.last().map(|row| row.id).or(before.last_id),
-            finished: rows.is_empty(),
+            finished: rows.len() < self.options.batch as usize,
             ..before.clone()
         };
         now.tally.read += u64::try_from(rows.len())?;

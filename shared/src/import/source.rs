@@ -65,6 +65,14 @@ enum Cell {
 pub(super) struct Unreadable;
 
 impl Row {
+    /// A row as it could have been read.
+    #[cfg(test)]
+    pub(super) fn of(id: i64, cells: &[Option<&str>]) -> Self {
+        let cell =
+            |cell: &Option<&str>| cell.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+        Self { id, cells: cells.iter().map(cell).collect() }
+    }
+
     /// The text of a cell, `None` if it is null.
     pub(super) fn text(&self, column: usize) -> Result<Option<&str>, Unreadable> {
         match self.cells.get(column) {

@@ -20,6 +20,8 @@ mod failover;
 mod guard;
 mod idempotency;
 mod idempotency_crash;
+mod import;
+mod import_steps;
 mod limit_steps;
 mod limits_without_redis;
 mod login;

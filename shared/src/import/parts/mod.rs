@@ -107,14 +107,15 @@ const fn never(table: &'static str, why: Stays) -> Elsewhere {
     Elsewhere { table, why }
 }
 
-/// The tables that are there and stay, with their rows.
+/// The tables with rows that stay, and how many those are.
 pub(super) async fn elsewhere(
     source: &mut Source,
 ) -> anyhow::Result<Vec<(&'static Elsewhere, i64)>> {
     let mut found = Vec::new();
     for stays in &ELSEWHERE {
         if source.has(stays.table) {
-            found.push((stays, source.count(stays.table).await?));
+            let rows = source.count(stays.table).await?;
+            found.extend((rows > 0).then_some((stays, rows)));
         }
     }
     Ok(found)

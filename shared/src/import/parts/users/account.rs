@@ -210,3 +210,183 @@ fn optional(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: usize = Field::Group as usize + 1;
+
+    fn rules() -> Rules {
+        Rules {
+            phones: PhoneRules::new(&["IR".to_owned()], "IR").unwrap(),
+            groups: vec![0, 1],
+            time_zone: chrono_tz::UTC,
+            staff: false,
+            phone_is_optional: false,
+            has_is_active: true,
+        }
+    }
+
+    /// An active account called `sara` with a password, and these cells.
+    fn row<'a>(cells: &[(Field, &'a str)]) -> Row {
+        let mut all: [Option<&'a str>; FIELDS] = [None; FIELDS];
+        let usual = [
+            (Field::Username, "sara"),
+            (Field::Password, "pbkdf2_sha256$1$salt$hash"),
+            (Field::IsActive, "true"),
+            (Field::DateJoined, "2024-03-01 10:00:00+00"),
+        ];
+        for (field, text) in usual.iter().chain(cells) {
+            all[*field as usize] = Some(text);
+        }
+        Row::of(17, &all)
+    }
+
+    fn refusal(cells: &[(Field, &str)]) -> Option<Reason> {
+        rules().account(&row(cells)).err()
+    }
+
+    fn notes(cells: &[(Field, &str)]) -> Vec<Reason> {
+        rules().account(&row(cells)).unwrap().1
+    }
+
+    #[test]
+    fn an_account_keeps_what_it_has() {
+        let row = row(&[
+            (Field::Mobile, "۰۹۱۲۳۴۵۶۷۸۹"),
+            (Field::Group, "1"),
+            (Field::Email, "s@example.org"),
+            (Field::FirstName, "سارا"),
+        ]);
+        let (account, notes) = rules().account(&row).unwrap();
+        assert_eq!(notes, []);
+        assert_eq!((account.id, account.username.as_str(), account.group), (17, "sara", 1));
+        assert_eq!(account.phone.unwrap().as_e164(), "+989123456789");
+        assert_eq!(account.password.as_deref(), Some("pbkdf2_sha256$1$salt$hash"));
+        assert_eq!(
+            (account.email.as_str(), account.first_name.as_str()),
+            ("s@example.org", "سارا")
+        );
+        assert!(account.is_active && account.role.is_none());
+    }
+
+    #[test]
+    fn what_is_refused_has_its_reason() {
+        let long = "x".repeat(151);
+        for (cells, expected) in [
+            (vec![(Field::Username, "")], Reason::UsernameEmpty),
+            (vec![(Field::Username, long.as_str())], Reason::UsernameTooLong),
+            (vec![(Field::Username, "G0-09123456789")], Reason::UsernameReserved),
+            (vec![(Field::Username, "G0-+989123456789")], Reason::UsernameReserved),
+            (
+                vec![(Field::Username, "G0-09123456789"), (Field::Mobile, "09123456780")],
+                Reason::UsernameReserved,
+            ),
+            (
+                vec![
+                    (Field::Username, "G1-09123456789"),
+                    (Field::Mobile, "09123456789"),
+                    (Field::Group, "0"),
+                ],
+                Reason::UsernameReserved,
+            ),
+            (vec![(Field::Mobile, "02188776655")], Reason::PhoneBad),
+            (vec![(Field::Phone, "nobody's")], Reason::PhoneBad),
+            (vec![(Field::Group, "-1")], Reason::GroupBad),
+            (vec![(Field::Group, "2147483648")], Reason::GroupBad),
+        ] {
+            assert_eq!(refusal(&cells), Some(expected), "{cells:?}");
+        }
+        for cells in [
+            vec![(Field::Username, "G0-09123456789"), (Field::Mobile, "+98 912 345 6789")],
+            vec![(Field::Username, "G0-shop")],
+            vec![(Field::Username, "Gx-09123456789")],
+            vec![(Field::Username, "x".repeat(150).leak())],
+        ] {
+            assert_eq!(refusal(&cells), None, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_noted() {
+        let long = "x".repeat(255);
+        for (cells, expected) in [
+            (vec![(Field::Password, "crypt$x$y")], vec![Reason::PasswordUnknown, Reason::NoWayIn]),
+            (vec![(Field::Password, "!abc")], vec![Reason::NoWayIn]),
+            (vec![(Field::Password, "")], vec![Reason::NoWayIn]),
+            (vec![(Field::Password, "!"), (Field::Mobile, "09123456789")], vec![]),
+            (
+                vec![(Field::Mobile, "09123456789"), (Field::Group, "5")],
+                vec![Reason::GroupNotOffered],
+            ),
+            (vec![(Field::Group, "5")], vec![]),
+            (vec![(Field::Email, long.as_str())], vec![Reason::EmailLeftOut]),
+            (
+                vec![(Field::FirstName, long.as_str()), (Field::LastName, long.as_str())],
+                vec![Reason::NameLeftOut],
+            ),
+            (vec![(Field::DateJoined, "0000-00-00 00:00:00")], vec![Reason::DateUnreadable]),
+            (vec![(Field::IsStaff, "1")], vec![Reason::StaffLeftOut]),
+        ] {
+            assert_eq!(notes(&cells), expected, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn staff_stays_staff_only_if_asked_for() {
+        let role = |staff, field| {
+            let rules = Rules { staff, ..rules() };
+            rules.account(&row(&[(field, "1")])).unwrap().0.role
+        };
+        assert_eq!(role(false, Field::IsSuperuser), None);
+        assert_eq!(role(true, Field::IsSuperuser), Some("admin"));
+        assert_eq!(role(true, Field::IsStaff), Some("viewer"));
+        assert_eq!(role(true, Field::IsActive), None);
+    }
+
+    #[test]
+    fn times_are_read_as_each_database_writes_them() {
+        let tehran = Rules { time_zone: chrono_tz::Asia::Tehran, ..rules() };
+        for (text, utc, local) in [
+            ("2024-03-01 10:00:00", "10:00:00", "06:30:00"),
+            ("2024-03-01 10:00:00.123456", "10:00:00.123456", "06:30:00.123456"),
+            ("2024-03-01T10:00:00.5", "10:00:00.500", "06:30:00.500"),
+            ("2024-03-01 10:00:00+00", "10:00:00", "10:00:00"),
+            ("2024-03-01 10:00:00.25+03:30", "06:30:00.250", "06:30:00.250"),
+        ] {
+            let row = row(&[(Field::DateJoined, text)]);
+            let time = |rules: &Rules| rules.created_at(&row).unwrap().time().to_string();
+            assert_eq!(
+                (time(&rules()), time(&tehran)),
+                (utc.to_owned(), local.to_owned()),
+                "{text}"
+            );
+        }
+        for text in ["", "infinity", "0000-00-00 00:00:00", "yesterday"] {
+            assert_eq!(rules().created_at(&row(&[(Field::DateJoined, text)])), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_username_may_be_a_phone_and_need_not_be() {
+        let rules = Rules { phone_is_optional: true, ..rules() };
+        let phone = |username| {
+            let row = row(&[(Field::Username, username), (Field::Phone, username)]);
+            rules.account(&row).unwrap().0.phone.map(|phone| phone.as_e164().to_owned())
+        };
+        assert_eq!(phone("+989123456789").as_deref(), Some("+989123456789"));
+        assert_eq!(phone("boss"), None);
+    }
+
+    #[test]
+    fn who_has_no_username_is_called_as_the_phone() {
+        let mut cells = [None; FIELDS];
+        cells[Field::Phone as usize] = Some("+989123456789");
+        let (account, notes) =
+            Rules { has_is_active: false, ..rules() }.account(&Row::of(1, &cells)).unwrap();
+        assert_eq!(account.username, "+989123456789");
+        assert!(account.is_active);
+        assert_eq!(notes, [Reason::DateUnreadable]);
+    }
+}
