@@ -184,7 +184,7 @@ impl Run<'_> {
 
     /// Nobody may have an id that is needed, and nobody gets one from now on.
     async fn begin(&mut self, part: &dyn Part, first: bool, from: &Progress) -> anyhow::Result<()> {
-        let greatest = self.source.max_id(&part.reading().table).await?.unwrap_or(0);
+        let greatest = self.source.greatest_id(&part.reading().table).await?;
         let mut tx = self.pool.begin().await?;
         let in_the_way = part.lock(&mut tx, greatest).await?;
         ensure!(

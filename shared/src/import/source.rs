@@ -138,9 +138,37 @@ impl Source {
         Ok(self.number("count(*)", table).await?.unwrap_or(0))
     }
 
-    /// The greatest id of a table.
-    pub(super) async fn max_id(&mut self, table: &str) -> anyhow::Result<Option<i64>> {
-        self.number("max(id)", table).await
+    /// The greatest id a table ever gave, of rows that are gone too: tokens may name them for a
+    /// while.
+    pub(super) async fn greatest_id(&mut self, table: &str) -> anyhow::Result<i64> {
+        let greatest = self.number("max(id)", table).await?.unwrap_or(0);
+        let Some(sql) = self.counter(&plain(table)?) else { return Ok(greatest) };
+        let row = self.connection.rows(&sql).await?.into_iter().next().unwrap_or_default();
+        // MySQL has it in the words that would make the table, as the next one it would give.
+        let counted = row.into_iter().next_back().and_then(|cell| match cell {
+            Cell::Text(text) => match text.split_once("AUTO_INCREMENT=") {
+                Some((_, rest)) => rest.split(' ').next()?.parse::<i64>().ok().map(|next| next - 1),
+                None => text.parse().ok(),
+            },
+            Cell::Null | Cell::Unreadable => None,
+        });
+        Ok(greatest.max(counted.unwrap_or(0)))
+    }
+
+    /// Asks for the last id a table gave.
+    fn counter(&self, table: &str) -> Option<String> {
+        match self.connection {
+            Connection::Postgres(_) => Some(format!(
+                "SELECT CASE WHEN has_sequence_privilege(seqrelid, 'USAGE, SELECT')
+                     THEN CAST(pg_sequence_last_value(seqrelid) AS text) END
+                 FROM pg_sequence
+                 WHERE seqrelid = CAST(pg_get_serial_sequence('\"{table}\"', 'id') AS regclass)"
+            )),
+            Connection::MySql(_) => Some(format!("SHOW CREATE TABLE `{table}`")),
+            Connection::Sqlite(_) => self.has("sqlite_sequence").then(|| {
+                format!("SELECT CAST(seq AS text) FROM sqlite_sequence WHERE name = '{table}'")
+            }),
+        }
     }
 
     async fn number(&mut self, expression: &str, table: &str) -> anyhow::Result<Option<i64>> {
