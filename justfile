@@ -28,6 +28,10 @@ openapi:
 sdk-check *args:
     script/sdk-check {{args}}
 
+# Let PyJWT and simplejwt read the tokens of a private Peyk
+token-check:
+    script/token-check
+
 # Fuzz a private Peyk against its document (--cases N, --seed N, --base URL)
 contract *args:
     script/contract {{args}}

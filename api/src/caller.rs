@@ -7,6 +7,11 @@ use poem::{
 };
 use serde_json::json;
 use shared::{
+    admin::{
+        Acting,
+        roles::{Action, Role},
+    },
+    audit::{Actor, Source},
     auth::{
         api_keys::{self, ApiKey, KeyError, Scope},
         bearers::{Bearer, TokenError},
@@ -68,6 +73,16 @@ impl<'a> FromRequest<'a> for SignedIn {
     }
 }
 
+/// Whoever calls an operation that others may open too: somebody who logged in, or why not.
+pub(crate) struct MaybeSignedIn(pub(crate) Result<Bearer, Problem>);
+
+impl<'a> FromRequest<'a> for MaybeSignedIn {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let state: &SharedState = request.data().expect("the router gives every request the state");
+        Ok(Self(bearer(request, state)))
+    }
+}
+
 impl SignedIn {
     /// Demands that whoever calls proved not long ago who they are, see `auth.step_up_seconds`.
     ///
@@ -80,6 +95,58 @@ impl SignedIn {
             return Ok(());
         }
         Err(Problem::new(Code::ConfirmationRequired))
+    }
+}
+
+impl SignedIn {
+    /// Who does what this request asks for, and from where: for the audit log.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            actor: Actor::User(self.user_id),
+            ip: Some(self.ip.0),
+            request_id: Some(self.request.as_str().to_owned()),
+        }
+    }
+}
+
+/// Somebody on the staff, logged in. What they are is read for each request: no token says it. An
+/// operation that takes one answers 401 to strangers and 403 to everybody else.
+pub(crate) struct Staff {
+    /// Whose request it is.
+    pub(crate) caller: SignedIn,
+    /// What they are.
+    pub(crate) role: Role,
+}
+
+impl<'a> FromRequest<'a> for Staff {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let caller = SignedIn::from_request(request, body).await?;
+        let state: &SharedState = request.data().expect("the router gives every request the state");
+        let role = state.admin.role_of(caller.user_id).await.map_err(Problem::from)?;
+        let role = role.ok_or_else(|| Problem::new(Code::PermissionDenied))?;
+        Ok(Self { caller, role })
+    }
+}
+
+impl Staff {
+    /// Demands that their role may do this and, where it changes somebody's account, that they proved
+    /// not long ago who they are.
+    ///
+    /// # Errors
+    /// 403 otherwise.
+    pub(crate) async fn need(&self, state: &State, action: Action) -> Result<(), Problem> {
+        if !self.role.may(action) {
+            let (user, role) = (self.caller.user_id, self.role.as_str());
+            tracing::info!(user.id = user, role, ?action, "refused to staff");
+            return Err(Problem::new(Code::PermissionDenied));
+        }
+        if action.needs_recent_login() { self.caller.need_recent(state).await } else { Ok(()) }
+    }
+
+    /// For actions that ask the table of roles again, about whom they touch.
+    pub(crate) fn acting(&self) -> Acting {
+        let source = self.caller.source();
+        Acting { user_id: self.caller.user_id, role: self.role, source }
     }
 }
 

@@ -31,7 +31,18 @@ pub(crate) enum Since {
     Ago(TimeDelta),
 }
 
-fn since(text: &str) -> Result<Since, String> {
+impl Since {
+    /// The moment it is, `now`.
+    pub(crate) fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now - ago,
+        }
+    }
+}
+
+/// Reads a time or how long ago.
+pub(crate) fn since(text: &str) -> Result<Since, String> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(Since::At(at.to_utc()));
     }
@@ -53,10 +64,7 @@ fn since(text: &str) -> Result<Since, String> {
 /// When the database is away.
 pub(crate) async fn execute(config: &Config, command: GuardCommand) -> anyhow::Result<String> {
     let GuardCommand::List { since, limit } = command;
-    let since = match since {
-        Since::At(at) => at,
-        Since::Ago(ago) => SystemClock.now() - ago,
-    };
+    let since = since.at(SystemClock.now());
     let pool = db::connect(&config.database)?;
     let found = guard::list(&pool, since, limit).await.context("the decisions cannot be read")?;
     Ok(found.iter().map(describe).collect())

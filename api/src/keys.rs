@@ -1,4 +1,4 @@
-//! `api keys create|list|revoke`.
+//! `api keys create|list|revoke|rotate-signing`.
 
 use std::str::FromStr;
 
@@ -13,7 +13,9 @@ use shared::{
     db,
 };
 
-/// Looks at API keys, makes and ends them.
+use crate::signing_keys;
+
+/// Looks at API keys, makes and ends them; and the key that signs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make a key and print it, this once
@@ -36,6 +38,8 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..=36_500))]
         expires_in_days: Option<i64>,
     },
+    /// Print a new key that signs access tokens, and how to bring it in
+    RotateSigning,
     /// Every key, newest first
     List,
     /// End a key at once
@@ -79,6 +83,7 @@ pub(crate) async fn execute(config: &Config, command: KeysCommand) -> anyhow::Re
             let (id, key) = api_keys::create(&pool, &new, now, &mut rng).await?;
             Ok(format!("{key}\n\nThis is key {id}. It is not shown again; keep it in a safe.\n"))
         }
+        KeysCommand::RotateSigning => Ok(signing_keys::plan(config, now)),
         KeysCommand::List => {
             let keys = api_keys::list(&pool).await?;
             Ok(keys.iter().map(|key| describe(key, now)).collect())

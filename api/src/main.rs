@@ -1,5 +1,6 @@
 //! The `api` binary: serves HTTP, validates, commits, enqueues.
 
+mod audit;
 mod blocklist;
 mod caller;
 mod document;
@@ -16,6 +17,8 @@ mod middleware;
 mod router;
 mod routes;
 mod server;
+mod signing_keys;
+mod staff;
 mod state;
 mod timestamp;
 mod waiters;
@@ -58,7 +61,7 @@ enum Command {
         #[arg(long)]
         sandbox: bool,
     },
-    /// API keys, for programs that send texts
+    /// API keys, for programs that send texts, and the key that signs tokens
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Numbers that get no texts but codes
@@ -70,6 +73,12 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// Who is on the staff
+    #[command(subcommand)]
+    Staff(staff::StaffCommand),
+    /// Who did what to whose account
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Move accounts here from the Django packages, with their ids and passwords
     ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
@@ -127,6 +136,14 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Staff(command) => {
+            print(&staff::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Audit(command) => {
+            print(&audit::execute(&load()?, command).await?);
             Ok(())
         }
         Command::ImportDjango(command) => import::execute(&load()?, command).await,

@@ -6,7 +6,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, endpoint::make_
 use serde_json::json;
 use shared::{
     config::{Config, Mode},
-    sms::webhooks::PATH as WEBHOOKS_PATH,
+    sms::callbacks::PATH as CALLBACK_PATH,
 };
 
 use crate::{
@@ -28,8 +28,8 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
         .at("/openapi.yaml", fixed(document::yaml_text(&document), "application/yaml"));
     for prefix in &config.http.prefixes {
         routes = routes.nest(prefix, service());
-        if state.webhooks.is_some() {
-            let path = format!("{prefix}{WEBHOOKS_PATH}").replace('{', ":").replace('}', "");
+        if state.callbacks.is_some() {
+            let path = format!("{prefix}{CALLBACK_PATH}").replace('{', ":").replace('}', "");
             routes = routes.at(path, get(webhooks::receive).post(webhooks::receive));
         }
     }
@@ -62,7 +62,7 @@ fn edge(config: &Config) -> EdgeConfig {
     let served = &config.http.prefixes;
     let mut allowed = AllowedMethods::from_document(&document, DOCUMENTED_PREFIX, served);
     if config.sms.webhook_secret.is_some() {
-        allowed.add_undocumented(WEBHOOKS_PATH, &json!({"get": {}, "post": {}}), served);
+        allowed.add_undocumented(CALLBACK_PATH, &json!({"get": {}, "post": {}}), served);
     }
     EdgeConfig {
         allowed,

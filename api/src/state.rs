@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use secrecy::SecretSlice;
 use shared::{
+    admin::Admin,
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     clock::{SharedClock, SystemClock},
     config::Config,
     db, ids,
     limits::Limiter,
+    organizations::Organizations,
     otp::Otp,
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
     sessions::revocations::Revocations,
     sms::{
+        callbacks::Callbacks,
         inbound::Inbound,
         messages::Messages,
         providers::{self, SmsProvider},
         reports::Reports,
         templates::Templates,
-        webhooks::Webhooks,
     },
     webhooks::Outbox,
 };
@@ -37,13 +39,15 @@ pub(crate) struct State {
     pub(crate) messages: Messages,
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
+    pub(crate) admin: Admin,
+    pub(crate) organizations: Organizations,
     pub(crate) phones: PhoneRules,
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
     pub(crate) waiters: Waiters,
-    /// Empty while there are no webhooks: nothing is sent from here.
+    /// Empty while there are no callbacks: nothing is sent from here.
     pub(crate) providers: Vec<Arc<dyn SmsProvider>>,
-    pub(crate) webhooks: Option<Webhooks>,
+    pub(crate) callbacks: Option<Callbacks>,
     pub(crate) reports: Reports,
     pub(crate) inbound: Inbound,
 }
@@ -65,20 +69,26 @@ impl State {
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let revocations = Revocations::follow(pool.clone(), redis.clone(), clock.clone(), &config)?;
         let outbox = Outbox::new(&config.webhooks, clock.clone());
+        let admin = Admin::new(pool.clone(), clock.clone(), revocations.clone(), &config.auth);
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
         let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config.auth);
-        let webhooks = Webhooks::new(&config);
-        let told_by = |_: &Webhooks| providers::build_all(&config, &mut Vec::new());
+        let callbacks = Callbacks::new(&config);
+        let told_by = |_: &Callbacks| providers::build_all(&config, &mut Vec::new());
+        let messages = Messages::new(pool.clone(), clock.clone(), &config);
+        let organizations =
+            Organizations::new(pool.clone(), clock.clone(), messages.clone(), &config);
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
-            providers: webhooks.as_ref().map(told_by).unwrap_or_default(),
-            webhooks,
+            providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
+            callbacks,
             reports: Reports::new(pool.clone(), outbox.clone()),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
-            messages: Messages::new(pool.clone(), clock.clone(), &config),
+            messages,
+            organizations,
             templates: Templates::new(&config.sms),
             auth,
+            admin,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
                 redis.clone(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use shared::{
     config::Config,
-    sms::{providers, webhooks::Webhooks},
+    sms::{callbacks::Callbacks, providers},
 };
 
 /// What providers are told of this service.
@@ -22,16 +22,16 @@ pub(crate) enum WebhooksCommand {
 /// When webhooks are off.
 pub(crate) fn execute(config: &Config, command: &WebhooksCommand) -> anyhow::Result<String> {
     let WebhooksCommand::Urls = command;
-    let webhooks = Webhooks::new(config).context("webhooks are off: set sms.webhook_secret")?;
+    let callbacks = Callbacks::new(config).context("webhooks are off: set sms.webhook_secret")?;
     let mut text = String::new();
     for provider in providers::build_all(config, &mut Vec::new()) {
         let name = provider.name();
         match provider.webhook_answer() {
-            Some(_) => writeln!(text, "{name}  {}", webhooks.address(name))?,
+            Some(_) => writeln!(text, "{name}  {}", callbacks.address(name))?,
             None => writeln!(text, "{name}  tells nothing by itself")?,
         }
     }
-    if !webhooks.is_public() {
+    if !callbacks.is_public() {
         text.push_str("\nNobody outside reaches these: set http.public_url.\n");
     }
     Ok(text)

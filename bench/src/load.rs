@@ -122,6 +122,7 @@ fn connections_for(per_second: f64) -> usize {
         .unwrap_or(MOST_CONNECTIONS)
 }
 
+/// A load of a given length is what a run is.
 async fn measure(system: &System, board: &Board, span: Duration) -> Load {
     tokio::time::sleep(WARM_UP).await;
     let (begun, from, before) = (Instant::now(), board.now(), CpuClock::read(system));
@@ -205,6 +206,7 @@ impl Run {
             let at = Duration::from_secs_f64(crate::statistics::count(index) / per_second);
             let wait = at.saturating_sub(begun.elapsed());
             if !wait.is_zero() {
+                // Until the next request is due.
                 std::thread::sleep(wait);
             }
             if self.stop.load(Ordering::Relaxed) {

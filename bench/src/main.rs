@@ -55,6 +55,8 @@ pub(crate) enum Part {
     Bulk,
     /// Accepts with texts to many queued
     Backlog,
+    /// The check of an access token, alone and in a request
+    Bearer,
     /// Redis and a bare HTTP route
     Yardsticks,
 }

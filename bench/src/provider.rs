@@ -96,6 +96,7 @@ async fn serve_connection(mut stream: TcpStream, shared: Arc<Shared>) -> io::Res
         }
         let delay = shared.delay_ms.load(Ordering::Relaxed);
         if delay > 0 {
+            // How slow this provider is: what the part measures.
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
         match many {

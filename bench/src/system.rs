@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use shared::{
-    config::{Database, Mode, init_toml},
+    config::{Config, Database, Mode, init_toml},
     jobs::Queue,
     queue::QueueServer,
 };
@@ -115,6 +115,12 @@ impl System {
         })
     }
 
+    /// The configuration of Peyk's processes.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let file = std::fs::read_to_string(self.out.join("peyk.toml"))?;
+        Ok(Config::from_parts(Some(("peyk.toml", &file)), self.environment.iter().cloned())?)
+    }
+
     /// Starts the api, if it does not run, and gives its process id.
     pub(crate) async fn need_api(&mut self) -> anyhow::Result<u32> {
         let api = match self.api.take() {
@@ -188,6 +194,17 @@ impl System {
         Ok(sqlx::query_scalar(unsent).fetch_one(&self.pool).await?)
     }
 
+    /// Waits until every row may be pushed again: an accept marks its row as pushed for two
+    /// seconds, and no sweep looks at it before.
+    pub(crate) async fn wait_until_pushes_are_over(&self) -> anyhow::Result<()> {
+        let pushed = "SELECT EXISTS (SELECT FROM sms_messages WHERE pushed_until > now())";
+        while sqlx::query_scalar(pushed).fetch_one(&self.pool).await? {
+            // Between two looks.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
     /// Writes so many texts to many that are due, to numbers that are on no board.
     pub(crate) async fn queue_bulk(&self, texts: usize) -> anyhow::Result<()> {
         let sql = "INSERT INTO sms_messages
@@ -232,6 +249,7 @@ impl System {
             let said = || format!("{name} does not get ready; see {}", log.display());
             process.check_alive().with_context(said)?;
             anyhow::ensure!(Instant::now() < deadline, said());
+            // Between two looks.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         Ok(process)

@@ -85,6 +85,7 @@ pub(crate) async fn bare(clients: usize, span: Duration, out: &Path) -> anyhow::
     let arguments = ["bare", "--listen", &listen];
     let server = Process::start(&program, &arguments, &[], &out.join("bare.log"))?;
     while Connection::open(address).await.is_err() {
+        // Between two looks.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let deadline = Instant::now() + span;

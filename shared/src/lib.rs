@@ -3,6 +3,8 @@
 //! Modules are features (`otp`, `sms`, `users`, `sessions`, `auth`) or the ground they stand on
 //! (`config`, `db`, `queue`, `redis` …). Nothing here knows HTTP serving.
 
+pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod batch;
 pub mod clock;
@@ -11,12 +13,14 @@ pub mod db;
 pub mod device;
 pub mod events;
 pub mod fold;
+pub mod http_client;
 pub mod idempotency;
 pub mod ids;
 pub mod import;
 pub mod jobs;
 pub mod leases;
 pub mod limits;
+pub mod organizations;
 pub mod otp;
 pub mod phone;
 pub mod purge;

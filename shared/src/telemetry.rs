@@ -93,6 +93,11 @@ pub static OTP_SENDS: LazyLock<IntCounterVec> =
 /// Checked codes by result: accepted, refused, limited.
 pub static OTP_CHECKS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("peyk_otp_checks_total", "Checked codes by result.", &["result"]));
+/// Refresh tokens that somebody came with, by what came of them: rotated, repeated (the same successor
+/// again), imported (of the old system), refused, reused (the session was ended).
+pub static TOKEN_REFRESHES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_token_refreshes_total", "Refresh tokens by result.", &["result"])
+});
 /// Sends that broke a rule of the guard, by its mode, what became of them (passed, refused) and the
 /// rule; one that broke several counts once for each.
 pub static GUARD_DECISIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {

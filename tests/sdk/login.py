@@ -31,7 +31,7 @@ def sandbox_code(base: str, mobile_number: str) -> str:
             for message in json.load(answer)["results"]:
                 if message["code"]:
                     return str(message["code"])
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks: the inbox cannot be waited for
     raise SystemExit("no text arrived in the sandbox inbox")
 
 

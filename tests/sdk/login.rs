@@ -1,7 +1,10 @@
 //! Logs in with the generated Rust client: `login BASE MOBILE_NUMBER`. Every field used here is one
 //! the document promises.
 
-use std::{env, time::Duration};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use peyk_client::{
     apis::{
@@ -14,7 +17,8 @@ use peyk_client::{
 
 /// The code in the newest text to the number; the inbox is not part of the API.
 async fn sandbox_code(base: &str, mobile_number: &str) -> String {
-    for _ in 0..100 {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
         let url = format!("{base}/sandbox/messages/?mobile_number={mobile_number}");
         let inbox = reqwest::get(url).await.expect("the inbox answers").text().await;
         let inbox: serde_json::Value =
@@ -23,6 +27,7 @@ async fn sandbox_code(base: &str, mobile_number: &str) -> String {
         if let Some(code) = messages.filter_map(|message| message["code"].as_str()).next() {
             return code.to_owned();
         }
+        // Between two looks: the inbox cannot be waited for.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("no text arrived in the sandbox inbox");

@@ -14,6 +14,7 @@ async function sandboxCode(base: string, mobileNumber: string): Promise<string> 
     const inbox = (await (await fetch(url)).json()) as { results: { code: string | null }[] };
     const code = inbox.results.find((message) => message.code)?.code;
     if (code) return code;
+    // Between two looks: the inbox cannot be waited for.
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error("no text arrived in the sandbox inbox");

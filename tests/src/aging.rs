@@ -50,6 +50,22 @@ fn missing(age: f64, seconds: f64) -> f64 {
     if age < seconds { seconds - age } else { seconds }
 }
 
+/// Moves all sessions `seconds` into the past.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn pass_seconds_of_sessions(pool: &PgPool, seconds: u32) {
+    let moved =
+        "UPDATE sessions SET created_at = created_at - by, last_seen_at = last_seen_at - by,
+            authenticated_at = authenticated_at - by, expires_at = expires_at - by,
+            refresh_issued_at = refresh_issued_at - by,
+            refresh_expires_at = refresh_expires_at - by,
+            refresh_recent = array(SELECT at - by FROM unnest(refresh_recent) at)
+        FROM make_interval(secs => $1) AS by";
+    let moved = sqlx::query(moved).bind(f64::from(seconds)).execute(pool).await;
+    moved.expect("rows can be moved");
+}
+
 /// Makes every idempotency key a day older.
 ///
 /// # Panics

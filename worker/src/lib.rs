@@ -102,10 +102,10 @@ impl Environment {
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
         let outbox = Outbox::new(&config.webhooks, clock.clone());
-        let lease = config.sms.lease();
+        let (lease, quiet) = (config.sms.lease(), config.sms.quiet_hours);
         Ok(Self {
-            deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone()),
-            bulk_deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone()),
+            deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), None),
+            bulk_deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), quiet),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
             outbox,
@@ -187,4 +187,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::poll_provider_balances::JOB,
     cron::count_provider_hours::JOB,
     cron::purge_provider_hours::JOB,
+    cron::purge_revocations::JOB,
+    cron::purge_used_refresh_tokens::JOB,
+    cron::purge_audit_events::JOB,
+    cron::purge_ended_invitations::JOB,
 ];

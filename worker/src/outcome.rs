@@ -7,7 +7,7 @@ use shared::{
     jobs,
     sms::{
         MessageStatus,
-        deliveries::{Action, AttemptResult, Next, PastAttempt, Settlement},
+        deliveries::{self, Action, AttemptResult, Next, PastAttempt, Settlement},
         providers::{Lookup, Outcome, Rejection},
         routing::{self, Past},
     },
@@ -104,7 +104,7 @@ impl<'a> Situation<'a> {
                 (Next::Done(MessageStatus::Sent), None, provider_message_id.clone())
             }
             Outcome::Rejected { reason: Rejection::Recipient, code } => {
-                (Next::Done(MessageStatus::Failed), Some(code), None)
+                (self.end(MessageStatus::Failed, None), Some(code), None)
             }
             Outcome::Rejected { code, .. } => {
                 let next = self.try_again(provider, Past::ProviderRefused, None, rng);
@@ -132,7 +132,8 @@ impl<'a> Situation<'a> {
                 (AttemptResult::Found, None, provider_message_id.clone(), done)
             }
             Lookup::NotFound => {
-                (AttemptResult::NotFound, None, None, self.within_limits(Duration::ZERO))
+                let next = self.within_limits(Duration::ZERO, self.unresolved());
+                (AttemptResult::NotFound, None, None, next)
             }
             Lookup::Unsupported => (AttemptResult::Unsupported, None, None, Next::Resolve(None)),
             Lookup::Unavailable { code } => {
@@ -154,23 +155,33 @@ impl<'a> Situation<'a> {
     ) -> Next {
         let this = Some((provider, past));
         if self.next_provider(this).is_none() {
-            return Next::Done(MessageStatus::Failed);
+            return self.end(MessageStatus::Failed, None);
         }
         if routing::has_untried(self.available, &self.routed(this)) {
-            return self.within_limits(Duration::ZERO);
+            return self.within_limits(Duration::ZERO, None);
         }
         let pause = jobs::pause_after(self.attempts(), rng);
-        self.within_limits(after.map_or(pause, |wish| wish.max(pause)))
+        self.within_limits(after.map_or(pause, |wish| wish.max(pause)), None)
     }
 
-    fn within_limits(&self, pause: Duration) -> Next {
+    /// `not_found`: who has just said that it does not have the message.
+    fn within_limits(&self, pause: Duration, not_found: Option<&str>) -> Next {
         if self.exhausted() {
-            Next::Done(MessageStatus::Failed)
+            self.end(MessageStatus::Failed, not_found)
         } else if pause >= self.time_left {
-            Next::Done(MessageStatus::Expired)
+            self.end(MessageStatus::Expired, not_found)
         } else {
             Next::Retry(pause)
         }
+    }
+
+    /// The end of a message that nobody took, as far as anybody knows: an earlier send that nobody
+    /// could tell of may have carried it, and then it is not said to have failed.
+    fn end(&self, status: MessageStatus, not_found: Option<&str>) -> Next {
+        if deliveries::in_doubt(self.history, not_found) {
+            return Next::Resolve(None);
+        }
+        Next::Done(status)
     }
 
     /// This attempt included.
@@ -328,6 +339,31 @@ mod tests {
         assert_eq!(lookup(Lookup::NotFound).next, Next::Retry(Duration::ZERO));
         let history = [sent("a", AttemptResult::Unknown), asked("a", AttemptResult::NotFound)];
         assert_eq!(situation(&ORDER, &history).plan(), Plan::Send("b"));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_never_told_to_have_failed() {
+        let unknown = || sent("a", AttemptResult::Unknown);
+        let none = || asked("a", AttemptResult::NotFound);
+        let (failed, open) = (Next::Done(MessageStatus::Failed), Next::Resolve(None));
+        let refused = rejected(Rejection::Recipient);
+        // The second send is refused: the first may have arrived, unless its provider denies it.
+        let (one, denied) = ([unknown()], [unknown(), none()]);
+        assert_eq!(after(situation(&ORDER, &one), "b", &refused), open);
+        assert_eq!(after(situation(&ORDER, &denied), "b", &refused), failed);
+        // A denial is about what was sent before it.
+        let again = [unknown(), none(), unknown()];
+        assert_eq!(after(situation(&ORDER, &again), "b", &refused), open);
+        let time_left = Duration::ZERO;
+        let late = Situation { time_left, ..situation(&ORDER, &one) };
+        assert_eq!(after(late, "b", &later(Some(60))), open);
+        let not_found = |history: &[PastAttempt]| {
+            let late = Situation { time_left, ..situation(&ORDER, history) };
+            late.after_lookup(&Lookup::NotFound, &mut rand::rng()).next
+        };
+        assert_eq!(not_found(&one), Next::Done(MessageStatus::Expired));
+        // Only one of the two denies it.
+        assert_eq!(not_found(&[unknown(), sent("b", AttemptResult::Unknown)]), open);
     }
 
     #[test]

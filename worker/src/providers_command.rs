@@ -94,7 +94,8 @@ async fn views(env: &Environment) -> Result<Vec<View>, sqlx::Error> {
     let standings = standing::all(&env.pool).await?;
     let period = (now - TimeDelta::hours(1), now + TimeDelta::hours(1));
     let hour = learning::count(&env.pool, period, sms.price_rials).await?;
-    let day = learning::counted(&env.pool, now - TimeDelta::days(1)).await?;
+    let day = (now - TimeDelta::days(1), now);
+    let day = learning::since(&env.pool, day, sms.price_rials).await?;
     let names = env.provider_names();
     let view = |(at, name): (usize, &&str)| View {
         name: (*name).to_owned(),

@@ -27,7 +27,8 @@ mod tests {
     #[test]
     fn the_ends_of_a_list_are_null_and_there() {
         let schemas = &super::super::document()["components"]["schemas"];
-        for page in ["MessagePage", "InboundPage"] {
+        for page in ["MessagePage", "InboundPage", "StaffUserPage", "AuditPage", "OrganizationPage"]
+        {
             for name in super::NEIGHBOURS {
                 let schema = &schemas[page];
                 assert_eq!(schema["properties"][name]["nullable"], true, "{page}.{name}");

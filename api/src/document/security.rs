@@ -3,12 +3,16 @@
 use serde_json::{Map, Value, json};
 
 /// What opens the operations of a tag; each is enough.
-const OPENED_BY: [(&str, &[&str]); 4] = [
+const OPENED_BY: [(&str, &[&str]); 5] = [
     ("Messages", &["apiKey"]),
     ("Account", &["bearer"]),
     ("Sessions", &["bearer"]),
     ("Organizations", &["bearer"]),
+    ("Staff", &["bearer"]),
 ];
+
+/// Operations that an access token opens, and something in the body as well.
+const ALSO_OPENED_BY: [(&str, &str); 1] = [("logOut", "bearer")];
 
 /// Declares API keys and bearers, and demands them of the operations that need one.
 pub(super) fn add(document: &mut Value) {
@@ -31,6 +35,10 @@ pub(super) fn add(document: &mut Value) {
         let tags = operation["tags"].as_array().cloned().unwrap_or_default();
         for (_, schemes) in OPENED_BY.iter().filter(|(tag, _)| tags.iter().any(|is| is == tag)) {
             operation["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
+        }
+        let id = operation["operationId"].clone();
+        for (_, scheme) in ALSO_OPENED_BY.iter().filter(|(operation, _)| id == *operation) {
+            operation["security"] = json!([{ *scheme: [] }, {}]);
         }
     }
 }

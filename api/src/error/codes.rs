@@ -127,6 +127,23 @@ codes! {
         ["Idempotency key reused", "کلید تکراری"]
         ["This Idempotency-Key was used with another request.",
          "این Idempotency-Key با درخواست دیگری به کار رفته است."];
+    /// Another organization has the uname.
+    UnameTaken "uname_taken" CONFLICT
+        ["Uname taken", "شناسهٔ تکراری"]
+        ["organization with this uname already exists.", "سازمان دیگری این شناسه را دارد."];
+    /// The owner of an organization neither leaves nor is put out.
+    OwnerStays "owner_stays" CONFLICT
+        ["The owner stays", "مالک می‌ماند"]
+        ["The owner cannot leave: hand the organization over first, or delete it.",
+         "مالک نمی‌تواند سازمان را ترک کند؛ نخست آن را به عضو دیگری واگذار یا حذف کنید."];
+    /// The number has an open invitation to the organization.
+    AlreadyInvited "already_invited" CONFLICT
+        ["Already invited", "پیش‌تر دعوت شده"]
+        ["This mobile number is already invited.", "این شماره پیش‌تر دعوت شده است."];
+    /// There are as many as there may be. Argument: how many that is.
+    LimitReached "limit_reached" CONFLICT
+        ["Limit reached", "پایان ظرفیت"]
+        ["There cannot be more than {}.", "بیش از {} ممکن نیست."];
     /// The number wants no texts but codes.
     RecipientBlocked "recipient_blocked" CONFLICT
         ["Recipient blocked", "گیرندهٔ مسدود"]
@@ -169,6 +186,11 @@ codes! {
         ["Daily limit of the service", "سقف روزانهٔ سرویس"]
         ["No more messages are sent today. Expected available in {} seconds.",
          "امروز پیام دیگری ارسال نمی‌شود. لطفاً {} ثانیه صبر کنید."];
+    /// Somebody had their share of invitations for today. Argument: the seconds to wait.
+    DailyInvitationLimit "daily_invitation_limit" TOO_MANY_REQUESTS
+        ["Daily limit of invitations", "سقف روزانهٔ دعوت‌ها"]
+        ["You cannot invite anybody else today. Expected available in {} seconds.",
+         "امروز نمی‌توانید کس دیگری را دعوت کنید. لطفاً {} ثانیه صبر کنید."];
     /// The guard against pumping takes the send for abuse; it never says why.
     SendRefused "send_refused" TOO_MANY_REQUESTS
         ["Sending refused", "ارسال انجام نشد"]

@@ -62,7 +62,6 @@ impl Fields {
 
     /// A whole number that must be there, also as a string and in Persian digits. `None` means an
     /// error was recorded.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the operations that take numbers"))]
     pub(crate) fn integer(&mut self, name: &'static str) -> Option<i64> {
         let value = self.required(name)?;
         self.check_integer(name, &value)

@@ -1,11 +1,15 @@
 //! Operations: one file per noun. A handler parses, calls one action and answers.
 
+pub(crate) mod admin;
 pub(crate) mod authenticate;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
+pub(crate) mod organizations;
 pub(crate) mod otp;
+pub(crate) mod paging;
 pub(crate) mod sandbox;
+pub(crate) mod tokens;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
@@ -26,9 +30,14 @@ fn operations() -> impl OpenApi {
     (
         otp::OtpApi,
         authenticate::AuthenticateApi,
+        tokens::TokenApi,
         me::MeApi,
         messages::MessageApi,
         messages::InboundApi,
+        organizations::OrganizationApi,
+        organizations::MemberApi,
+        organizations::InvitationApi,
+        admin::AdminApi,
     )
 }
 
@@ -42,10 +51,16 @@ pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
 pub(crate) enum Tag {
     /// Log in with a phone number and a one-time code.
     Authentication,
+    /// What becomes of the tokens of a login: refreshed, checked, ended.
+    Tokens,
     /// One's own account; with the access token of a login.
     Account,
     /// Send text messages and see what became of them; with an API key.
     Messages,
+    /// What several people run together; with the access token of a login.
+    Organizations,
+    /// People's accounts and the audit log; with the access token of somebody on the staff.
+    Staff,
 }
 
 /// Reads the phone number of a request.

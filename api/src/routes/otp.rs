@@ -257,10 +257,15 @@ async fn send_once(
     mut asked: Asked,
     measured: &Measured,
 ) -> Result<(SendOtpResponse, Repeated), Problem> {
+    let mut asks = limits::otp_send_ip(&state.config.limits, asked.ip.0);
+    if asked.keyed.is_some() {
+        // Whoever asks too often is refused before the database is asked about ever new keys.
+        measured.ask(state, &std::mem::take(&mut asks)).await?;
+    }
     if let Some(earlier) = earlier(state, &mut asked).await? {
         return Ok((earlier, Repeated(true)));
     }
-    match send(state, &asked, measured).await {
+    match send(state, &asked, asks, measured).await {
         Err(problem) if idempotency::may_be_a_repeat(&problem) => {
             let earlier = earlier(state, &mut asked).await?.ok_or(problem)?;
             Ok((earlier, Repeated(true)))
@@ -284,15 +289,16 @@ async fn earlier(state: &State, asked: &mut Asked) -> Result<Option<SendOtpRespo
     answer(state, Sent { request_id, expires_in, resend_after }, status).map(Some)
 }
 
+/// Sends, when the address's share (if it was not asked for yet) and the number's allow it.
 async fn send(
     state: &State,
     asked: &Asked,
+    mut asks: Vec<Ask>,
     measured: &Measured,
 ) -> Result<SendOtpResponse, Problem> {
-    let Asked { phone, ip, wait, .. } = asked;
+    let Asked { phone, wait, .. } = asked;
     let limits = &state.config.limits;
     let (policy, number) = limits::otp_send_target(limits, phone);
-    let mut asks = limits::otp_send_ip(limits, ip.0);
     // Only accepted sends count for the number, so they are paid for afterwards: the cool-down
     // keeps a second one from getting between. Without a cool-down nothing does.
     let pays_later = state.config.otp.resend_after() > Duration::ZERO;

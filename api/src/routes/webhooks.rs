@@ -50,7 +50,7 @@ fn find<'a>(
     name: &str,
     secret: &str,
 ) -> Option<(&'a dyn SmsProvider, WebhookAnswer)> {
-    let is_secret = state.webhooks.as_ref()?.is_secret(name, secret);
+    let is_secret = state.callbacks.as_ref()?.is_secret(name, secret);
     let provider = state.providers.iter().find(|provider| provider.name() == name);
     let provider = provider.filter(|_| is_secret)?;
     Some((provider.as_ref(), provider.webhook_answer()?))

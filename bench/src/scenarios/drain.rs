@@ -17,8 +17,6 @@ use crate::{
 
 /// How long the slow provider takes.
 const SLOW: Duration = Duration::from_millis(150);
-/// An accept marks its row as pushed for two seconds: no sweep looks at it before.
-const PUSHED: Duration = Duration::from_millis(2_100);
 /// Longest wait for the backlog.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -108,7 +106,7 @@ async fn drain(options: &Options, system: &mut System, case: &Case) -> anyhow::R
     let board = system.clear(jobs, 1, case.delay).await?;
     system.need_api().await?;
     load::fill(system, &board).await?;
-    tokio::time::sleep(PUSHED).await;
+    system.wait_until_pushes_are_over().await?;
     if !case.redis {
         system.forget_redis().await?;
     }
@@ -138,6 +136,7 @@ async fn watch(system: &System, board: &Arc<Board>) -> anyhow::Result<u64> {
             return Ok(longest);
         }
         anyhow::ensure!(Instant::now() < deadline, "only {called} texts handed over in time");
+        // Between two samples of the list.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

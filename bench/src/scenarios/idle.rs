@@ -29,6 +29,7 @@ pub(crate) async fn measure(options: &Options, system: &mut System) -> anyhow::R
     let api = system.need_api().await?;
     let worker = system.start_worker(&[]).await?;
     let pause = Duration::from_secs(options.idle_seconds);
+    // Doing nothing for so long is what is measured.
     tokio::time::sleep(pause).await;
     let (api_mb, worker_mb) = (resident_mb(api), resident_mb(worker));
     let anonymous_mb = (anonymous_mb(api), anonymous_mb(worker));
@@ -54,6 +55,7 @@ impl Idle {
         system: &mut System,
         report: &mut Report,
     ) -> anyhow::Result<()> {
+        // The processes come to rest.
         tokio::time::sleep(Duration::from_secs(options.idle_seconds)).await;
         let (api, worker) = system.pids();
         let api_after = resident_mb(api.context("the api runs")?);

@@ -103,6 +103,7 @@ async fn constant(
 async fn last_texts(system: &System, board: &Arc<Board>) -> anyhow::Result<()> {
     let waited = async {
         while board.answered().1 > 0 || system.unsent().await? > 0 {
+            // Between two looks.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::Ok(())

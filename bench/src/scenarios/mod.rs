@@ -2,6 +2,7 @@
 
 mod accept;
 mod backlog;
+mod bearer;
 mod bulk;
 mod drain;
 mod idle;
@@ -37,6 +38,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Backlog) {
         backlog::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Bearer) {
+        bearer::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

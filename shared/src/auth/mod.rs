@@ -1,23 +1,27 @@
 //! Logging in: a right code becomes an account, a session and tokens.
 
+use chrono::TimeDelta;
 use rand::Rng;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    batch::WriteError,
+    batch::{Batcher, WriteError},
     clock::SharedClock,
     config,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
-    sessions::{self, Lifetimes, Method, NewSession, Origin, Session},
+    sessions::{self, Lifetimes, Method, NewSession, Origin, Session, rotation::Rotate},
     users::{self, User},
     webhooks::Outbox,
 };
 
 pub mod api_keys;
 pub mod bearers;
+pub mod legacy;
+pub mod refresh;
 mod store;
 pub mod tokens;
+mod verify;
 
 use bearers::Bearers;
 use tokens::TokenPair;
@@ -30,6 +34,8 @@ pub struct Auth {
     otp: Otp,
     bearers: Bearers,
     lifetimes: Lifetimes,
+    grace: TimeDelta,
+    rotations: Batcher<Rotate>,
     outbox: Outbox,
 }
 
@@ -93,7 +99,9 @@ impl Auth {
         outbox: Outbox,
         config: &config::Auth,
     ) -> Self {
-        Self { pool, clock, otp, bearers, lifetimes: Lifetimes::new(config), outbox }
+        let rotations = Batcher::start(Rotate, &pool, 1);
+        let (lifetimes, grace) = (Lifetimes::new(config), refresh::grace(config));
+        Self { pool, clock, otp, bearers, lifetimes, grace, rotations, outbox }
     }
 
     /// Who calls: the check of access tokens.

@@ -1,7 +1,7 @@
-//! All SQL of the `api_keys` table.
+//! All SQL of the `api_keys` and `used_refresh_tokens` tables.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, types::ipnetwork::IpNetwork};
+use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
 
 use super::api_keys::{ApiKey, NewApiKey, Scope};
 
@@ -118,3 +118,35 @@ pub(super) async fn revoke_api_key(
     .await?;
     Ok(revoked.rows_affected() == 1)
 }
+
+/// `false`: it was there. Waits for a transaction that is about to take the same one.
+pub(super) async fn spend_refresh_token(
+    connection: &mut PgConnection,
+    fingerprint: &[u8],
+    expires_at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let spent = sqlx::query!(
+        "INSERT INTO used_refresh_tokens (fingerprint, expires_at) VALUES ($1, $2)
+         ON CONFLICT (fingerprint) DO NOTHING",
+        fingerprint,
+        expires_at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(spent.rows_affected() == 1)
+}
+
+pub(super) async fn is_refresh_token_spent(
+    pool: &PgPool,
+    fingerprint: &[u8],
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM used_refresh_tokens WHERE fingerprint = $1) AS "spent!""#,
+        fingerprint,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+crate::purge_table!(pub(super) purge_used_refresh_tokens, count_used_refresh_tokens,
+    "used_refresh_tokens", "expires_at", "");

@@ -9,13 +9,16 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, jwk::Jwk};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::{
     config::{self, SigningKey},
     ids,
     sessions::Session,
 };
+
+/// For how long others may keep a copy of the public keys.
+pub const KEYS_FRESH_SECONDS: u32 = 300;
 
 /// What a login gives the client.
 pub struct TokenPair {
@@ -61,10 +64,38 @@ struct Claims<'a> {
     jti: String,
     user_id: String,
     sid: String,
+    /// Of refresh tokens alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+}
+
+/// The public keys, for `/.well-known/jwks.json`.
+#[derive(Debug)]
+pub struct KeySet {
+    /// The document.
+    pub json: String,
+    /// Another one for another document.
+    pub tag: String,
+}
+
+/// What checks the tokens of one key, for its one algorithm.
+pub(super) struct VerifyingKey {
+    pub(super) key: DecodingKey,
+    pub(super) algorithm: Algorithm,
+    /// When it checks none any more, Unix seconds.
+    pub(super) until: Option<i64>,
+}
+
+/// What checks the refresh tokens of the system Peyk replaces.
+pub(super) struct LegacyKey {
+    pub(super) key: DecodingKey,
+    /// When none is accepted any more, Unix seconds.
+    pub(super) until: i64,
+    pub(super) user_id_claim: String,
 }
 
 /// Makes tokens.
@@ -72,10 +103,11 @@ pub struct Tokens {
     header: Header,
     signing_key: EncodingKey,
     public_keys: Vec<Jwk>,
-    /// By `kid`, each for its one algorithm.
-    pub(super) verifying_keys: HashMap<String, (DecodingKey, Algorithm)>,
+    /// By `kid`.
+    pub(super) verifying_keys: HashMap<String, VerifyingKey>,
     refresh_key: EncodingKey,
-    pub(super) refresh_verifying_key: (DecodingKey, Algorithm),
+    pub(super) refresh_verifying_key: VerifyingKey,
+    pub(super) legacy: Option<LegacyKey>,
     refresh_secret: SecretSlice<u8>,
     access_ttl_seconds: i64,
     pub(super) issuer: Option<String>,
@@ -110,7 +142,8 @@ impl Tokens {
                 let secret = key.secret.as_ref().map_or("", |secret| secret.expose_secret());
                 DecodingKey::from_secret(secret.as_bytes())
             };
-            verifying_keys.insert(id.clone(), (verifying, algorithm));
+            let until = key.verify_until.map(|until| until.timestamp());
+            verifying_keys.insert(id.clone(), VerifyingKey { key: verifying, algorithm, until });
             if *id == config.signing_key {
                 signing = Some((encoding, algorithm));
             }
@@ -126,7 +159,16 @@ impl Tokens {
             public_keys,
             verifying_keys,
             refresh_key: EncodingKey::from_secret(&refresh_secret),
-            refresh_verifying_key: (DecodingKey::from_secret(&refresh_secret), Algorithm::HS256),
+            refresh_verifying_key: VerifyingKey {
+                key: DecodingKey::from_secret(&refresh_secret),
+                algorithm: Algorithm::HS256,
+                until: None,
+            },
+            legacy: config.legacy_refresh.as_ref().map(|legacy| LegacyKey {
+                key: DecodingKey::from_secret(legacy.secret.expose_secret().as_bytes()),
+                until: legacy.until.timestamp(),
+                user_id_claim: legacy.user_id_claim.clone(),
+            }),
             refresh_secret: SecretSlice::from(refresh_secret),
             access_ttl_seconds: i64::from(config.access_ttl_seconds),
             issuer: config.issuer.clone(),
@@ -134,9 +176,21 @@ impl Tokens {
         })
     }
 
-    /// The public keys, for `/.well-known/jwks.json`.
-    pub fn public_keys(&self) -> &[Jwk] {
-        &self.public_keys
+    /// The public keys that check tokens at this moment, as RFC 7517 writes them.
+    pub fn key_set(&self, now: DateTime<Utc>) -> KeySet {
+        let json = serde_json::json!({ "keys": self.public_keys(now) }).to_string();
+        let tag = ids::hex(&Sha256::digest(json.as_bytes())[..16]);
+        KeySet { json, tag }
+    }
+
+    /// Symmetric keys are never among them.
+    pub(super) fn public_keys(&self, now: DateTime<Utc>) -> Vec<&Jwk> {
+        let ended = |id: &String| {
+            let until = self.verifying_keys.get(id).and_then(|key| key.until);
+            until.is_some_and(|until| until <= now.timestamp())
+        };
+        let is_over = |jwk: &Jwk| jwk.common.key_id.as_ref().is_some_and(ended);
+        self.public_keys.iter().filter(|jwk| !is_over(jwk)).collect()
     }
 
     /// A new access token and the session's current refresh token.
@@ -144,13 +198,15 @@ impl Tokens {
         TokenPair { access: self.access(session, now, rng), refresh: self.refresh(session) }
     }
 
+    /// It never outlives its session.
     fn access(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> String {
         let issued = now.timestamp();
+        let ends = session.refresh_expires_at.timestamp();
         let claims = self.claims(
             TokenType::Access,
             session,
             issued,
-            issued + self.access_ttl_seconds,
+            ends.min(issued + self.access_ttl_seconds),
             ids::random_handle(rng),
         );
         jsonwebtoken::encode(&self.header, &claims, &self.signing_key)
@@ -195,6 +251,7 @@ impl Tokens {
             jti,
             user_id: session.user_id.to_string(),
             sid: session.id.to_string(),
+            generation: (token_type == TokenType::Refresh).then_some(session.refresh_generation),
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
         }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// Which accounts log in, and how their tokens are signed.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +21,10 @@ pub struct Auth {
     /// Seconds after which a session has ended however often it is refreshed. Default 7776000
     /// (90 days).
     pub session_ttl_seconds: u32,
+    /// Seconds for which a refresh token that was used already is answered with the tokens that took
+    /// its place, because the first answer may be lost. After that its use ends the session. 0 to
+    /// 60. Default 30.
+    pub refresh_grace_seconds: u32,
     /// Seconds for which proving who one is (a login, `me/confirm/`) counts as recent, for what needs
     /// that. Default 600.
     pub step_up_seconds: u32,
@@ -35,6 +40,8 @@ pub struct Auth {
     pub audience: Option<String>,
     /// Milliseconds every failed login takes at least, whatever failed. Default 50.
     pub failure_floor_ms: u64,
+    /// The refresh tokens of the system Peyk replaces. `None` (default): none are accepted.
+    pub legacy_refresh: Option<LegacyRefresh>,
 }
 
 impl Default for Auth {
@@ -44,6 +51,7 @@ impl Default for Auth {
             access_ttl_seconds: 300,
             refresh_ttl_seconds: 86_400,
             session_ttl_seconds: 7_776_000,
+            refresh_grace_seconds: 30,
             step_up_seconds: 600,
             signing_key: String::new(),
             keys: BTreeMap::new(),
@@ -51,6 +59,7 @@ impl Default for Auth {
             issuer: None,
             audience: None,
             failure_floor_ms: 50,
+            legacy_refresh: None,
         }
     }
 }
@@ -83,6 +92,40 @@ pub struct SigningKey {
     /// For `HS256`: at least 32 bytes, taken as they are (UTF-8), as Django takes its
     /// `SECRET_KEY`.
     pub secret: Option<SecretString>,
+    /// When its tokens are refused and it is published no more: the end of the overlap after another
+    /// key signs. `None` (default): as long as it is there.
+    #[serde(deserialize_with = "optional_moment")]
+    pub verify_until: Option<DateTime<Utc>>,
+}
+
+/// Refresh tokens of djangorestframework-simplejwt (HS256), each exchanged once for a session here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LegacyRefresh {
+    /// What the old system signed with (`SIGNING_KEY`, by default `SECRET_KEY`): at least 32 bytes,
+    /// taken as they are.
+    pub secret: SecretString,
+    /// When none is accepted any more.
+    #[serde(deserialize_with = "moment")]
+    pub until: DateTime<Utc>,
+    /// The claim that names the account (`USER_ID_CLAIM`). Default `user_id`.
+    #[serde(default = "user_id_claim")]
+    pub user_id_claim: String,
+}
+
+fn user_id_claim() -> String {
+    "user_id".to_owned()
+}
+
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = |_| D::Error::custom("must be a time such as 2027-01-31T20:30:00Z");
+    Ok(DateTime::parse_from_rfc3339(&text).map_err(wrong)?.to_utc())
+}
+
+fn optional_moment<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
+    moment(deserializer).map(Some)
 }
 
 /// How a token is signed.

@@ -55,7 +55,10 @@ fn random_key(rng: &mut impl CryptoRng) -> String {
 }
 
 /// A random P-256 private key, PKCS#8 in PEM.
-fn random_signing_key(rng: &mut impl CryptoRng) -> String {
+///
+/// # Panics
+/// Never.
+pub fn random_signing_key(rng: &mut impl CryptoRng) -> String {
     loop {
         let mut bytes = [0; 32];
         rng.fill_bytes(&mut bytes);
@@ -92,17 +95,19 @@ mod tests {
 
     /// `Debug`'s lines as paths, from its indentation: `http`, `http.wait_ms` …
     fn fields(shown: &str) -> Vec<String> {
-        let mut path: Vec<&str> = Vec::new();
+        let mut path: Vec<(usize, &str)> = Vec::new();
         let mut fields = Vec::new();
         for line in shown.lines() {
             let depth = line.chars().take_while(|char| *char == ' ').count() / 4;
             let Some((name, _)) = line.trim().split_once(": ") else {
                 continue;
             };
-            path.truncate(depth - 1);
-            path.push(name.trim_matches('"'));
+            // An option is one deeper than what it holds.
+            path.retain(|(above, _)| *above < depth);
+            path.push((depth, name.trim_matches('"')));
             if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
-                fields.push(path.join("."));
+                let names: Vec<_> = path.iter().map(|(_, name)| *name).collect();
+                fields.push(names.join("."));
             }
         }
         fields
@@ -149,6 +154,7 @@ mod tests {
             // Of the two kinds of key each has its own secret; rates are written as one string.
             let field = field.replace("django.private_key", "k1.private_key");
             let field = field.replace("k1.secret", "django.secret");
+            let field = field.replace("k1.verify_until", "django.verify_until");
             let field = field.trim_end_matches(".count").trim_end_matches(".seconds").to_owned();
             let found = field.split('.').try_fold(&written, |value, key| value.get(key));
             assert!(found.is_some(), "{field}");
@@ -179,10 +185,15 @@ mod tests {
                 "#[auth",
                 "#secret",
                 "#algorithm = \"HS256",
+                "#verify_until",
+                "#until",
+                "#user_id_claim",
                 "#[sms",
                 "#text",
                 "#variables",
                 "#kavenegar",
+                "#melipayamak",
+                "#megafon",
                 "#templates",
                 "#numbers",
                 "#webhook_secret",
@@ -206,7 +217,11 @@ mod tests {
         let text = uncommented(&init_toml(Mode::Production));
         let errors = load(&text).unwrap_err().0;
         let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
-        let placeholders = ["auth.keys.django.secret", "webhooks.endpoints.shop.secrets"];
+        let placeholders = [
+            "auth.legacy_refresh.secret",
+            "auth.keys.django.secret",
+            "webhooks.endpoints.shop.secrets",
+        ];
         assert_eq!(paths, placeholders, "{errors:?}");
     }
 

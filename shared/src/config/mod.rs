@@ -11,12 +11,14 @@
 //! Everything wrong is named at once, with its path and where it came from, never with its value:
 //! see [`ConfigErrors`]. [`init_toml`] writes a complete file.
 
+mod audit;
 mod auth;
 mod error;
 mod guard;
 mod http;
 mod init;
 mod names;
+mod organizations;
 mod otp;
 mod parse;
 mod process;
@@ -37,11 +39,13 @@ use serde::Deserialize;
 pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
-    auth::{Algorithm, Auth, SigningKey, decode_key},
+    audit::Audit,
+    auth::{Algorithm, Auth, LegacyRefresh, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,
-    init::{example_toml, init_toml},
+    init::{example_toml, init_toml, random_signing_key},
+    organizations::Organizations,
     otp::{Cooldown, Limits, Otp, Phone},
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
@@ -89,6 +93,10 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// Against pumping.
     pub guard: Guard,
+    /// The log of who did what.
+    pub audit: Audit,
+    /// What several people run together.
+    pub organizations: Organizations,
 }
 
 /// Whether anything outside is real.

@@ -101,7 +101,8 @@ pub struct SmsTemplate {
     /// the text.
     #[serde(deserialize_with = "optional_name")]
     pub name: Option<String>,
-    /// Names or ids of it by provider (a name of `sms.providers`).
+    /// Names or ids of it by provider (a name of `sms.providers`). Twilio, MegaFon and SMS Aero have
+    /// no templates: there it is a text of its own, with `{variable}`s.
     #[serde(deserialize_with = "names")]
     pub providers: BTreeMap<String, String>,
 }

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod revocations;
+pub mod rotation;
 mod store;
 
 /// Where a session comes from, as far as the request tells.
@@ -241,4 +242,23 @@ pub async fn purge(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
 /// When the database is away.
 pub async fn count_ended(pool: &PgPool, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     store::count_ended(pool, before).await
+}
+
+/// Deletes revocations that nobody needs to know of any more, one slice.
+///
+/// # Errors
+/// When the database is away.
+pub async fn purge_revocations(pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
+    store::purge_revocations(pool, slice).await
+}
+
+/// How many revocations were over before `before`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_old_revocations(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    store::count_old_revocations(pool, before).await
 }

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
 
-use super::{Ending, NewSession, Session, Which};
+use super::{
+    Ending, NewSession, Session, Which,
+    rotation::{Presented, Rotation, Standing},
+};
 
 pub(super) async fn insert(
     connection: &mut PgConnection,
@@ -115,3 +118,83 @@ pub(super) async fn look(
 
 crate::purge_table!(pub(super) purge, count_ended, "sessions",
     "least(refresh_expires_at, revoked_at)", "");
+
+crate::purge_table!(pub(super) purge_revocations, count_old_revocations, "revocations",
+    "expires_at", "");
+
+/// Replaces those refresh tokens that are current, in sessions and accounts that go on, and gives the
+/// sessions with their new ones. Locks the sessions' rows: whoever ends one comes before or after.
+/// A new token ends as [`super::Lifetimes::refresh_end`] says.
+pub(super) async fn rotate(
+    connection: &mut PgConnection,
+    rotations: &[Rotation],
+) -> Result<Vec<Session>, sqlx::Error> {
+    let of = |id: fn(&Presented) -> i64| -> Vec<i64> {
+        rotations.iter().map(|rotation| id(&rotation.presented)).collect()
+    };
+    let at = |time: fn(&Rotation) -> DateTime<Utc>| -> Vec<DateTime<Utc>> {
+        rotations.iter().map(time).collect()
+    };
+    let generations: Vec<_> = rotations.iter().map(|it| it.presented.generation).collect();
+    sqlx::query_as!(
+        Session,
+        r#"UPDATE sessions s SET
+               refresh_generation = s.refresh_generation + 1,
+               refresh_issued_at = r.at,
+               refresh_expires_at = least(r.idle_until, s.expires_at),
+               refresh_recent = array(
+                   SELECT recent.at FROM unnest(s.refresh_recent) AS recent(at)
+                   WHERE recent.at > r.grace_from ORDER BY recent.at DESC LIMIT 31) || r.at,
+               last_seen_at = greatest(s.last_seen_at, r.at)
+           FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::timestamptz[],
+                   $5::timestamptz[], $6::timestamptz[])
+               AS r(session_id, user_id, generation, at, idle_until, grace_from)
+           JOIN users u ON u.id = r.user_id AND u.is_active AND u.erased_at IS NULL
+           WHERE s.id = r.session_id AND s.user_id = r.user_id
+             AND s.refresh_generation = r.generation
+             AND s.revoked_at IS NULL AND s.refresh_expires_at > r.at
+           RETURNING s.id, s.user_id, s.refresh_generation, s.refresh_issued_at,
+               s.refresh_expires_at"#,
+        &of(|it| it.session_id),
+        &of(|it| it.user_id),
+        &generations,
+        &at(|it| it.at),
+        &at(|it| it.idle_until),
+        &at(|it| it.grace_from),
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn standing(
+    pool: &PgPool,
+    presented: &Presented,
+    grace_from: DateTime<Utc>,
+) -> Result<Option<Standing>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT s.id, s.user_id, s.refresh_generation, s.refresh_issued_at, s.refresh_expires_at,
+               s.revoked_at IS NOT NULL AS "is_revoked!",
+               u.is_active AND u.erased_at IS NULL AS "is_active!",
+               (SELECT count(*) FROM unnest(s.refresh_recent) AS recent(at)
+                WHERE recent.at > $3) AS "recent!"
+           FROM sessions s JOIN users u ON u.id = s.user_id
+           WHERE s.id = $1 AND s.user_id = $2"#,
+        presented.session_id,
+        presented.user_id,
+        grace_from,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Standing {
+        session: Session {
+            id: row.id,
+            user_id: row.user_id,
+            refresh_generation: row.refresh_generation,
+            refresh_issued_at: row.refresh_issued_at,
+            refresh_expires_at: row.refresh_expires_at,
+        },
+        is_revoked: row.is_revoked,
+        is_active: row.is_active,
+        recent: row.recent,
+    }))
+}

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     batch::{BatchWrite, Batcher, WriteError},
     clock::SharedClock,
-    config::Quiet,
+    config::{Quiet, QuietHours},
     jobs::{Backlog, RowId, Tidied},
     phone::PhoneNumber,
     purge::{Purged, Slice},
@@ -51,6 +51,25 @@ pub struct Claim {
     pub blocked: bool,
     /// Earlier attempts, oldest first.
     pub history: Vec<PastAttempt>,
+}
+
+impl Claim {
+    /// See [`in_doubt`].
+    pub fn is_in_doubt(&self) -> bool {
+        in_doubt(&self.history, None)
+    }
+}
+
+/// Whether some send may have carried the text although nobody knows. Only the provider's own word
+/// that it has nothing rules that out, as `not_found` says now.
+pub fn in_doubt(history: &[PastAttempt], not_found: Option<&str>) -> bool {
+    history.iter().enumerate().any(|(at, past)| {
+        let is_open = past.action == Action::Send && past.result == AttemptResult::Unknown;
+        let denied = history[at..].iter().any(|later| {
+            later.result == AttemptResult::NotFound && later.provider == past.provider
+        });
+        is_open && !denied && not_found != Some(past.provider.as_str())
+    })
 }
 
 /// One earlier attempt of a message.
@@ -196,10 +215,17 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Over one database, with leases of this length; ends go to the outbox.
-    pub fn new(pool: &PgPool, clock: SharedClock, lease: Duration, outbox: Outbox) -> Self {
+    /// Over one database, with leases of this length; ends go to the outbox. In `quiet_hours` a
+    /// message is only claimed to be asked about.
+    pub fn new(
+        pool: &PgPool,
+        clock: SharedClock,
+        lease: Duration,
+        outbox: Outbox,
+        quiet_hours: Option<QuietHours>,
+    ) -> Self {
         Self {
-            claims: Batcher::start(Claims { clock, lease }, pool, 1),
+            claims: Batcher::start(Claims { clock, lease, quiet_hours }, pool, 1),
             starts: Batcher::start(Starts { lease }, pool, 1),
             settlements: Batcher::start(Settlements { outbox }, pool, 1),
         }
@@ -259,6 +285,7 @@ pub(super) struct Settle {
 struct Claims {
     clock: SharedClock,
     lease: Duration,
+    quiet_hours: Option<QuietHours>,
 }
 
 /// A call may begin late, after a look-up or behind others of its group: the lease is made to
@@ -293,7 +320,9 @@ impl BatchWrite for Claims {
         connection: &mut PgConnection,
         ids: &[i64],
     ) -> Result<Vec<Option<Claim>>, sqlx::Error> {
-        let mut claims = store::claim(connection, ids, self.lease, self.clock.now()).await?;
+        let now = self.clock.now();
+        let quiet = self.quiet_hours.is_some_and(|hours| hours.at(now).is_some());
+        let mut claims = store::claim(connection, ids, self.lease, now, quiet).await?;
         Ok(ids.iter().map(|id| claims.remove(id)).collect())
     }
 }
@@ -381,8 +410,8 @@ pub async fn postpone(pool: &PgPool, claim: &Claim, pause: Duration) -> Result<(
     store::postpone(pool, claim.id, claim.attempt, pause).await
 }
 
-/// Expires dead rows and takes back lost leases; `on_expired` is told the idempotency key of each
-/// code that died. A text to many does not expire in quiet hours through which it waits. Bounded;
+/// Ends rows whose life is over and takes back lost leases; `on_expired` is told the idempotency key
+/// of each code that surely nobody got. A text to many does not expire in quiet hours through which it waits. Bounded;
 /// the next sweep goes on.
 ///
 /// # Errors
@@ -429,6 +458,20 @@ pub async fn take_due(
     now: DateTime<Utc>,
 ) -> Result<Vec<RowId>, sqlx::Error> {
     let due = store::take_due(pool, kind, room, now).await?;
+    Ok(due.into_iter().map(RowId).collect())
+}
+
+/// As [`take_due`], but only those that are to be asked about: for quiet hours.
+///
+/// # Errors
+/// When the database is away.
+pub async fn take_unknown(
+    pool: &PgPool,
+    kind: MessageKind,
+    room: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<RowId>, sqlx::Error> {
+    let due = store::take_unknown(pool, kind, room, now).await?;
     Ok(due.into_iter().map(RowId).collect())
 }
 

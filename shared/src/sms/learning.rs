@@ -1,6 +1,8 @@
 //! What is learnt about providers: how each treats our texts, hour by hour, and whether codes that
 //! it carries are used. Counted from the rows that sending writes anyway.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use sqlx::PgPool;
 
@@ -18,6 +20,10 @@ const CHANGES_FOR: TimeDelta = TimeDelta::hours(8);
 const SETTLES_WITHIN: TimeDelta = TimeDelta::hours(1);
 /// Minutes of an hour in which that of [`CHANGES_FOR`] is counted again: once an hour will do.
 const THOROUGH_MINUTES: u32 = 5;
+
+/// Calls that one statement counts: it ends long before statements are given up, however many an
+/// hour has.
+pub const SLICE_CALLS: i64 = 20_000;
 
 /// One provider's calls for one kind of text in one hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +121,58 @@ pub async fn count(
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     price_rials: u64,
 ) -> Result<Vec<Hour>, sqlx::Error> {
-    let price = i64::try_from(price_rials).unwrap_or(i64::MAX);
-    store::count_calls(pool, (from, to), price).await
+    let mut counting = Counting::of((from, to), price_rials);
+    while counting.step(pool).await? {}
+    Ok(counting.into_hours())
+}
+
+/// A count that is made slice by slice, of at most [`SLICE_CALLS`] each (but calls that began at one
+/// moment are counted together).
+pub struct Counting {
+    /// Where the next slice begins, and the last one ends.
+    left: (DateTime<Utc>, DateTime<Utc>),
+    price_rials: i64,
+    hours: BTreeMap<(DateTime<Utc>, String, &'static str), Hour>,
+}
+
+impl Counting {
+    /// Of the calls that began in `from..to`; see [`count`].
+    pub fn of(left: (DateTime<Utc>, DateTime<Utc>), price_rials: u64) -> Self {
+        let price_rials = i64::try_from(price_rials).unwrap_or(i64::MAX);
+        Self { left, price_rials, hours: BTreeMap::new() }
+    }
+
+    /// Counts one slice more. `false`: there was none.
+    ///
+    /// # Errors
+    /// When the database is away; the same slice may be tried again.
+    pub async fn step(&mut self, pool: &PgPool) -> Result<bool, sqlx::Error> {
+        let (from, to) = self.left;
+        if from >= to {
+            return Ok(false);
+        }
+        let end = store::slice_end(pool, (from, to), SLICE_CALLS).await?.unwrap_or(to);
+        let end = end.max(from + TimeDelta::microseconds(1));
+        for hour in store::count_calls(pool, (from, end), self.price_rials).await? {
+            let key = (hour.hour, hour.provider.clone(), hour.kind.as_str());
+            match self.hours.get_mut(&key) {
+                Some(sum) => sum.figures.add(&hour.figures),
+                None => drop(self.hours.insert(key, hour)),
+            }
+        }
+        self.left.0 = end;
+        Ok(true)
+    }
+
+    /// How many calls were counted so far.
+    pub fn calls(&self) -> i64 {
+        self.hours.values().map(|hour| hour.figures.sends).sum()
+    }
+
+    /// What was counted so far, by hour, provider and kind.
+    pub fn into_hours(self) -> Vec<Hour> {
+        self.hours.into_values().collect()
+    }
 }
 
 /// The hours since `from` that were counted.
@@ -125,6 +181,27 @@ pub async fn count(
 /// When the database is away.
 pub async fn counted(pool: &PgPool, from: DateTime<Utc>) -> Result<Vec<Hour>, sqlx::Error> {
     store::counted_hours(pool, from).await
+}
+
+/// The hours since `from`: as they were counted, and where that is still to be done, as in the hour
+/// under way, straight from the rows of texts.
+///
+/// # Errors
+/// When the database is away.
+pub async fn since(
+    pool: &PgPool,
+    (from, now): (DateTime<Utc>, DateTime<Utc>),
+    price_rials: u64,
+) -> Result<Vec<Hour>, sqlx::Error> {
+    let mut hours = counted(pool, from).await?;
+    hours.retain(|hour| hour.hour < begin_of_hour(now));
+    let known: BTreeSet<_> = hours.iter().map(|hour| hour.hour).collect();
+    for hour in store::hours_with_calls(pool, from).await? {
+        if hour >= from && !known.contains(&hour) {
+            hours.extend(count(pool, (hour, hour + TimeDelta::hours(1)), price_rials).await?);
+        }
+    }
+    Ok(hours)
 }
 
 /// The hours whose counts may be wrong by now: those with calls, of the last one or two, once an
@@ -146,22 +223,16 @@ fn begin_of_hour(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp(at.timestamp(), 0).unwrap_or(at) - into
 }
 
-/// Counts one hour and writes it down in place of what was counted before; the rows it wrote.
+/// Writes hours down in place of what was counted before.
 ///
 /// # Errors
 /// When the database is away; nothing is written then.
-pub async fn count_hour(
-    pool: &PgPool,
-    hour: DateTime<Utc>,
-    price_rials: u64,
-) -> Result<usize, sqlx::Error> {
-    let rows = count(pool, (hour, hour + TimeDelta::hours(1)), price_rials).await?;
+pub async fn write(pool: &PgPool, hours: &[Hour]) -> Result<(), sqlx::Error> {
     let mut tx = pool.begin().await?;
-    for row in &rows {
-        store::write_hour(&mut tx, row).await?;
+    for hour in hours {
+        store::write_hour(&mut tx, hour).await?;
     }
-    tx.commit().await?;
-    Ok(rows.len())
+    tx.commit().await
 }
 
 /// Deletes hours, one slice.

@@ -160,6 +160,8 @@ pub struct Messages {
     pool: PgPool,
     clock: SharedClock,
     accepts: Batcher<Accepts>,
+    /// The same rules, for those who accept in a transaction of their own.
+    rules: Accepts,
     price_rials: Option<i64>,
     quiet_hours: Option<QuietHours>,
 }
@@ -177,7 +179,8 @@ impl Messages {
                 .map(|spend| i64::try_from(spend).unwrap_or(i64::MAX)),
         };
         Self {
-            accepts: Batcher::start(accepts, &pool, 1),
+            accepts: Batcher::start(accepts.clone(), &pool, 1),
+            rules: accepts,
             quiet_hours: config.sms.quiet_hours,
             price_rials: price.map(|price| i64::try_from(price).unwrap_or(i64::MAX)),
             pool,
@@ -194,17 +197,38 @@ impl Messages {
         new: NewMessage,
         rng: &mut (impl Rng + Send),
     ) -> Result<Result<AcceptedMessage, MessageRefused>, WriteError> {
+        let pending = self.pending(new, rng);
+        let accepted = pending.accepted();
+        Ok(self.accepts.write(pending).await?.map(accepted))
+    }
+
+    /// Accepts one message inside the caller's transaction, which ends soon: from here on everybody
+    /// else who accepts waits for it. The caller pushes its id after the commit.
+    ///
+    /// # Errors
+    /// When the database refuses or is away.
+    pub async fn accept_within(
+        &self,
+        connection: &mut PgConnection,
+        new: NewMessage,
+        rng: &mut (impl Rng + Send),
+    ) -> Result<Result<AcceptedMessage, MessageRefused>, sqlx::Error> {
+        let pending = self.pending(new, rng);
+        let accepted = pending.accepted();
+        let answers = self.rules.write(connection, &[pending]).await?;
+        let answer = answers.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(answer.map(accepted))
+    }
+
+    fn pending(&self, new: NewMessage, rng: &mut impl Rng) -> PendingMessage {
         let segments = new.wording.text.as_deref().map(|text| segments::segments(text).count);
         let price_rials =
             self.price_rials.map(|price| price.saturating_mul(i64::from(segments.unwrap_or(1))));
-        let (bulk_id, send_at) = (new.bulk_id.clone(), new.send_at);
-        let local_id = match (&new.repeat, &bulk_id) {
+        let local_id = match (&new.repeat, &new.bulk_id) {
             (Repeat::OfBulk, Some(bulk)) => local_id_of(bulk, &new.phone),
             _ => ids::random_local_id(rng),
         };
-        let answer =
-            self.accepts.write(PendingMessage { new, local_id, segments, price_rials }).await?;
-        Ok(answer.map(|id| AcceptedMessage { id, segments, price_rials, bulk_id, send_at }))
+        PendingMessage { new, local_id, segments, price_rials }
     }
 
     /// The message with this id, if it is the owner's.
@@ -306,6 +330,7 @@ impl Messages {
 }
 
 /// The shared write that accepts messages.
+#[derive(Clone)]
 struct Accepts {
     clock: SharedClock,
     /// How long after its time a message may still go out.
@@ -323,6 +348,13 @@ pub(super) struct PendingMessage {
 }
 
 impl PendingMessage {
+    /// What its caller is told once it has a row.
+    fn accepted(&self) -> impl FnOnce(RowId) -> AcceptedMessage + use<> {
+        let (segments, price_rials) = (self.segments, self.price_rials);
+        let (bulk_id, send_at) = (self.new.bulk_id.clone(), self.new.send_at);
+        move |id| AcceptedMessage { id, segments, price_rials, bulk_id, send_at }
+    }
+
     /// What its idempotency key refers to.
     fn reference(&self) -> String {
         self.local_id.to_string()

@@ -10,6 +10,7 @@ use crate::{jobs::Queue, phone::PhoneNumber};
 
 pub mod blocklist;
 pub(crate) mod budget;
+pub mod callbacks;
 pub mod deliveries;
 mod events;
 pub mod inbound;
@@ -23,7 +24,6 @@ pub mod segments;
 pub mod standing;
 mod store;
 pub mod templates;
-pub mod webhooks;
 
 /// What a message is: who asked for it decides its queue and its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
@@ -98,7 +98,7 @@ impl MessageStatus {
         match self {
             Queued => matches!(next, Sending | Expired | Cancelled),
             Sending => matches!(next, Queued | Sent | Failed | Expired | Unknown),
-            Unknown => matches!(next, Sending | Sent | Expired),
+            Unknown => matches!(next, Sending | Sent),
             Sent | Failed | Expired | Cancelled => false,
         }
     }
@@ -187,6 +187,7 @@ mod tests {
         }
         assert!(Queued.can_become(Sending) && !Queued.can_become(Sent));
         assert!(Unknown.can_become(Sending) && !Unknown.can_become(Queued));
+        assert!(!Unknown.can_become(Expired) && !Unknown.can_become(Failed), "nobody knows that");
         assert!(Queued.can_become(Cancelled) && !Sending.can_become(Cancelled));
     }
 }

@@ -1,10 +1,10 @@
 //! Logical templates: one name for what each provider calls otherwise, and the text it comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::providers::Content;
+use super::providers::{Content, has_templates};
 use crate::config::{Sms as SmsConfig, SmsTemplate};
 
 /// What a message says, before it is known who carries it.
@@ -26,7 +26,11 @@ impl std::fmt::Debug for Wording {
 
 /// The configured templates.
 #[derive(Debug, Clone, Default)]
-pub struct Templates(BTreeMap<String, SmsTemplate>);
+pub struct Templates {
+    by_name: BTreeMap<String, SmsTemplate>,
+    /// Accounts at providers that have no templates: what a template calls them is a text.
+    text_only: BTreeSet<String>,
+}
 
 /// A language a template may have a text in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -41,18 +45,20 @@ pub enum TextLanguage {
 impl Templates {
     /// Those of `[sms.templates]`.
     pub fn new(config: &SmsConfig) -> Self {
-        Self(config.templates.clone())
+        let accounts = config.providers.keys();
+        let text_only = accounts.filter(|name| !has_templates(config.kind(name))).cloned();
+        Self { by_name: config.templates.clone(), text_only: text_only.collect() }
     }
 
     /// Whether there is a logical template of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.by_name.contains_key(name)
     }
 
     /// The variables a logical template needs and was not given, or was given and has not. Of one
     /// that is nothing but a name only the providers know them.
     pub fn mismatched(&self, name: &str, variables: &[(String, String)]) -> Vec<String> {
-        let Some(template) = self.0.get(name) else { return Vec::new() };
+        let Some(template) = self.by_name.get(name) else { return Vec::new() };
         if template.text.is_none() && template.variables.is_empty() {
             return Vec::new();
         }
@@ -70,7 +76,7 @@ impl Templates {
         language: TextLanguage,
         variables: &[(String, String)],
     ) -> Option<String> {
-        let template = self.0.get(name)?;
+        let template = self.by_name.get(name)?;
         let english = template.text_en.as_ref().filter(|_| language == TextLanguage::En);
         let text = english.or(template.text.as_ref())?;
         Some(fill(text, variables))
@@ -78,16 +84,29 @@ impl Templates {
 
     /// What this provider is handed; `None` if it cannot say it.
     pub fn content_for(&self, provider: &str, wording: &Wording) -> Option<Content> {
-        if let Some((name, tokens)) = &wording.template {
-            let known = match self.0.get(name) {
-                Some(template) => template.providers.get(provider).or(template.name.as_ref()),
-                None => Some(name),
-            };
-            if let Some(name) = known {
-                return Some(Content::Template { name: name.clone(), tokens: tokens.clone() });
-            }
+        let special = wording.template.as_ref();
+        let special = special.and_then(|(name, tokens)| self.special(provider, name, tokens));
+        special.or_else(|| wording.text.clone().map(Content::Text))
+    }
+
+    /// What this template is at this provider: a template of its own, or a text of its own where it
+    /// has none.
+    fn special(
+        &self,
+        provider: &str,
+        name: &String,
+        tokens: &[(String, String)],
+    ) -> Option<Content> {
+        let template = self.by_name.get(name);
+        let own = template.and_then(|template| template.providers.get(provider));
+        if self.text_only.contains(provider) {
+            return own.map(|text| Content::Text(fill(text, tokens)));
         }
-        wording.text.clone().map(Content::Text)
+        let name = match template {
+            Some(template) => own.or(template.name.as_ref())?,
+            None => name,
+        };
+        Some(Content::Template { name: name.clone(), tokens: tokens.to_vec() })
     }
 }
 
@@ -116,16 +135,17 @@ fn fill(text: &str, variables: &[(String, String)]) -> String {
 mod tests {
     use super::*;
 
+    /// As it is written, with the old map of numbers.
+    const CONFIG: &str = "
+        [providers.a]\nkind = 'kavenegar'\n[providers.b]\nkind = 'melipayamak'
+        [providers.plain]\nkind = 'twilio'\n[providers.russian]\nkind = 'MegaFon'
+        [templates]\nT1 = 1
+        [templates.login]\ntext = 'کد: {token}'\ntext_en = 'Code: {token} {token2}'
+        variables = ['token', 'token2']
+        providers = {a = 'reg-7', russian = 'Код: {token}'}";
+
     fn templates() -> Templates {
-        let login = SmsTemplate {
-            text: Some("کد: {token}".to_owned()),
-            text_en: Some("Code: {token} {token2}".to_owned()),
-            variables: vec!["token".to_owned(), "token2".to_owned()],
-            name: None,
-            providers: BTreeMap::from([("a".to_owned(), "reg-7".to_owned())]),
-        };
-        let t1 = SmsTemplate { name: Some("1".to_owned()), ..SmsTemplate::default() };
-        Templates(BTreeMap::from([("login".to_owned(), login), ("T1".to_owned(), t1)]))
+        Templates::new(&toml::from_str(CONFIG).unwrap())
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -152,6 +172,25 @@ mod tests {
         assert_eq!(templates().content_for("b", &everywhere), Some(template("1")));
         let only = Wording { text: None, ..wording };
         assert_eq!(templates().content_for("b", &only), None);
+    }
+
+    #[test]
+    fn a_provider_without_templates_gets_its_own_text_or_the_common_one() {
+        let wording = |name: &str, text: Option<&str>| Wording {
+            text: text.map(str::to_owned),
+            template: Some((name.to_owned(), pairs(&[("token", "{token}")]))),
+        };
+        let text = |text: &str| Some(Content::Text(text.to_owned()));
+        let content =
+            |provider: &str, wording: &Wording| templates().content_for(provider, wording);
+        let login = wording("login", Some("کد: 12"));
+        assert_eq!(content("russian", &login), text("Код: {token}"));
+        assert_eq!(content("plain", &login), text("کد: 12"));
+        // Neither a number of all providers nor a provider's own name is a text.
+        for name in ["T1", "5"] {
+            assert_eq!(content("plain", &wording(name, Some("کد: 12"))), text("کد: 12"));
+            assert_eq!(content("plain", &wording(name, None)), None);
+        }
     }
 
     #[test]

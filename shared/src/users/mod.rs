@@ -41,6 +41,17 @@ pub async fn find_or_create(
     store::insert(connection, &username, phone, group, now).await
 }
 
+/// The account with this number, locked against being disabled, inside the caller's transaction.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find_by_id(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<User>, sqlx::Error> {
+    store::find_by_id(connection, id).await
+}
+
 /// What an account's owner sees of it.
 #[derive(Debug, Clone)]
 pub struct Profile {

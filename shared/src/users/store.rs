@@ -48,6 +48,22 @@ pub(super) async fn find_by_phone(
     raw.map(User::try_from).transpose()
 }
 
+/// Locks the row as [`find_by_phone`] does.
+pub(super) async fn find_by_id(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<User>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawUser,
+        r#"SELECT id, username, phone, "group", is_active, created_at
+           FROM users WHERE id = $1 FOR SHARE"#,
+        id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    raw.map(User::try_from).transpose()
+}
+
 /// Parallel first logins meet at the unique (phone, group): the later one gets the earlier row.
 /// A username somebody else already took gets the new id appended, so that nobody can be kept
 /// out by a squatter.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::WebhookEndpoint,
-    sms::providers::http_client::{HttpClient, Timeouts},
+    http_client::{HttpClient, Timeouts},
 };
 
 /// Longest time to connect.

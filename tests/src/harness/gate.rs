@@ -1,9 +1,14 @@
-//! A TCP door in front of a server that a test can shut.
+//! A TCP door in front of a server that a test can shut, in one direction too.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
@@ -14,6 +19,7 @@ pub struct Gate {
     address: SocketAddr,
     target: String,
     forwarding: Option<JoinHandle<()>>,
+    held: watch::Sender<bool>,
 }
 
 impl Gate {
@@ -24,7 +30,8 @@ impl Gate {
     pub async fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let mut gate = Self { address, target: target.to_owned(), forwarding: None };
+        let held = watch::Sender::new(false);
+        let mut gate = Self { address, target: target.to_owned(), forwarding: None, held };
         gate.forward(listener);
         gate
     }
@@ -52,21 +59,56 @@ impl Gate {
         self.forward(listener);
     }
 
+    /// Lets nothing the server says through any more: what it is asked it does, and nobody hears of
+    /// it.
+    pub fn hold_answers(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets the server's answers through again, those that were held first.
+    pub fn release_answers(&self) {
+        self.held.send_replace(false);
+    }
+
     fn forward(&mut self, listener: TcpListener) {
         let target = self.target.clone();
+        let held = self.held.subscribe();
         self.forwarding = Some(tokio::spawn(async move {
             // Dropped with this task, and all connections with it.
             let mut connections = JoinSet::new();
-            while let Ok((mut inside, _)) = listener.accept().await {
-                let target = target.clone();
+            while let Ok((inside, _)) = listener.accept().await {
+                let (target, held) = (target.clone(), held.clone());
                 connections.spawn(async move {
-                    let Ok(mut outside) = TcpStream::connect(target).await else { return };
+                    let Ok(outside) = TcpStream::connect(target).await else { return };
                     let _ = inside.set_nodelay(true).and(outside.set_nodelay(true));
-                    let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
+                    let (mut asks, hears) = inside.into_split();
+                    let (answers, mut asked) = outside.into_split();
+                    let questions = async {
+                        tokio::io::copy(&mut asks, &mut asked).await?;
+                        asked.shutdown().await
+                    };
+                    let _ = tokio::try_join!(questions, pass_answers(answers, hears, held));
                 });
                 while connections.try_join_next().is_some() {}
             }
         }));
+    }
+}
+
+async fn pass_answers(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut held: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return to.shutdown().await;
+        }
+        // Without a gate nobody holds anything.
+        let _ = held.wait_for(|held| !held).await;
+        to.write_all(&buffer[..count]).await?;
     }
 }
 

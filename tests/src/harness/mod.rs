@@ -52,6 +52,7 @@ where
             return found;
         }
         assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        // Between two looks, not to let time pass.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -227,7 +227,18 @@ impl Peyk {
     /// # Panics
     /// When it does not come up.
     pub async fn start_api(&mut self) {
-        let api = Process::start("api", &["serve"], &self.environment);
+        self.start_api_with(&[]).await;
+    }
+
+    /// The same with other settings on top, by their environment names without the leading
+    /// `PEYK__`.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start_api_with(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter().map(|(k, v)| (format!("PEYK__{k}"), (*v).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(settings).collect();
+        let api = Process::start("api", &["serve"], &environment);
         let line = api.log_line("api started").await;
         let listen = line["listen"].as_str().expect("it says where").to_owned();
         self.apis.push(api);
@@ -254,6 +265,13 @@ impl PeykBuilder {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((format!("PEYK__{name}"), value.into()));
+        self
+    }
+
+    /// A variable of the processes' environment that is no setting.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((name.to_owned(), value.into()));
         self
     }
 
@@ -371,7 +389,10 @@ impl PeykBuilder {
 impl Peyk {
     /// Redis connections are made in the background: wait for them, the reply channels included,
     /// or the first outcomes would be heard by nobody.
-    async fn wait_until_ready(&self) {
+    ///
+    /// # Panics
+    /// When one does not get ready.
+    pub async fn wait_until_ready(&self) {
         for url in &self.urls {
             wait_for("readiness", || async {
                 let answer = self.send(self.client.get(format!("{url}/readyz"))).await;

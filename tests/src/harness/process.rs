@@ -116,12 +116,14 @@ impl Process {
     }
 }
 
-/// Sends a signal to any process.
+/// Sends a signal to any process, by the shell's own `kill`: not every machine has a program of
+/// that name.
 ///
 /// # Panics
 /// When there is no such process.
 pub(crate) async fn signal(pid: &str, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), pid]).status().await;
+    let kill = ["-c", "kill -s \"$0\" \"$1\"", name, pid];
+    let status = Command::new("sh").args(kill).status().await;
     assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid}");
 }
 

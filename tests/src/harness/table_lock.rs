@@ -24,6 +24,12 @@ impl TestDatabase {
         self.hold_up("otp_codes", "LOCK TABLE otp_codes IN EXCLUSIVE MODE").await
     }
 
+    /// Locks `idempotency_keys`, for reads too: whoever asks about a key waits.
+    pub async fn hold_up_keys(&self) -> TableLock {
+        let lock = "LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE";
+        self.hold_up("idempotency_keys", lock).await
+    }
+
     /// Locks `cron_runs`: a leader knows what is due and waits before it fires.
     pub async fn hold_up_firings(&self) -> TableLock {
         self.hold_up("cron_runs", "LOCK TABLE cron_runs IN EXCLUSIVE MODE").await

@@ -261,7 +261,8 @@ async fn a_connection_lost_in_the_middle_is_an_honest_unknown() {
     assert_eq!(bench.rows().await, 1);
 }
 
-/// One statement, which may run twice; can be made to take long.
+/// One statement, which may run twice; can be made to take long. By a nap that a lost connection
+/// ends: for a lock the connection would not wait, it has a `lock_timeout` of milliseconds.
 #[derive(Clone, Default)]
 struct InsertOnce {
     slow: Arc<AtomicBool>,

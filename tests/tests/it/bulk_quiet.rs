@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use peyk_tests::{
     fake::FakeKavenegar,
-    harness::{Peyk, PeykBuilder, fresh_mobile, wait_for},
+    harness::{Answer, Peyk, PeykBuilder, fresh_mobile, wait_for},
 };
 use serde_json::json;
 use shared::{
@@ -93,24 +93,83 @@ async fn a_text_that_is_late_slips_to_their_end_and_does_not_expire_in_them() {
     assert!(fake.calls().is_empty());
 }
 
+/// Puts the ids of a bulk into Redis, as if they had been due before.
+async fn push(peyk: &Peyk, answer: &Answer) {
+    let list = QueueServer::new(&shared::config::Redis::default()).key(Queue::Bulk);
+    let ids = answer.json["results"].as_array().unwrap().iter().map(|result| &result["id"]);
+    let ids: Vec<_> = ids.map(|id| id.as_i64().unwrap()).collect();
+    let mut connection = peyk.redis.connection().await;
+    redis::cmd("RPUSH").arg(list).arg(ids).exec_async(&mut connection).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_worker_that_is_handed_a_text_in_quiet_hours_does_not_send_it() {
+async fn a_backlog_that_meets_quiet_hours_is_not_touched_before_it_is_put_off() {
     let fake = FakeKavenegar::start().await;
     let (builder, _) = in_quiet_hours(peyk(&fake, 5_000));
-    // The sweep, which would put it off, comes once a minute.
+    // The sweep, which puts it off, comes once a minute; its first one finds nothing.
     let peyk = builder.set("WORKER__SWEEP_MS", "60000").start().await;
     let key = key(&peyk).await;
-    let (answer, _) = send_bulk(&peyk, &key, 1).await;
+    let (answer, _) = send_bulk(&peyk, &key, 40).await;
     peyk.database.execute("UPDATE sms_messages SET next_attempt_at = now()").await;
-    let id = answer.json["results"][0]["id"].as_i64().unwrap();
-    let list = QueueServer::new(&shared::config::Redis::default()).key(Queue::Bulk);
-    let mut connection = peyk.redis.connection().await;
-    redis::cmd("RPUSH").arg(list).arg(id).exec_async(&mut connection).await.unwrap();
-    wait_for("the claim to be given back", || async {
-        let back = "SELECT count(*) FROM sms_messages WHERE attempt = 1 AND status = 'queued'";
-        (peyk.database.count(back).await == 1).then_some(())
+    // What is written gets another transaction's number.
+    let written = "SELECT max(xmin::text::bigint) + count(DISTINCT xmin::text) FROM sms_messages";
+    let before = peyk.database.count(written).await;
+    push(&peyk, &answer).await;
+    wait_for("the jobs to end", async || {
+        let ended = peyk.worker_metric("peyk_job_seconds_count{queue=\"bulk\"}").await?;
+        (ended.parse::<u32>().ok()? >= 40).then_some(())
     })
     .await;
-    assert_eq!(peyk.database.count("SELECT count(*) FROM sms_attempts").await, 0);
+    assert_eq!(peyk.database.count(written).await, before, "rows were written");
     assert!(fake.calls().is_empty());
+}
+
+#[tokio::test]
+async fn in_quiet_hours_no_part_of_a_backlog_is_handed_out() {
+    let fake = FakeKavenegar::start().await;
+    let (builder, _) = in_quiet_hours(peyk(&fake, 5_000));
+    let mut peyk = builder.workers(0).start().await;
+    // More than one sweep puts off.
+    let backlog = "INSERT INTO sms_messages
+            (kind, phone, local_id, body, created_at, expires_at, next_attempt_at)
+        SELECT 'bulk', '+989120000000', nth, 'sale', now(), now() + interval '1 day', now()
+        FROM generate_series(1, 12000) nth";
+    peyk.database.execute(backlog).await;
+    peyk.start_worker().await;
+    wait_for("it to be put off", async || {
+        let due = "SELECT count(*) FROM sms_messages WHERE next_attempt_at <= now()";
+        (peyk.database.count(due).await == 0).then_some(())
+    })
+    .await;
+    let swept = async |found: &str| {
+        let series = format!("peyk_swept_rows_total{{found=\"{found}\"}}");
+        peyk.worker_metric(&series).await.map_or(0, |rows| rows.parse::<u32>().unwrap())
+    };
+    assert_eq!((swept("quiet_hours").await, swept("due").await), (12_000, 0));
+    assert!(fake.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_text_in_doubt_is_asked_about_in_quiet_hours_and_then_waits() {
+    let fake = FakeKavenegar::start().await;
+    let (builder, _) = in_quiet_hours(peyk(&fake, 5_000));
+    let mut peyk = builder.workers(0).start().await;
+    let key = key(&peyk).await;
+    let (_, mobiles) = send_bulk(&peyk, &key, 1).await;
+    // As if a call had ended without an answer just before they began.
+    let in_doubt = "WITH m AS (
+            UPDATE sms_messages SET status = 'unknown', attempt = 1, next_attempt_at = now()
+            RETURNING id)
+        INSERT INTO sms_attempts (message_id, attempt, provider, action, finished_at, outcome)
+        SELECT id, 1, 'kavenegar', 'send', now(), 'unknown' FROM m";
+    peyk.database.execute(in_doubt).await;
+    peyk.start_worker().await;
+    let row = wait_for("the answer", async || {
+        let row = peyk.database.message_to(&mobiles[0]).await?;
+        (row.status == "queued" && row.due_in? > 60.0).then_some(row)
+    })
+    .await;
+    let history = peyk.database.history(row.id).await;
+    assert_eq!(history, ["kavenegar send unknown", "kavenegar lookup not_found"]);
+    assert!(fake.effects().is_empty());
 }

@@ -15,6 +15,8 @@ use peyk_tests::{
 use shared::jobs::Queue;
 use tokio::sync::{Notify, watch};
 
+use crate::bulk_steps::hold;
+
 /// What a lease is longer than the budget.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
@@ -140,12 +142,7 @@ async fn killed_after_the_answer_and_before_it_is_settled_the_answer_counts_as_l
 async fn killed_before_the_settle(template: bool) {
     let fake = FakeKavenegar::start().await;
     let mut peyk = peyk(&fake, template, 1_500).start().await;
-    // Nobody is answered until the test says so.
-    let (answer, may_answer) = watch::channel(true);
-    fake.on_call(move |_| {
-        let mut may_answer = may_answer.clone();
-        async move { drop(may_answer.wait_for(|may| *may).await) }
-    });
+    let answer = hold(&fake);
     for _ in 0..2 {
         let calls = fake.calls().len();
         answer.send_replace(false);
@@ -205,14 +202,16 @@ async fn an_api_killed_after_the_commit_and_before_the_push_has_lost_nothing() {
 #[tokio::test]
 async fn emptying_redis_in_mid_stream_loses_nothing_and_repeats_nothing() {
     let fake = FakeKavenegar::start().await;
-    // One at a time, so that ids wait in Redis to be lost.
-    let peyk = peyk(&fake, true, 1_000).set("WORKER__OTP_CONCURRENCY", "1").start().await;
-    fake.on_call(|_| tokio::time::sleep(Duration::from_millis(10)));
-    let mut mobiles = Vec::new();
-    let mut connection = peyk.redis.connection().await;
+    // One at a time, and that one waits for its answer, so that ids wait in Redis to be lost.
+    let peyk = peyk(&fake, true, 15_000).set("WORKER__OTP_CONCURRENCY", "1").start().await;
+    let answer = hold(&fake);
+    let (mut mobiles, queue) = (Vec::new(), peyk.redis.queue().await);
     for _ in 0..4 {
-        mobiles.extend(accept(&peyk, 15).await);
-        redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+        answer.send_replace(false);
+        mobiles.extend(accept(&peyk, 25).await);
+        wait_for("ids in Redis", || async { (queue.length().await >= 5).then_some(()) }).await;
+        peyk.redis.flush().await;
+        answer.send_replace(true);
     }
     all_arrived(&peyk, &fake, &mobiles, (&["send accepted"], 1)).await;
 }

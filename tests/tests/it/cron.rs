@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 14] = [
+const JOBS: [&str; 16] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -28,6 +28,8 @@ const JOBS: [&str; 14] = [
     "poll-provider-balances",
     "count-provider-hours",
     "purge-provider-hours",
+    "purge-revocations",
+    "purge-used-refresh-tokens",
 ];
 
 #[tokio::test]

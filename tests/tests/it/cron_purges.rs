@@ -102,7 +102,7 @@ const SESSIONS: &str = "
     FROM users, generate_series(1, 1500)";
 
 /// Runs a purge dry, twice and for real; it has to say and to take `rows`.
-async fn purge(peyk: &Peyk, job: &str, table_rows: &'static str, rows: i64) {
+pub(crate) async fn purge(peyk: &Peyk, job: &str, table_rows: &'static str, rows: i64) {
     let before = peyk.database.count(table_rows).await;
     let dry = cron(peyk, &["run", job, "--dry-run"]).await;
     assert_eq!(dry.trim(), format!("{job}: would delete {rows} rows"));
@@ -268,4 +268,26 @@ async fn codes_are_sent_in_time_while_very_many_rows_are_purged() {
     assert!(during >= 10, "only {during} codes were sent while the purge ran");
     let left = "SELECT count(*) FROM otp_codes WHERE expires_at < now() - interval '1 day'";
     assert_eq!(peyk.database.count(left).await, 0);
+}
+
+#[tokio::test]
+async fn the_purges_of_tokens_take_what_is_over() {
+    let peyk = idle().await;
+    peyk.database
+        .execute(
+            "INSERT INTO revocations (kind, subject, expires_at)
+             SELECT 'session', n, now() + CASE WHEN n <= 1100 THEN -1 ELSE 1 END * interval '1 minute'
+             FROM generate_series(1, 1102) n;
+             INSERT INTO used_refresh_tokens (fingerprint, expires_at)
+             SELECT sha256(n::text::bytea), now() - CASE WHEN n <= 1100
+                 THEN interval '24 hours 1 minute' ELSE interval '23 hours' END
+             FROM generate_series(1, 1103) n",
+        )
+        .await;
+    let revocations = "SELECT count(*) FROM revocations";
+    purge(&peyk, "purge-revocations", revocations, 1_100).await;
+    assert_eq!(peyk.database.count(revocations).await, 2);
+    let used = "SELECT count(*) FROM used_refresh_tokens";
+    purge(&peyk, "purge-used-refresh-tokens", used, 1_100).await;
+    assert_eq!(peyk.database.count(used).await, 3);
 }

@@ -5,7 +5,10 @@ use regex::Regex;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::login_steps::{header, text};
+use crate::{
+    bulk_steps::{key, post},
+    login_steps::{header, text},
+};
 
 /// An api in production mode; its provider is never asked.
 fn production() -> PeykBuilder {
@@ -37,6 +40,49 @@ async fn the_committed_documents_are_what_is_served() {
     let (json, yaml) =
         (serde_json::from_str::<Value>(json).unwrap(), fetch(&peyk, "/openapi.json/").await.2);
     assert_eq!(json, serde_json::from_str::<Value>(&yaml).unwrap(), "with a slash too");
+}
+
+/// What the systems Peyk replaces called their settings of texts.
+const OLD_SETTINGS: [&str; 24] = [
+    "OTP_SMS_TEMPLATE_ID",
+    "SMS.SMS_SERVICE",
+    "KAVENEGAR_COM_API_KEY",
+    "MELI_PAYAMAK_COM_USERNAME",
+    "PARSIAN_WEBCO_IR_API_KEY",
+    "SMS.TEMPLATES",
+    "SMS_TIMELIFE",
+    "SMS_AUTH_CODE_LEN",
+    "SMS_USER_FIELD",
+    "SMS_USER_SERIALIZER",
+    "SMS_AUTH_SUCCESS_KEY",
+    "SMS_DEBUG`",
+    "SMS_DEBUG_CODE",
+    "SMS_AUTH_DEBUG_PHONE_NUMBER",
+    "SMS_CODE_NOT_FOUND",
+    "SMS_CELERY_FILE_NAME",
+    "SMS_PROVIDER`",
+    "SMS_AUTH_ACCOUNT_SID",
+    "SMS_AUTH_AUTH_TOKEN",
+    "SMS_AUTH_PROVIDER_LOGIN",
+    "SMS_AUTH_PROVIDER_PASSWORD",
+    "SMS_AUTH_PROVIDER_FROM",
+    "SMS_AUTH_PROVIDER_URL",
+    "clear_expired",
+];
+
+#[test]
+fn every_old_setting_of_texts_has_its_row() {
+    let english = include_str!("../../../README.md");
+    let persian = include_str!("../../../README.fa.md");
+    for name in OLD_SETTINGS {
+        for (readme, text) in [("README.md", english), ("README.fa.md", persian)] {
+            let row = |line: &&str| {
+                let name_cell = line.split('|').nth(1).unwrap_or_default();
+                line.starts_with("| ") && name_cell.contains(name)
+            };
+            assert!(text.lines().any(|line| row(&line)), "{name} in {readme}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -155,6 +201,24 @@ async fn every_refusal_is_the_one_error_body() {
     let refused = peyk.send(request(Method::PATCH, "/api/otp/send/")).await;
     assert_eq!(header(&refused, "allow"), Some("POST, OPTIONS"));
     assert_eq!(text(&refused, "detail"), "Method \"PATCH\" not allowed.");
+}
+
+#[tokio::test]
+async fn whoever_leaves_something_out_is_told_what_in_a_body_that_clients_see() {
+    let peyk = production().start().await;
+    let key = key(&peyk).await;
+    for (path, fields) in [
+        ("/api/otp/send/", &["mobile_number"][..]),
+        ("/api/authenticate/", &["code", "mobile_number"]),
+        ("/api/message/send/", &["message_text", "mobile_number"]),
+        ("/api/message/bulk/", &["message_text", "mobile_numbers"]),
+    ] {
+        let refused = post(&peyk, &key, path, &json!({})).await;
+        assert_problem(&refused, 400, "validation");
+        let mut named: Vec<_> = refused.json["fields"].as_object().unwrap().keys().collect();
+        named.sort();
+        assert_eq!(named, fields, "{path}: {refused:?}");
+    }
 }
 
 #[tokio::test]

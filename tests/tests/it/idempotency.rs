@@ -109,6 +109,24 @@ async fn fifty_parallel_requests_with_one_key_are_one_code_without_any_cool_down
 }
 
 #[tokio::test]
+async fn an_address_over_its_limit_is_refused_without_a_look_at_its_keys() {
+    let fake = FakeKavenegar::start().await;
+    let builder = two_apis(&fake).set("LIMITS__OTP_SEND_PER_IP", "2/1h");
+    let peyk = builder.start().await;
+    let mobile = fresh_mobile();
+    let first = post(&peyk, 0, anonymous("a"), OTP, &code_for(&mobile)).await;
+    // A repeat is of its share, too.
+    let repeat = post(&peyk, 1, anonymous("a"), OTP, &code_for(&mobile)).await;
+    the_same(&[first, repeat], "request_id");
+    let keys = peyk.database.hold_up_keys().await;
+    for (api, key) in ["b", "c", "a"].into_iter().enumerate() {
+        let over = post(&peyk, api % 2, anonymous(key), OTP, &code_for(&mobile)).await;
+        assert_refused(&over, 429, "rate_limited");
+    }
+    keys.release().await;
+}
+
+#[tokio::test]
 async fn a_repeat_within_the_cool_down_is_told_of_its_code_and_a_new_request_is_not() {
     let fake = FakeKavenegar::start().await;
     let peyk = two_apis(&fake).start().await;
@@ -181,6 +199,25 @@ async fn a_text_nobody_took_may_be_sent_again_under_its_key_and_a_day_ends_it() 
     peyk.database.settled_message_to(&mobile).await;
     assert_eq!(fake.effects_to(&mobile).len(), 2);
     assert_eq!(peyk.database.count(KEYS).await, 1);
+}
+
+#[tokio::test]
+async fn a_code_that_expired_unsent_may_be_asked_for_again_under_its_key() {
+    let fake = FakeKavenegar::start().await;
+    let mut peyk = two_apis(&fake).workers(0).start().await;
+    let mobile = fresh_mobile();
+    let ask = || async { [post(&peyk, 0, anonymous("k"), OTP, &code_for(&mobile)).await] };
+    let first = the_same(&ask().await, "request_id").clone();
+    pass_seconds(&peyk.database.pool, &mobile, 300).await;
+    peyk.start_worker().await;
+    assert_eq!(peyk.database.settled_message_to(&mobile).await.status, "expired");
+    let ask = || async { [post(&peyk, 1, anonymous("k"), OTP, &code_for(&mobile)).await] };
+    let second = the_same(&ask().await, "request_id").clone();
+    assert_ne!(first, second);
+    peyk.wait_for_status(second.as_str().unwrap(), &["sent"]).await;
+    // From here on the key stands for this one.
+    assert_eq!(the_same(&ask().await, "request_id"), &second);
+    assert_eq!((fake.effects_to(&mobile).len(), peyk.database.count(KEYS).await), (1, 1));
 }
 
 #[tokio::test]

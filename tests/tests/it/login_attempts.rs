@@ -155,6 +155,27 @@ async fn expired_used_and_foreign_codes_are_refused() {
 }
 
 #[tokio::test]
+async fn a_code_for_another_purpose_logs_nobody_in() {
+    let peyk = patient().start().await;
+    let mobile = fresh_mobile();
+    let (request_id, code) = send(&peyk, &mobile).await;
+    let turn_into = async |purpose: &str| {
+        for table in ["otp_codes", "otp_requests"] {
+            let check =
+                format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_purpose_check");
+            let turn = format!("{check}; UPDATE {table} SET purpose = '{purpose}'");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(turn)).execute(&peyk.database.pool).await.unwrap();
+        }
+    };
+    turn_into("another").await;
+    for request_id in [None, Some(request_id.as_str())] {
+        assert_refused(&peyk.authenticate(&mobile, &code, request_id).await);
+    }
+    turn_into("login").await;
+    assert_eq!(peyk.authenticate(&mobile, &code, Some(&request_id)).await.status, 200);
+}
+
+#[tokio::test]
 async fn junk_in_place_of_a_code_is_a_wrong_code() {
     let peyk = patient().start().await;
     let mobile = fresh_mobile();

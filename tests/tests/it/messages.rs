@@ -10,6 +10,7 @@ use peyk_tests::{
 };
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
+use tokio::sync::watch;
 
 /// A key with these options of `api keys create`.
 async fn key(peyk: &Peyk, options: &[&str]) -> String {
@@ -338,24 +339,31 @@ async fn a_configured_template_is_what_each_provider_calls_it() {
 #[tokio::test]
 async fn codes_do_not_wait_behind_a_bulk() {
     let fake = FakeKavenegar::start().await;
-    let peyk = peyk(&fake).set("WORKER__BULK_CONCURRENCY", "4").start().await;
+    let peyk = peyk(&fake).hasty(15_000).set("WORKER__BULK_CONCURRENCY", "4").start().await;
     let key = full_key(&peyk).await;
-    // Each of the bulk takes a while; together they take far longer than any code may.
-    fake.on_call(|call| async move {
-        if call.field("message").is_some_and(|text| text.contains("bulk")) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    // None of the bulk gets on until the codes are through.
+    let (go_on, may_go_on) = watch::channel(false);
+    fake.on_call(move |call| {
+        let mut may_go_on = may_go_on.clone();
+        async move {
+            if call.field("message").is_some_and(|text| text.contains("bulk")) {
+                drop(may_go_on.wait_for(|may| *may).await);
+            }
         }
     });
     let mobiles: Vec<_> = (0..400).map(|_| fresh_mobile()).collect();
     let body = json!({"mobile_numbers": mobiles, "message_text": "bulk"});
     let answer = post(&peyk, &key, "/api/message/bulk/", &body).await;
     assert_eq!(answer.json["accepted"], 400);
+    fake.wait_for_calls(1).await;
     let mut slowest = Duration::ZERO;
     for _ in 0..20 {
         let begun = std::time::Instant::now();
         assert_eq!(peyk.send_otp(&fresh_mobile()).await.status, 200);
         slowest = slowest.max(begun.elapsed());
     }
-    assert!(fake.effects().len() < 400, "the bulk was under way all the time");
+    assert_eq!(fake.effects().len(), 20, "the bulk was under way all the time");
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    go_on.send_replace(true);
+    fake.wait_for_effects(420).await;
 }

@@ -135,3 +135,23 @@ async fn sandbox_mode_refuses_to_start_beside_live_credentials() {
         assert!(!output.contains("5A6B7C8D9E0F"), "the key is shown: {output}");
     }
 }
+
+#[tokio::test]
+async fn no_setting_makes_a_code_that_always_works() {
+    let peyk = Peyk::builder().kavenegar("http://127.0.0.1:9").workers(0).start().await;
+    for (name, value) in [
+        ("OTP__DEBUG", "true"),
+        ("OTP__DEBUG_CODE", "1111"),
+        ("OTP__TEST_NUMBERS", "09120000000"),
+        ("SMS__DEBUG", "true"),
+        ("AUTH__DEBUG_PHONE_NUMBER", "09120000000"),
+    ] {
+        let (ok, output) = peyk.run_with("api", &["check-config"], &[(name, value)]).await;
+        assert!(!ok && output.contains("unknown key"), "{name}: {output}");
+    }
+    let mobile = fresh_mobile();
+    assert_eq!(peyk.send_otp_async(&mobile).await.status, 202);
+    for code in ["1111", "0000", "11111111", "00000000"] {
+        assert_eq!(peyk.authenticate(&mobile, code, None).await.status, 401, "{code}");
+    }
+}

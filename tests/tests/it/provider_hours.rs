@@ -1,7 +1,9 @@
 //! What is learnt about providers: counted from the rows of texts, as often as one likes.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use peyk_tests::harness::{Peyk, TestDatabase, fresh_mobile};
 use serde_json::{Value, json};
+use shared::sms::learning::{Counting, SLICE_CALLS};
 
 use super::{
     cron::cron,
@@ -124,6 +126,69 @@ async fn providers(peyk: &Peyk) -> Value {
     let (ok, output) = peyk.run("worker", &["providers", "--json"]).await;
     assert!(ok, "{output}");
     serde_json::from_str::<Value>(&output).unwrap()["providers"].take()
+}
+
+#[tokio::test]
+async fn the_last_day_is_told_before_anybody_counted() {
+    let peyk = Peyk::builder().apis(0).workers(0).set("SMS__PROVIDERS__A__KIND", "sandbox");
+    let peyk = peyk.set("SMS__PROVIDERS__B__KIND", "sandbox").start().await;
+    peyk.database.execute(TEXTS).await;
+    let sends = async || {
+        let figures = providers(&peyk).await;
+        let of = |at: usize| figures[at]["last_day"]["sends_by_kind"].clone();
+        [of(0), of(1)]
+    };
+    let expected = [json!({"otp": 4, "text": 1}), json!({"otp": 1, "text": 2})];
+    assert_eq!(sends().await, expected);
+    assert_eq!(hours(&peyk.database).await, [""; 0], "it wrote nothing");
+    count(&peyk).await;
+    assert_eq!(sends().await, expected, "what was counted is not counted again");
+    // Of the hour under way not everything was counted yet.
+    peyk.database
+        .execute(
+            "INSERT INTO sms_attempts (message_id, attempt, provider, action, outcome)
+             SELECT id, 9, 'a', 'send', 'unknown' FROM sms_messages WHERE local_id = 5",
+        )
+        .await;
+    count(&peyk).await;
+    peyk.database
+        .execute(
+            "INSERT INTO sms_attempts (message_id, attempt, provider, action, outcome)
+             SELECT id, 10, 'a', 'send', 'unknown' FROM sms_messages WHERE local_id = 5",
+        )
+        .await;
+    assert_eq!(sends().await[0], json!({"otp": 4, "text": 3}));
+}
+
+#[tokio::test]
+async fn an_hour_is_counted_in_slices_of_bounded_size() {
+    let database = TestDatabase::create().await;
+    // Calls a tenth of a second apart, and at the end many of one moment.
+    let calls = "
+        INSERT INTO sms_messages (kind, phone, local_id, created_at, expires_at)
+        SELECT 'otp', '+989123456789', n, now(), now() FROM generate_series(1, 49000) n;
+        INSERT INTO sms_attempts (message_id, attempt, provider, action, started_at, finished_at,
+            outcome)
+        SELECT id, 1, 'a', 'send', at, at + interval '80 ms', 'accepted'
+        FROM sms_messages, LATERAL (SELECT date_trunc('hour', now()) - interval '2 hours'
+            + least(local_id, 25000) * interval '100 ms') t(at)";
+    database.execute(calls).await;
+    let hour = "SELECT date_trunc('hour', now()) - interval '2 hours'";
+    let hour: DateTime<Utc> = sqlx::query_scalar(hour).fetch_one(&database.pool).await.unwrap();
+    let mut counting = Counting::of((hour, hour + TimeDelta::hours(1)), 0);
+    let mut slices = Vec::new();
+    let mut before = 0;
+    while counting.step(&database.pool).await.unwrap() {
+        let calls = counting.calls();
+        slices.push(calls - before);
+        before = calls;
+    }
+    // What began at one moment is not taken apart; nothing is left behind it.
+    assert_eq!(slices, [SLICE_CALLS, 4_999, 24_001, 0]);
+    let [hour] = &counting.into_hours()[..] else { panic!("one provider, kind and hour") };
+    let figures = &hour.figures;
+    assert_eq!((figures.sends, figures.accepted, figures.took_ms), (49_000, 49_000, 3_920_000));
+    assert_eq!(figures.took, [49_000; 8]);
 }
 
 #[tokio::test]

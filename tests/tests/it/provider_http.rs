@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use peyk_tests::fake::{Behaviour, Delivered, FakeProvider, PANEL_KEY, panel};
+use shared::http_client::Timeouts;
 use shared::sms::providers::http::{Config, Http};
-use shared::sms::providers::http_client::Timeouts;
 use shared::sms::providers::{Lookup, Outcome, Rejection, SmsProvider};
 
 use crate::provider_suite::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use peyk_tests::fake::{Behaviour, Delivered, FakeProvider, IPPANEL_KEY, IPPANEL_LINE, ippanel};
 use serde_json::{Value, json};
-use shared::sms::providers::http_client::Timeouts;
+use shared::http_client::Timeouts;
 use shared::sms::providers::ippanel::{Config, Ippanel};
 use shared::sms::providers::{
     Balance, DeliveryStatus, Lookup, Outcome, Rejection, Report, SmsProvider, Unanswered,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use peyk_tests::fake::{API_KEY, Behaviour, Delivered, FakeKavenegar};
 use serde_json::json;
-use shared::sms::providers::http_client::Timeouts;
+use shared::http_client::Timeouts;
 use shared::sms::providers::kavenegar::{Config, Kavenegar};
 use shared::sms::providers::{
     Balance, Content, DeliveryStatus, Lookup, Outcome, OutgoingSms, Rejection, Report, SmsProvider,

@@ -7,15 +7,15 @@ use peyk_tests::fake::melipayamak::{
 };
 use peyk_tests::fake::{Behaviour, Delivered, FakeProvider};
 use serde_json::{Value, json};
-use shared::sms::providers::http_client::Timeouts;
+use shared::http_client::Timeouts;
 use shared::sms::providers::melipayamak::{Config, Melipayamak};
 use shared::sms::providers::{
-    Balance, DeliveryStatus, Lookup, Outcome, Rejection, SmsProvider, Unanswered,
+    Balance, DeliveryStatus, Lookup, Outcome, OutgoingSms, Rejection, SmsProvider, Unanswered,
 };
 
 use crate::provider_suite::{
-    IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages, provider_suite, retry_later, setup, template_to,
-    text_to, unknown,
+    IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages_with, provider_suite, retry_later, setup,
+    template_to, text_to, unknown,
 };
 
 const PROTOCOLS: [&str; 2] = ["rest", "soap"];
@@ -44,6 +44,9 @@ impl<const SOAP: bool> Rig for MelipayamakRig<SOAP> {
     fn secrets(&self) -> Vec<String> {
         [USERNAME, PASSWORD, "9123456789", TOKEN, TEXT].map(str::to_owned).to_vec()
     }
+    fn messages() -> [OutgoingSms; 2] {
+        messages()
+    }
 }
 
 mod rest {
@@ -54,10 +57,15 @@ mod soap {
     super::provider_suite!(super::MelipayamakRig<true>);
 }
 
+/// One of each content.
+fn messages() -> [OutgoingSms; 2] {
+    messages_with(BODY_ID)
+}
+
 fn config(base_url: &str, protocol: &str) -> Value {
     json!({
         "base_url": base_url, "protocol": protocol, "username": USERNAME, "password": PASSWORD,
-        "sender": LINE, "templates": {"login": BODY_ID},
+        "sender": LINE,
     })
 }
 
@@ -161,9 +169,9 @@ async fn what_cannot_be_written_is_refused_before_any_call() {
         let template = |name, value| template_to(IRANIAN, name, &[("token", value)]);
         let cases = [
             (template("12a", TOKEN), "melipayamak.template_name"),
-            (template("unknown", TOKEN), "melipayamak.template_name"),
+            (template("login", TOKEN), "melipayamak.template_name"),
             (template("-1", TOKEN), "melipayamak.template_name"),
-            (template("login", "1;2"), "melipayamak.token_value"),
+            (template(BODY_ID, "1;2"), "melipayamak.token_value"),
         ];
         for (sms, code) in cases {
             assert_eq!(provider.send(&sms).await, rejected(Rejection::Request, code));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use peyk_tests::fake::parsian_webco::{TEMPLATE, TEMPLATE_OF_TWO, TOKEN as API_KEY, parsian_webco};
 use peyk_tests::fake::{Behaviour, Delivered, FakeProvider};
 use serde_json::{Value, json};
-use shared::sms::providers::http_client::Timeouts;
+use shared::http_client::Timeouts;
 use shared::sms::providers::parsian_webco::{Config, ParsianWebco};
 use shared::sms::providers::{Lookup, Outcome, OutgoingSms, Rejection, SmsProvider, Unanswered};
 
@@ -39,7 +39,7 @@ impl Rig for ParsianRig {
     }
     fn messages() -> [OutgoingSms; 2] {
         let two = [("name", TEXT), ("token", TOKEN)];
-        [template("login", &[("token", TOKEN)]), template(TEMPLATE_OF_TWO, &two)]
+        [template(TEMPLATE, &[("token", TOKEN)]), template(TEMPLATE_OF_TWO, &two)]
     }
 }
 
@@ -50,11 +50,11 @@ fn template(name: &str, tokens: &[(&str, &str)]) -> OutgoingSms {
 }
 
 fn login() -> OutgoingSms {
-    template("login", &[("token", TOKEN)])
+    template(TEMPLATE, &[("token", TOKEN)])
 }
 
 fn account(base_url: &str, key: &str, timeouts: Timeouts) -> ParsianWebco {
-    let table = json!({"base_url": base_url, "api_key": key, "templates": {"login": TEMPLATE}});
+    let table = json!({"base_url": base_url, "api_key": key});
     let config: Config = serde_json::from_value(table).expect("a whole config");
     ParsianWebco::new("main", &config, &setup(timeouts)).expect("a valid config")
 }
@@ -101,8 +101,8 @@ async fn what_it_does_not_carry_is_refused_before_any_call() {
     let cases = [
         (text_to(IRANIAN, TEXT, 1), "parsian_webco.no_text"),
         (template("other", &[("token", TOKEN)]), "parsian_webco.template_name"),
-        (template("login", &[("token", "1,2")]), "parsian_webco.token_value"),
-        (template_to("+4915123456789", "login", &[("token", TOKEN)]), "parsian_webco.abroad"),
+        (template(TEMPLATE, &[("token", "1,2")]), "parsian_webco.token_value"),
+        (template_to("+4915123456789", TEMPLATE, &[("token", TOKEN)]), "parsian_webco.abroad"),
     ];
     for (sms, code) in cases {
         assert_eq!(provider.send(&sms).await, rejected(Rejection::Request, code));

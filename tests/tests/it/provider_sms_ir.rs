@@ -5,15 +5,15 @@ use std::sync::Arc;
 use peyk_tests::fake::sms_ir::{API_KEY, LINE, TEMPLATE, sms_ir};
 use peyk_tests::fake::{Behaviour, Delivered, FakeProvider};
 use serde_json::{Value, json};
-use shared::sms::providers::http_client::Timeouts;
+use shared::http_client::Timeouts;
 use shared::sms::providers::sms_ir::{Config, SmsIr};
 use shared::sms::providers::{
-    Balance, DeliveryStatus, Lookup, Outcome, Rejection, SmsProvider, Unanswered,
+    Balance, DeliveryStatus, Lookup, Outcome, OutgoingSms, Rejection, SmsProvider, Unanswered,
 };
 
 use crate::provider_suite::{
-    IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages, provider_suite, retry_later, setup, template_to,
-    text_to, unknown,
+    IRANIAN, PATIENT, Rig, TEXT, TOKEN, messages_with, provider_suite, retry_later, setup,
+    template_to, text_to, unknown,
 };
 
 struct SmsIrRig(FakeProvider);
@@ -40,14 +40,22 @@ impl Rig for SmsIrRig {
     fn secrets(&self) -> Vec<String> {
         [API_KEY, "9123456789", TOKEN, TEXT].map(str::to_owned).to_vec()
     }
+    fn messages() -> [OutgoingSms; 2] {
+        messages()
+    }
 }
 
 provider_suite!(SmsIrRig);
 
+/// One of each content.
+fn messages() -> [OutgoingSms; 2] {
+    messages_with(&TEMPLATE.to_string())
+}
+
 fn config(base_url: &str) -> Value {
     json!({
         "base_url": base_url, "api_key": API_KEY, "sender": LINE.to_string(),
-        "templates": {"login": TEMPLATE.to_string()}, "parameters": {"token": "CODE"},
+        "parameters": {"token": "CODE"},
     })
 }
 
@@ -89,7 +97,7 @@ async fn a_text_goes_in_persian_from_the_line_to_one_number() {
 #[tokio::test]
 async fn a_template_goes_under_its_number_with_the_providers_names() {
     let (fake, provider) = pair().await;
-    let outcome = provider.send(&template_to(IRANIAN, "login", &[("token", TOKEN)])).await;
+    let outcome = provider.send(&messages()[1]).await;
     assert_eq!(outcome, accepted(Some("89540001")));
     let call = &fake.calls()[0];
     assert_eq!((&*call.method, &*call.target), ("POST", "/v1/send/verify"));
@@ -194,7 +202,7 @@ async fn too_many_requests_keep_their_retry_after() {
 #[tokio::test]
 async fn the_fakes_own_refusals_reach_the_caller() {
     let (fake, provider) = pair().await;
-    let login = |name, value| template_to(IRANIAN, "login", &[(name, value)]);
+    let login = |name, value| template_to(IRANIAN, &TEMPLATE.to_string(), &[(name, value)]);
     let cases = [
         (template_to(IRANIAN, "99", &[("token", TOKEN)]), "sms_ir.113"),
         (login("name", TOKEN), "sms_ir.116"),
@@ -218,7 +226,7 @@ async fn a_number_abroad_is_e164_and_a_refusal_of_it_leaves_it_to_others() {
     let (fake, provider) = pair().await;
     for sms in [
         text_to("+4915123456789", TEXT, 1),
-        template_to("+4915123456789", "login", &[("token", TOKEN)]),
+        template_to("+4915123456789", &TEMPLATE.to_string(), &[("token", TOKEN)]),
     ] {
         let german = provider.send(&sms).await;
         assert!(matches!(german, Outcome::Accepted { .. }), "{german:?}");

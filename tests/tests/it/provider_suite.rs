@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use peyk_tests::fake::{Behaviour, SelfSigned, http};
 use shared::clock::{Clock, SystemClock};
+use shared::http_client::Timeouts;
 use shared::phone::PhoneNumber;
-use shared::sms::providers::http_client::Timeouts;
 use shared::sms::providers::{Content, Outcome, OutgoingSms, Setup, SmsProvider};
 
 /// For calls that must be answered, however busy the machine is.
@@ -76,7 +76,18 @@ pub(crate) fn setup(timeouts: Timeouts) -> Setup {
 
 /// One of each content.
 pub(crate) fn messages() -> [OutgoingSms; 2] {
-    [text_to(IRANIAN, TEXT, 4_611_686_018_427), template_to(IRANIAN, "login", &[("token", TOKEN)])]
+    messages_with("login")
+}
+
+/// One of each content, for a provider whose templates have other names.
+pub(crate) fn messages_with(template: &str) -> [OutgoingSms; 2] {
+    let [text, _] = texts();
+    [text, template_to(IRANIAN, template, &[("token", TOKEN)])]
+}
+
+/// Two texts, for a provider without templates.
+pub(crate) fn texts() -> [OutgoingSms; 2] {
+    [4_611_686_018_427, 1].map(|local_id| text_to(IRANIAN, TEXT, local_id))
 }
 
 pub(crate) fn unknown(code: &str) -> Outcome {
@@ -323,7 +334,7 @@ pub(crate) async fn no_log_line_of_any_level_holds_a_secret<R: Rig>() {
         closed.send(&sms).await;
     }
     let log = String::from_utf8(log.0.lock().expect("no writer panics").clone()).expect("UTF-8");
-    assert_eq!(log.matches("no answer from an SMS provider").count(), 4, "{log}");
+    assert_eq!(log.matches("no answer to a request").count(), 4, "{log}");
     for secret in rig.secrets() {
         assert!(!log.contains(&secret), "{secret} in {log}");
     }

@@ -1,9 +1,15 @@
 //! Delivery reports: asked for in time, and only ever moving a message on.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use peyk_tests::{
-    fake::FakeKavenegar,
+    fake::{
+        Behaviour, FakeKavenegar, FakeProvider,
+        sms_ir::{API_KEY as SMS_IR_KEY, sms_ir},
+    },
     harness::{Peyk, TestDatabase, fresh_mobile},
 };
 use serde_json::json;
@@ -102,4 +108,55 @@ async fn what_stays_open_is_asked_about_five_times_and_then_no_more() {
     }
     assert!(reports::take_due(&database.pool, "a", 100).await.unwrap().is_empty());
     assert_eq!(reports::count_due(&database.pool).await.unwrap(), 1, "that of the other provider");
+}
+
+/// Three hundred messages that are to be asked about, the one with the greatest number longest.
+const MANY: &str = "
+    INSERT INTO sms_messages (kind, phone, local_id, status, created_at, expires_at, settled_at,
+        provider, provider_message_id, poll_at)
+    SELECT 'otp', '+989123456789', nth, 'sent', now(), now(), now(), 'ir', (89540000 + nth)::text,
+        now() - make_interval(secs => nth)
+    FROM generate_series(1, 300) nth";
+
+/// With an account at SMS.ir, which is asked about one message at a time.
+async fn one_by_one(fake: &FakeProvider, budget_ms: u64) -> Peyk {
+    let builder = Peyk::builder().set("MODE", "production").hasty(budget_ms).workers(0);
+    let builder = builder.set("SMS__PROVIDERS__IR__KIND", "sms_ir");
+    let builder = builder.set("SMS__PROVIDERS__IR__API_KEY", SMS_IR_KEY);
+    let peyk = builder.set("SMS__PROVIDERS__IR__BASE_URL", fake.url()).start().await;
+    peyk.database.execute(MANY).await;
+    peyk
+}
+
+async fn poll(peyk: &Peyk) {
+    let (worked, output) = peyk.run("worker", &["cron", "run", "poll-delivery-reports"]).await;
+    assert!(worked, "{output}");
+}
+
+#[tokio::test]
+async fn one_run_asks_about_all_that_is_due_also_where_each_is_a_question() {
+    let fake = FakeProvider::start(sms_ir).await;
+    let peyk = one_by_one(&fake, 10_000).await;
+    poll(&peyk).await;
+    let delivered = "SELECT count(*) FROM sms_messages WHERE delivery = 'delivered'";
+    assert_eq!((peyk.database.count(delivered).await, fake.calls().len()), (300, 300));
+}
+
+#[tokio::test]
+async fn the_oldest_are_asked_about_side_by_side_and_a_provider_that_is_silent_is_left_alone() {
+    const BUDGET: Duration = Duration::from_secs(3);
+    let fake = FakeProvider::start(sms_ir).await;
+    let peyk = one_by_one(&fake, 3_000).await;
+    for _ in 0..10 {
+        fake.behave(Behaviour::HangAfterRead { effect: false });
+    }
+    let began = Instant::now();
+    poll(&peyk).await;
+    assert!(began.elapsed() < BUDGET * 5, "one after the other: {:?}", began.elapsed());
+    let mut asked: Vec<_> = fake.calls().into_iter().map(|call| call.target).collect();
+    asked.sort();
+    let oldest: Vec<_> = (291..=300).map(|nth| format!("/v1/send/{}", 89_540_000 + nth)).collect();
+    assert_eq!(asked, oldest);
+    let due = "SELECT count(*) FROM sms_messages WHERE poll_at <= now()";
+    assert_eq!(peyk.database.count(due).await, 290, "they are asked about in the next run");
 }

@@ -99,6 +99,26 @@ async fn whoever_says_stop_gets_codes_only_until_they_say_start() {
 }
 
 #[tokio::test]
+async fn a_second_stop_without_an_id_is_obeyed_although_it_may_be_the_first_one_again() {
+    let fake = FakeKavenegar::start().await;
+    let peyk = kavenegar(&fake).start().await;
+    let (key, address) = (key(&peyk).await, addresses(&peyk).await["kavenegar"].clone());
+    let mobile = fresh_mobile();
+    let says = async |text: &str| {
+        let form = [("from", &*mobile), ("to", "10004346"), ("message", text)];
+        assert_eq!(tell(&peyk, &address, &form).await.status, 200);
+    };
+    for (text, status) in [("stop", 409), ("start", 200), ("stop", 409), ("stop", 409)] {
+        says(text).await;
+        assert_eq!(send(&peyk, &key, &mobile).await.status, status, "{text}");
+    }
+    // Somebody who says "start" again within minutes is not heard, and loses nothing but a text.
+    says("start").await;
+    assert_eq!(send(&peyk, &key, &mobile).await.status, 409);
+    assert_eq!(peyk.database.count(TEXTS).await, 2, "nothing is stored twice");
+}
+
+#[tokio::test]
 async fn twilios_texts_count_once_they_are_signed() {
     let fake =
         FakeProvider::start(twilio_rules(ACCOUNT, Account { user: ACCOUNT, password: TOKEN }));

@@ -1,7 +1,8 @@
 //! Counts what providers did with our texts, by the hour: calls, times, codes that were used.
 
+use chrono::TimeDelta;
 use futures_util::FutureExt;
-use shared::sms::learning;
+use shared::sms::learning::{self, Counting};
 
 use super::{CronJob, End, Run};
 use crate::Environment;
@@ -23,11 +24,19 @@ async fn due(env: &Environment) -> Result<i64, sqlx::Error> {
 
 async fn count(env: &Environment, run: &Run) -> Result<End, sqlx::Error> {
     for hour in learning::stale_hours(&env.pool, env.clock.now()).await? {
-        if !run.still_mine().await? {
-            return Ok(End::Stopped);
+        let hour = (hour, hour + TimeDelta::hours(1));
+        let mut counting = Counting::of(hour, env.config.sms.price_rials);
+        loop {
+            if !run.still_mine().await? {
+                return Ok(End::Stopped);
+            }
+            if !counting.step(&env.pool).await? {
+                break;
+            }
         }
-        let rows = learning::count_hour(&env.pool, hour, env.config.sms.price_rials).await?;
-        run.count(rows.try_into().unwrap_or(i64::MAX));
+        let hours = counting.into_hours();
+        learning::write(&env.pool, &hours).await?;
+        run.count(hours.len().try_into().unwrap_or(i64::MAX));
     }
     Ok(End::Done)
 }

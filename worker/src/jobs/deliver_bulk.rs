@@ -17,8 +17,7 @@ use shared::{
 use tokio::time::Instant;
 
 use super::deliver_sms::{
-    Delivery, LINE_PATIENCE, QUIET_PAUSE, call, call_for_many, deliver, pause_for,
-    wait_for_provider,
+    Delivery, LINE_PATIENCE, call, call_for_many, deliver, pause_for, wait_for_provider,
 };
 use crate::{Environment, gather::Joined, guard::Guard, line::Turn};
 
@@ -115,10 +114,6 @@ async fn send_together(
     mut group: Vec<Delivery<'_>>,
     turn: Option<Turn<'_>>,
 ) -> Duration {
-    if group.iter().any(Delivery::is_quiet) {
-        give_back(&group, QUIET_PAUSE).await;
-        return Duration::ZERO;
-    }
     let room = provider.take_room(Queue::Bulk, group.len()).await;
     drop(turn);
     let late = group.split_off(room.texts.min(group.len()));

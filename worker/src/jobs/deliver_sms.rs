@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use shared::{
     batch::WriteError,
+    config::{Quiet, QuietHours},
     events::{MessageSettled, ReplyTo, reply_channel},
     jobs::{Queue, RowId, Tidied},
     sms::{
@@ -37,8 +38,6 @@ const NOBODY_PAUSE: Duration = Duration::from_millis(500);
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(10);
 /// How long a job waits for room on a provider's line, or for its turn.
 pub(super) const LINE_PATIENCE: Duration = Duration::from_secs(5);
-/// Pause of a text to many that meets quiet hours; the sweep then puts it off until they are over.
-pub(super) const QUIET_PAUSE: Duration = Duration::from_secs(1);
 
 /// Texts with one-time codes.
 pub const OTP: Job = Job {
@@ -65,7 +64,7 @@ pub const SMS: Job = Job {
 pub const BULK: Job = Job {
     queue: Queue::Bulk,
     run: |id, env| deliver_bulk::deliver_row(id, env).boxed(),
-    take_due: |env, room| take_due(env, MessageKind::Bulk, room),
+    take_due: take_due_bulk,
     backlog: |env| deliveries::backlog(&env.pool, MessageKind::Bulk).boxed(),
     ..SMS
 };
@@ -74,10 +73,26 @@ fn take_due(env: &Environment, kind: MessageKind, room: i64) -> Work<'_, Vec<Row
     deliveries::take_due(&env.pool, kind, room, env.clock.now()).boxed()
 }
 
+/// In quiet hours nothing that is to be sent: neither handed out nor, by an id that is in Redis
+/// already, claimed. It is not touched until the sweep has put it off, many at a time.
+fn take_due_bulk(env: &Environment, room: i64) -> Work<'_, Vec<RowId>, sqlx::Error> {
+    let now = env.clock.now();
+    if quiet_now(env, now).is_none() {
+        return take_due(env, MessageKind::Bulk, room);
+    }
+    deliveries::take_unknown(&env.pool, MessageKind::Bulk, room, now).boxed()
+}
+
+/// The quiet hours that are under way.
+fn quiet_now(env: &Environment, now: DateTime<Utc>) -> Option<(QuietHours, Quiet)> {
+    let hours = env.config.sms.quiet_hours?;
+    Some((hours, hours.at(now)?))
+}
+
 /// Also puts off what is due in quiet hours: before anything expires in them.
 async fn tidy(env: &Environment) -> Result<Tidied, sqlx::Error> {
     let (now, sms) = (env.clock.now(), &env.config.sms);
-    let quiet = sms.quiet_hours.and_then(|hours| Some((hours, hours.at(now)?)));
+    let quiet = quiet_now(env, now);
     if let Some((hours, quiet)) = quiet {
         let life = TimeDelta::seconds(i64::from(sms.message_ttl_seconds));
         let spread = quiet::spread(&hours);
@@ -232,13 +247,6 @@ impl<'a> Delivery<'a> {
         })
     }
 
-    /// Whether it has to wait because it is one of many and people sleep.
-    pub(super) fn is_quiet(&self) -> bool {
-        let hours = self.env.config.sms.quiet_hours;
-        self.claim.kind == MessageKind::Bulk
-            && hours.is_some_and(|hours| hours.at(self.env.clock.now()).is_some())
-    }
-
     /// Gives it back unattempted.
     pub(super) async fn postpone(&self, pause: Duration) -> Result<(), WriteError> {
         deliveries::postpone(&self.env.pool, &self.claim, pause).await.map_err(WriteError::from)
@@ -271,9 +279,6 @@ impl<'a> Delivery<'a> {
         let (Some(provider), Some(sms)) = (env.provider(name), self.sms_for(name)) else {
             return self.give_up(MessageStatus::Failed, "sms.no_provider").await;
         };
-        if self.is_quiet() {
-            return self.postpone(QUIET_PAUSE).await;
-        }
         if turn.taken != Some(name) {
             let room = provider.take_room(queue, 1).await;
             if room.texts == 0 {
@@ -438,12 +443,14 @@ fn describe(outcome: &Outcome) -> (&'static str, &str) {
     }
 }
 
+/// Ends it. What a provider may have taken all the same ends as unknown.
 async fn abandon(
     env: &Environment,
     claim: &Claim,
     status: MessageStatus,
     reason: &str,
 ) -> Result<(), WriteError> {
+    let status = if claim.is_in_doubt() { MessageStatus::Unknown } else { status };
     tracing::info!(job.id = claim.id, reason, "sms given up");
     if deliveries::abandon(&env.pool, &env.outbox, claim, status, reason).await? {
         announce(env, claim, status).await;
@@ -452,7 +459,7 @@ async fn abandon(
 }
 
 /// Wakes the api process that waits, if one does; it reads the row anyway when its time is up. A
-/// code nobody got is not held against anybody.
+/// code that surely nobody got is not held against anybody.
 async fn announce(env: &Environment, claim: &Claim, status: MessageStatus) {
     let age = (env.clock.now() - claim.created_at).to_std().unwrap_or(Duration::ZERO);
     DELIVERY_SECONDS.with_label_values(&[status.as_str()]).observe(age.as_secs_f64());

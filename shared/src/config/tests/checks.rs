@@ -24,6 +24,7 @@ fn values_without_meaning_are_refused() {
         ("auth.groups", "[0, -1]"),
         ("auth.access_ttl_seconds", "0"),
         ("auth.refresh_ttl_seconds", "299"),
+        ("auth.refresh_grace_seconds", "61"),
         ("auth.issuer", "\"\""),
         ("otp.length", "3"),
         ("otp.length", "11"),
@@ -99,6 +100,31 @@ fn a_signing_key_has_exactly_the_secret_of_its_algorithm() {
     let both = format!("algorithm = \"HS256\"\nsecret = \"{DJANGO}\"\nprivate_key = \"x\"");
     assert_eq!(key(&both), ["auth.keys.new.private_key"]);
     assert_eq!(paths("", &[("PEYK__AUTH__SIGNING_KEY", "new")]), ["auth.signing_key"]);
+}
+
+#[test]
+fn the_key_that_signs_has_no_end_and_the_others_may() {
+    let new = format!("[auth.keys.new]\nalgorithm = \"HS256\"\nsecret = \"{DJANGO}\"");
+    let variable = |id: &str| format!("PEYK__AUTH__KEYS__{id}__VERIFY_UNTIL");
+    let until = "2027-01-31T20:30:00+03:30";
+    let config = load(&new, &[(&variable("NEW"), until)]).unwrap();
+    let end = config.auth.keys["new"].verify_until.unwrap();
+    assert_eq!(end.to_rfc3339(), "2027-01-31T17:00:00+00:00");
+    assert_eq!(paths(&new, &[(&variable("NEW"), "2027-01-31")]), ["auth.keys.new.verify_until"]);
+    assert_eq!(paths(&new, &[(&variable("OLD"), until)]), ["auth.keys.old.verify_until"]);
+}
+
+#[test]
+fn the_old_refresh_tokens_have_a_secret_and_an_end() {
+    let file = |lines: &str| format!("[auth.legacy_refresh]\n{lines}");
+    let legacy = |lines: &str| paths(&file(lines), &[]);
+    let until = "until = \"2027-01-31T20:30:00Z\"";
+    let good = load(&file(&format!("secret = \"{DJANGO}\"\n{until}")), &[]).unwrap();
+    assert_eq!(good.auth.legacy_refresh.unwrap().user_id_claim, "user_id");
+    assert_eq!(legacy(&format!("secret = \"short\"\n{until}")), ["auth.legacy_refresh.secret"]);
+    assert_eq!(legacy(&format!("secret = \"{DJANGO}\"")), ["auth.legacy_refresh.until"]);
+    let nobody = format!("secret = \"{DJANGO}\"\n{until}\nuser_id_claim = \"\"");
+    assert_eq!(legacy(&nobody), ["auth.legacy_refresh.user_id_claim"]);
 }
 
 #[test]
@@ -188,5 +214,26 @@ fn a_provider_is_called_over_tls_unless_it_is_on_this_machine() {
     ] {
         let file = format!("[sms.providers.kavenegar]\nbase_url = \"{url}\"");
         assert_eq!(load(&file, &[]).is_ok(), fine, "{url}");
+    }
+}
+
+#[test]
+fn what_a_template_is_called_where_there_are_none_is_a_text_with_its_variables() {
+    let file = |variables: &str, text: &str| {
+        format!(
+            "[otp]\ntemplate = \"login\"\n[sms.providers]\nmegafon = {{}}\nkavenegar = {{}}\n\
+             [sms.templates.login]\nvariables = {variables}\n\
+             providers = {{ kavenegar = \"reg{{7}}\", megafon = \"{text}\" }}"
+        )
+    };
+    load(&file("[\"token\"]", "Код: {token}"), &[]).unwrap();
+    let path = "sms.templates.login.providers.megafon";
+    for bad in ["Код", "Код: {token} {name}", "Код: {token} www.a.ru"] {
+        assert_eq!(paths(&file("[\"token\"]", bad), &[]), [path], "{bad}");
+    }
+    // A code has no other variables, and a text without it says nothing.
+    for (variables, text) in [("[]", "Код"), ("[\"token\", \"name\"]", "{token} {name}")] {
+        let found = paths(&file(variables, text), &[]);
+        assert_eq!(found, ["sms.templates.login.variables"], "{variables}");
     }
 }

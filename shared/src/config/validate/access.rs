@@ -44,10 +44,24 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
         auth.session_ttl_seconds >= auth.refresh_ttl_seconds,
         "must not be less than auth.refresh_ttl_seconds",
     );
+    checks.range("auth.refresh_grace_seconds", auth.refresh_grace_seconds, 0..=60);
     checks.range("auth.step_up_seconds", auth.step_up_seconds, 30..=86_400);
     checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
     chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
+    let signing = auth.keys.get(&auth.signing_key);
+    checks.relate(
+        &format!("auth.keys.{}.verify_until", auth.signing_key),
+        "auth.signing_key",
+        signing.is_none_or(|key| key.verify_until.is_none()),
+        "has no place in the key that signs",
+    );
     required_key(checks, "auth.refresh_key", &auth.refresh_key);
+    if let Some(legacy) = &auth.legacy_refresh {
+        let fine = legacy.secret.expose_secret().len() >= KEY_BYTES;
+        checks.require("auth.legacy_refresh.secret", fine, "must have at least 32 bytes");
+        let fine = !legacy.user_id_claim.is_empty();
+        checks.require("auth.legacy_refresh.user_id_claim", fine, "must not be empty");
+    }
     for (path, text) in [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)] {
         checks.require(path, text.as_deref() != Some(""), "must not be empty; leave it out");
     }

@@ -11,6 +11,7 @@ use crate::{
     config::{Config, Mode, SANDBOX, Sms, SmsTemplate},
     fold::keyword,
     phone::PhoneNumber,
+    sms::providers::has_templates,
 };
 
 pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
@@ -33,7 +34,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     order(checks, config);
     weights(checks, config);
     for (name, template) in &config.sms.templates {
-        self::template(checks, &config.sms, name, template);
+        self::template(checks, config, name, template);
     }
     if let Some(anonymous) = &config.sms.anonymous {
         let some = !anonymous.templates.is_empty() || !anonymous.numbers.is_empty();
@@ -64,11 +65,12 @@ fn webhooks(checks: &mut Checks<'_>, sms: &Sms) {
 
 /// What providers refuse is better found here: a text without a variable it declares, one with an
 /// unknown variable, links (which Iranian providers take out), names that are too long.
-fn template(checks: &mut Checks<'_>, sms: &Sms, name: &str, template: &SmsTemplate) {
+fn template(checks: &mut Checks<'_>, config: &Config, name: &str, template: &SmsTemplate) {
     let path = format!("sms.templates.{name}");
     let has_name = (1..=64).contains(&name.chars().count());
     checks.require(&path, has_name, "must have a name of 1 to 64 characters");
-    let known = |provider: &String| sms.providers.contains_key(provider) || provider == SANDBOX;
+    let known =
+        |provider: &String| config.sms.providers.contains_key(provider) || provider == SANDBOX;
     let fine = template.providers.keys().all(known);
     let message = "must only name tables of sms.providers";
     checks.require(&format!("{path}.providers"), fine, message);
@@ -79,17 +81,30 @@ fn template(checks: &mut Checks<'_>, sms: &Sms, name: &str, template: &SmsTempla
     let variables = format!("{path}.variables");
     checks.require(&variables, template.variables.iter().all(plain), "must be of a-z 0-9 _");
     for (key, text) in [("text", &template.text), ("text_en", &template.text_en)] {
-        let (path, Some(text)) = (format!("{path}.{key}"), text) else { continue };
-        let whole = template.variables.iter().all(|name| text.contains(&format!("{{{name}}}")));
-        checks.require(&path, whole, "must hold every variable, as {token}");
-        let mut rest = text.clone();
-        for name in &template.variables {
-            rest = rest.replace(&format!("{{{name}}}"), "");
+        if let Some(text) = text {
+            template_text(checks, &format!("{path}.{key}"), text, template);
         }
-        checks.require(&path, !rest.contains(['{', '}']), "must hold declared variables only");
-        let link = rest.contains("http://") || rest.contains("https://") || rest.contains("www.");
-        checks.require(&path, !link, "must hold no link: providers refuse it");
     }
+    // Where there are no templates, what one is called is a text.
+    let is_text = |(provider, _): &(&String, _)| !has_templates(config.sms.kind(provider));
+    for (provider, text) in template.providers.iter().filter(is_text) {
+        template_text(checks, &format!("{path}.providers.{provider}"), text, template);
+        let is_of_codes = config.otp.template.as_deref() == Some(name);
+        let fine = !is_of_codes || template.variables == ["token"];
+        checks.require(&variables, fine, "must be token alone: otp.template sends codes with it");
+    }
+}
+
+fn template_text(checks: &mut Checks<'_>, path: &str, text: &str, template: &SmsTemplate) {
+    let whole = template.variables.iter().all(|name| text.contains(&format!("{{{name}}}")));
+    checks.require(path, whole, "must hold every variable, as {token}");
+    let mut rest = text.to_owned();
+    for name in &template.variables {
+        rest = rest.replace(&format!("{{{name}}}"), "");
+    }
+    checks.require(path, !rest.contains(['{', '}']), "must hold declared variables only");
+    let link = rest.contains("http://") || rest.contains("https://") || rest.contains("www.");
+    checks.require(path, !link, "must hold no link: providers refuse it");
 }
 
 fn order(checks: &mut Checks<'_>, config: &Config) {

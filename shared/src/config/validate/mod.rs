@@ -1,9 +1,11 @@
 //! What types cannot say: ranges, required settings, and settings that contradict each other.
 
 mod access;
+mod audit;
 mod delivery;
 mod guard;
 mod limits;
+mod organizations;
 mod service;
 mod webhooks;
 
@@ -21,6 +23,8 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     limits::check(&mut checks, config);
     webhooks::check(&mut checks, config);
     guard::check(&mut checks, config);
+    audit::check(&mut checks, config);
+    organizations::check(&mut checks, config);
 }
 
 /// Collects what is wrong.

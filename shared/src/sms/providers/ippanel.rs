@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::http::base_url;
-use super::http_client::{Failure, HttpClient, Reply};
+use super::settings::{Names, Problems, base_url, secret_header};
+use super::wire::{hundredths, id, integer, join};
 use super::{Balance, Content, DeliveryStatus, Lookup, Outcome, OutgoingSms, Problem, Rejection};
 use super::{Report, Setup, SmsProvider, Unanswered};
+use crate::http_client::{Failure, HttpClient, Reply};
 
 /// `[sms.providers.<name>]` with `kind = "ippanel"` or `"farazsms"`.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Config {
     /// What patterns call the variables of our templates, such as `token = "code"`. One that is
     /// not here keeps its name.
     #[serde(default)]
-    pub variables: BTreeMap<String, String>,
+    pub variables: Names,
 }
 
 fn default_base_url() -> String {
@@ -46,7 +47,7 @@ pub struct Ippanel {
     base: Url,
     key: HeaderValue,
     sender: String,
-    variables: BTreeMap<String, String>,
+    variables: Names,
 }
 
 impl std::fmt::Debug for Ippanel {
@@ -61,26 +62,21 @@ impl Ippanel {
     /// # Errors
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let base = base_url(&config.base_url).map_err(|p| problems.push(p)).ok();
-        let key = header_of(config.api_key.expose_secret());
-        if key.is_none() {
-            let message = "must be printable ASCII without blanks, and not empty";
-            problems.push(Problem::new("api_key", message));
-        }
+        let mut problems = Problems::default();
+        let base = problems.keep(base_url("base_url", &config.base_url));
+        let key = problems.keep(secret_header("api_key", &config.api_key));
         let digits = config.sender.strip_prefix('+').unwrap_or_default();
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            problems.push(Problem::new("sender", "must be a line in E.164, such as +983000505"));
-        }
-        let client = HttpClient::new(setup.timeouts)
-            .map_err(|error| problems.push(Problem::new("base_url", &format!("no TLS: {error}"))))
-            .ok();
-        let (Some(base), Some(key), Some(client), true) = (base, key, client, problems.is_empty())
-        else {
-            return Err(problems);
-        };
-        let (name, sender) = (name.to_owned(), config.sender.clone());
-        Ok(Self { name, client, base, key, sender, variables: config.variables.clone() })
+        let is_line = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        problems.require(is_line, "sender", "must be a line in E.164, such as +983000505");
+        let client = problems.client(setup);
+        problems.into_result(base.zip(key).zip(client).map(|((base, key), client)| Self {
+            name: name.to_owned(),
+            client,
+            base,
+            key,
+            sender: config.sender.clone(),
+            variables: config.variables.clone(),
+        }))
     }
 
     /// The body of `POST /api/send`, for one recipient.
@@ -94,9 +90,8 @@ impl Ippanel {
                 "params": {"recipients": recipients},
             }),
             Content::Template { name, tokens } => {
-                let renamed = |name: &String| self.variables.get(name).unwrap_or(name).clone();
                 let params: BTreeMap<_, _> =
-                    tokens.iter().map(|(name, value)| (renamed(name), value)).collect();
+                    tokens.iter().map(|(name, value)| (self.variables.of(name), value)).collect();
                 json!({
                     "sending_type": "pattern",
                     "from_number": self.sender,
@@ -114,12 +109,7 @@ impl Ippanel {
         query: &[(&str, &str)],
         body: Option<Value>,
     ) -> Result<Reply, Failure> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .expect("http and https URLs have path segments")
-            .pop_if_empty()
-            .push("api")
-            .extend(path);
+        let mut url = join(&join(&self.base, &["api"]), path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -190,18 +180,11 @@ impl SmsProvider for Ippanel {
     /// Rials; a fraction of one is dropped.
     async fn balance(&self) -> Result<Balance, Unanswered> {
         let data = self.ask(&["payment", "credit", "mine"], &[]).await?;
-        let credit = data.get("credit").and_then(whole);
+        let credit = data.get("credit").and_then(hundredths);
         let unreadable = || Unanswered::Unavailable("ippanel.credit".to_owned());
-        let amount = credit.ok_or_else(unreadable)?;
+        let amount = credit.ok_or_else(unreadable)? / 100;
         Ok(Balance::Money { amount, currency: "IRR".to_owned() })
     }
-}
-
-fn header_of(key: &str) -> Option<HeaderValue> {
-    let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-    let mut value = HeaderValue::from_str(key).ok().filter(|_| printable)?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// `message_status` of `report/recipients`. A status is only there when the send has ended.
@@ -264,8 +247,7 @@ fn outcome_of(reply: &Reply) -> Outcome {
         return refusal(&envelope, reply);
     }
     let ids = envelope.data.get("message_outbox_ids");
-    let id = ids.and_then(|ids| integer(ids.get(0)?)).filter(|id| *id > 0);
-    Outcome::Accepted { provider_message_id: id.map(|id| id.to_string()) }
+    Outcome::Accepted { provider_message_id: ids.and_then(|ids| id(ids.get(0)?)) }
 }
 
 /// `meta.status` is false: it was refused. What is no class of its own goes to the next provider,
@@ -283,28 +265,12 @@ fn refusal(envelope: &Envelope, reply: &Reply) -> Outcome {
     }
 }
 
-fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_i64(),
-    }
-}
-
-/// The part of a number before its point.
-fn whole(value: &Value) -> Option<i64> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        other => other.to_string(),
-    };
-    text.split('.').next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::super::http_client::Timeouts;
     use super::*;
+    use crate::http_client::Timeouts;
 
     fn account(base_url: &str, key: &str, sender: &str) -> Result<Ippanel, Vec<&'static str>> {
         let timeouts = Timeouts { connect: Duration::from_secs(1), budget: Duration::from_secs(2) };

@@ -10,12 +10,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::http_client::{HttpClient, Reply};
 use super::kavenegar_array::{self as array, TEXTS_AT_ONCE};
 use super::kavenegar_reports::{self as reports, STATUSES_AT_ONCE};
-use super::wire::{Problems, base_url, code, integer, join};
+use super::settings::{Problems, base_url};
+use super::wire::{code, integer, join};
 use super::{Balance, Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup};
 use super::{SmsProvider, Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
+use crate::http_client::{HttpClient, Reply};
 
 /// `return.status` of a call that was carried out.
 const OK: i64 = 200;
@@ -72,7 +73,7 @@ impl Kavenegar {
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
-        let base = problems.keep(base_url(&config.base_url));
+        let base = problems.keep(base_url("base_url", &config.base_url));
         let key = config.api_key.expose_secret();
         let message = "must be ASCII letters, digits, '-' or '_', and not empty";
         problems.require(is_key(key), "api_key", message);
@@ -344,8 +345,8 @@ mod tests {
 
     use chrono::DateTime;
 
-    use super::super::http_client::Timeouts;
     use super::*;
+    use crate::http_client::Timeouts;
     use crate::phone::PhoneNumber;
 
     const KEY: &str = "5A6B7C8D9E0F";
@@ -444,7 +445,7 @@ mod tests {
         assert_eq!(refused, Outcome::RetryLater { after: None, code: "http.connect".to_owned() });
         assert!(matches!(account.lookup(&sms).await, Lookup::Unavailable { .. }));
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(log.matches("no answer from an SMS provider").count(), 3, "{log}");
+        assert_eq!(log.matches("no answer to a request").count(), 3, "{log}");
         for secret in [KEY, "9123456789", "482913", "/v1/"] {
             assert!(!log.contains(secret), "{secret} in {log}");
         }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::kavenegar::{carried_out, outcome_of_entry, receptor};
-use super::{Content, Outcome, OutgoingSms, http_client::Reply, wire::integer};
+use super::{Content, Outcome, OutgoingSms, wire::integer};
+use crate::http_client::Reply;
 
 /// Texts of one call at most (414 beyond).
 pub(super) const TEXTS_AT_ONCE: usize = 200;

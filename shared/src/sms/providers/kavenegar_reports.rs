@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::wire::hundredths;
 use super::{DeliveryStatus, InboundSms, Report, WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// `messageid`s of one `sms/status` call at most (414 beyond).
@@ -60,11 +61,7 @@ pub(super) fn read_webhook(request: &WebhookRequest) -> Result<Vec<WebhookEvent>
 
 /// `remaincredit` of `account/info`: rials. A fraction of one is dropped.
 pub(super) fn credit(entry: &Value) -> Option<i64> {
-    let text = match entry.get("remaincredit")? {
-        Value::String(text) => text.trim().to_owned(),
-        other => other.to_string(),
-    };
-    text.split('.').next()?.parse().ok()
+    entry.get("remaincredit").and_then(hundredths).map(|credit| credit / 100)
 }
 
 #[cfg(test)]

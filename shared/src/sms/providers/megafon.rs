@@ -4,24 +4,22 @@
 //! answers `{"result":{"msg_id":…,"status":{"code":0,"description":…}}}`; a code other than 0 is
 //! an error although HTTP says 200. No official document could be had: the facts are those of its
 //! public clients (the Ruby gem `megalabs_sms`), there is no table of codes, and the fields of
-//! the callback are read in the ways they may be written. It has no templates, so those of the
-//! configuration are rendered here, and it cannot be asked anything.
-
-use std::collections::BTreeMap;
+//! the callback are read in the ways they may be written. It has no templates, and it cannot be asked
+//! anything.
 
 use async_trait::async_trait;
-use reqwest::Url;
+use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::basic_auth::{BasicClient, parse_base_url, required};
-use super::http_client::Reply;
-use super::templates::Templates;
+use super::settings::{Problems, base_url};
+use super::wire::{self, text_of};
 use super::{
     DeliveryStatus, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
-    WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest, values,
+    WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest,
 };
+use crate::http_client::{HttpClient, Reply};
 
 const PATH: &str = "/sms/v1/sms";
 
@@ -37,9 +35,6 @@ pub struct Config {
     pub password: SecretString,
     /// The name texts come from.
     pub sender: String,
-    /// Texts by the name of the template they stand for, with `{token}` where values go.
-    #[serde(default)]
-    pub templates: BTreeMap<String, String>,
 }
 
 fn default_base_url() -> String {
@@ -49,10 +44,9 @@ fn default_base_url() -> String {
 /// One MegaFon account.
 pub struct Megafon {
     name: String,
-    http: BasicClient,
+    http: HttpClient,
     url: Url,
     sender: String,
-    templates: Templates,
     callback_url: Option<Url>,
 }
 
@@ -69,30 +63,21 @@ impl Megafon {
     /// # Errors
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        problems.extend(required("login", &config.login));
-        problems.extend(required("password", config.password.expose_secret()));
-        problems.extend(required("sender", &config.sender));
-        let mut note = |problem: Problem| problems.push(problem);
-        if config.login.contains(':') {
-            note(Problem::new("login", "must have no colon: Basic authentication ends it there"));
-        }
-        let base = parse_base_url("base_url", &config.base_url).map_err(&mut note).ok();
-        let templates = Templates::new(&config.templates).map_err(&mut note).ok();
-        let http = BasicClient::new(&config.login, &config.password, setup).map_err(note).ok();
-        let (Some(base), Some(templates), Some(http), true) =
-            (base, templates, http, problems.is_empty())
-        else {
-            return Err(problems);
-        };
-        Ok(Self {
+        let mut problems = Problems::default();
+        problems.require_filled("login", &config.login);
+        problems.require_filled("password", config.password.expose_secret());
+        problems.require_filled("sender", &config.sender);
+        let message = "must have no colon: Basic authentication ends it there";
+        problems.require(!config.login.contains(':'), "login", message);
+        let base = problems.keep(base_url("base_url", &config.base_url));
+        let http = problems.client(setup);
+        problems.into_result(base.zip(http).map(|(base, http)| Self {
             name: name.to_owned(),
-            http,
+            http: http.with_login(&config.login, &config.password),
             url: endpoint(&base),
             sender: config.sender.trim().to_owned(),
-            templates,
             callback_url: setup.webhook_url.clone(),
-        })
+        }))
     }
 }
 
@@ -112,7 +97,7 @@ impl SmsProvider for Megafon {
     }
 
     async fn send(&self, sms: &OutgoingSms) -> Outcome {
-        let text = match self.templates.text_of(&sms.content, "megafon") {
+        let text = match text_of(&sms.content, "megafon") {
             Ok(text) => text,
             Err(refused) => return refused,
         };
@@ -124,7 +109,8 @@ impl SmsProvider for Megafon {
         if let Some(url) = &self.callback_url {
             body["callback_url"] = json!(url.as_str());
         }
-        match self.http.post_json(self.url.clone(), &body, None).await {
+        let request = self.http.request(Method::POST, self.url.clone()).json(&body);
+        match self.http.exchange(request).await {
             Ok(reply) => outcome_of(&reply),
             Err(failure) => failure.into(),
         }
@@ -142,7 +128,7 @@ impl SmsProvider for Megafon {
     /// all there is, and a report is about a message we know or about none.
     fn read_webhook(&self, request: &WebhookRequest) -> Result<Vec<WebhookEvent>, WebhookRefused> {
         let fields = request.fields();
-        let id = fields.get("msg_id").cloned().and_then(|id| values::message_id(&id.into()));
+        let id = fields.get("msg_id").cloned().and_then(|id| wire::id(&id.into()));
         let (Some(id), Some(status)) = (id, fields.get("status")) else {
             return Err(WebhookRefused::Unreadable);
         };
@@ -152,12 +138,12 @@ impl SmsProvider for Megafon {
 }
 
 fn outcome_of(reply: &Reply) -> Outcome {
-    let body = values::object(&reply.body).unwrap_or_default();
+    let body = wire::object(&reply.body).unwrap_or_default();
     let result = body.get("result");
     let code = result.and_then(|result| result.get("status")?.get("code"));
-    match (code.and_then(values::integer), reply.status) {
+    match (code.and_then(wire::integer), reply.status) {
         (Some(0), _) => {
-            let id = result.and_then(|result| values::message_id(result.get("msg_id")?));
+            let id = result.and_then(|result| wire::id(result.get("msg_id")?));
             Outcome::Accepted { provider_message_id: id }
         }
         (code, 401 | 403) => {
@@ -205,7 +191,7 @@ fn delivery_status(status: &str) -> (Option<DeliveryStatus>, String) {
 /// A word that no table has: kept if it is one, and short.
 fn raw(word: &str) -> String {
     let fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    match values::word(&Value::String(word.to_owned())) {
+    match wire::word(&Value::String(word.to_owned())) {
         Some(word) if word.len() <= 24 && word.bytes().all(fine) => format!("megafon.{word}"),
         _ => "megafon.other".to_owned(),
     }

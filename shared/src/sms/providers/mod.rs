@@ -12,14 +12,12 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use crate::config::{Config, ConfigError, SANDBOX, parse_common, parse_table};
+use crate::http_client::{Failure, Timeouts};
 use crate::phone::PhoneNumber;
-use crate::sms::webhooks::Webhooks;
-use http_client::Timeouts;
+use crate::sms::callbacks::Callbacks;
 
 mod balance;
-mod basic_auth;
 pub mod http;
-pub mod http_client;
 pub mod ippanel;
 pub mod kavenegar;
 mod kavenegar_array;
@@ -28,13 +26,12 @@ pub mod megafon;
 pub mod melipayamak;
 pub mod parsian_webco;
 pub mod sandbox;
+pub mod settings;
 pub mod sms_aero;
 pub mod sms_ir;
-mod templates;
 pub mod twilio;
-mod values;
 pub mod webhook;
-pub mod wire;
+mod wire;
 
 pub use balance::Balance;
 pub use webhook::{WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
@@ -213,8 +210,8 @@ pub enum Unanswered {
     Unavailable(String),
 }
 
-impl From<http_client::Failure> for Unanswered {
-    fn from(failure: http_client::Failure) -> Self {
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
         Self::Unavailable(failure.code().to_owned())
     }
 }
@@ -318,6 +315,17 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// Whether there are templates at the provider; the others are handed texts only.
+    const fn has_templates(self) -> bool {
+        !matches!(self, Self::Megafon | Self::SmsAero | Self::Twilio)
+    }
+}
+
+/// Whether a provider of this `kind` may have templates of its own; see
+/// [`crate::sms::templates`].
+pub fn has_templates(kind: &str) -> bool {
+    Kind::parse(kind).is_none_or(Kind::has_templates)
 }
 
 /// A setting of a provider that cannot work.
@@ -359,7 +367,7 @@ pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsP
 /// more still report what they carried.
 pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
     let timeouts = Timeouts { connect: config.sms.connect_timeout(), budget: config.sms.budget() };
-    let webhooks = Webhooks::new(config);
+    let callbacks = Callbacks::new(config);
     let order = config.sms_order();
     let mut tables = config.sms.providers.clone();
     if order.iter().any(|name| name == SANDBOX) {
@@ -372,7 +380,7 @@ pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn 
     tables
         .iter()
         .filter_map(|(name, table)| {
-            let webhook_url = webhooks.as_ref().and_then(|webhooks| webhooks.url(name));
+            let webhook_url = callbacks.as_ref().and_then(|callbacks| callbacks.url(name));
             let setup = Setup { timeouts, webhook_url };
             build_one(name, config.sms.kind(name), table, &setup, errors)
         })

@@ -11,9 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::http_client::{HttpClient, Reply};
-use super::wire::{Names, Problems, base_url, code, id, integer, join, json, refused};
+use super::settings::{Problems, base_url};
+use super::wire::{code, id, integer, join, json, refused};
 use super::{Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
+use crate::http_client::{HttpClient, Reply};
 
 /// Between two texts of one call, in seconds, as all callers send it. Ours have one text.
 const DELAY: &str = "1";
@@ -29,9 +30,6 @@ pub struct Config {
     pub base_url: String,
     /// The account's token.
     pub api_key: SecretString,
-    /// The numbers (`TemplateID`) of templates known to us by other names.
-    #[serde(default)]
-    pub templates: Names,
 }
 
 fn default_base_url() -> String {
@@ -44,7 +42,6 @@ pub struct ParsianWebco {
     http: HttpClient,
     url: Url,
     api_key: SecretString,
-    templates: Names,
 }
 
 impl std::fmt::Debug for ParsianWebco {
@@ -60,16 +57,14 @@ impl ParsianWebco {
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
-        let base = problems.keep(base_url(&config.base_url));
-        let key = config.api_key.expose_secret();
-        problems.require(!key.trim().is_empty(), "api_key", "must not be empty");
+        let base = problems.keep(base_url("base_url", &config.base_url));
+        problems.require_filled("api_key", config.api_key.expose_secret());
         let http = problems.client(setup);
         problems.into_result(base.zip(http).map(|(base, http)| Self {
             name: name.to_owned(),
             http,
             url: join(&base, &["webservice-send-sms", "send"]),
             api_key: config.api_key.clone(),
-            templates: config.templates.clone(),
         }))
     }
 
@@ -79,7 +74,7 @@ impl ParsianWebco {
         name: &str,
         tokens: &[(String, String)],
     ) -> Outcome {
-        let Ok(template) = self.templates.of(name).parse::<u32>() else {
+        let Ok(template) = name.parse::<u32>() else {
             return refused(Rejection::Request, "parsian_webco.template_name");
         };
         // There is no way to write one inside a value: it would move the others.

@@ -12,14 +12,13 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::http_client::{Failure, HttpClient, Reply};
-use super::wire::{
-    self, Names, Problems, base_url, filled, hundredths, integer, join, refused, secret_header,
-};
+use super::settings::{Names, Problems, base_url, filled, secret_header};
+use super::wire::{self, hundredths, integer, join, refused};
 use super::{
     Balance, Content, DeliveryStatus, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report,
     Setup, SmsProvider, Unanswered,
 };
+use crate::http_client::{Failure, HttpClient, Reply};
 
 /// `status` of a call that was carried out.
 const OK: i64 = 1;
@@ -39,9 +38,6 @@ pub struct Config {
     /// have lines of their own.
     #[serde(default)]
     pub sender: Option<String>,
-    /// The numbers of templates known to us by other names.
-    #[serde(default)]
-    pub templates: Names,
     /// What variables are called in the templates, where it is not what they are called here.
     #[serde(default)]
     pub parameters: Names,
@@ -58,7 +54,6 @@ pub struct SmsIr {
     base: Url,
     key: HeaderValue,
     sender: Option<u64>,
-    templates: Names,
     parameters: Names,
 }
 
@@ -75,7 +70,7 @@ impl SmsIr {
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
-        let base = problems.keep(base_url(&config.base_url));
+        let base = problems.keep(base_url("base_url", &config.base_url));
         let key = problems.keep(secret_header("api_key", &config.api_key));
         let line = filled(config.sender.as_ref());
         let digits = |line: &str| line.bytes().all(|byte| byte.is_ascii_digit());
@@ -88,7 +83,6 @@ impl SmsIr {
             base,
             key,
             sender,
-            templates: config.templates.clone(),
             parameters: config.parameters.clone(),
         }))
     }
@@ -107,7 +101,7 @@ impl SmsIr {
         name: &str,
         tokens: &[(String, String)],
     ) -> Outcome {
-        let Ok(template) = self.templates.of(name).parse::<u32>() else {
+        let Ok(template) = name.parse::<u32>() else {
             return refused(Rejection::Request, "sms_ir.template_name");
         };
         let parameter = |(name, value): &(String, String)| json!({"name": self.parameters.of(name), "value": value});

@@ -29,12 +29,14 @@ struct HistoryRow {
     outcome: Option<String>,
 }
 
-/// Claims those of the rows that are due, alive and nobody else's. Locks them.
+/// Claims those of the rows that are due, alive and nobody else's; in quiet hours only those that
+/// are to be asked about. Locks them.
 pub(in crate::sms) async fn claim(
     connection: &mut PgConnection,
     ids: &[i64],
     lease: Duration,
     now: DateTime<Utc>,
+    quiet: bool,
 ) -> Result<HashMap<i64, Claim>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"UPDATE sms_messages AS m
@@ -42,6 +44,7 @@ pub(in crate::sms) async fn claim(
                lease_until = now() + make_interval(secs => $2)
            WHERE id = ANY($1) AND status IN ('queued', 'unknown')
              AND next_attempt_at <= now() AND expires_at > $3
+             AND NOT ($4 AND status = 'queued')
            RETURNING id, attempt, kind AS "kind: MessageKind", phone, local_id, created_at,
                expires_at, reply_to, body, template,
                (kind <> 'otp' AND EXISTS (
@@ -55,6 +58,7 @@ pub(in crate::sms) async fn claim(
         ids,
         lease.as_secs_f64(),
         now,
+        quiet,
     )
     .fetch_all(connection)
     .await?;
@@ -239,12 +243,13 @@ pub(in crate::sms) async fn postpone(
 /// A message whose life is over.
 pub(in crate::sms) struct Expired {
     pub(in crate::sms) id: i64,
-    /// Its idempotency key if it is a code's.
+    /// Its idempotency key if it is a code's that surely nobody got.
     pub(in crate::sms) code: Option<i64>,
 }
 
 /// Rows that nobody works on and that outlived their use, except texts to many that wait since
-/// `quiet_since`. Bounded; the next sweep goes on.
+/// `quiet_since`. One that a provider may have taken stays `unknown`, for good: it is not known to
+/// have reached nobody. Bounded; the next sweep goes on.
 pub(in crate::sms) async fn expire(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
@@ -252,17 +257,27 @@ pub(in crate::sms) async fn expire(
 ) -> Result<Vec<Expired>, sqlx::Error> {
     sqlx::query_as!(
         Expired,
-        "UPDATE sms_messages
-         SET status = 'expired', next_attempt_at = NULL, pushed_until = NULL, settled_at = now(),
-             reason = coalesce(reason, 'expired')
-         WHERE id IN (
-             SELECT id FROM sms_messages
+        "WITH dead AS (
+             SELECT id, status = 'unknown' OR EXISTS (
+                 SELECT FROM sms_attempts a
+                 WHERE a.message_id = sms_messages.id AND a.action = 'send'
+                   AND coalesce(a.outcome, 'unknown') = 'unknown'
+                   AND NOT EXISTS (
+                       SELECT FROM sms_attempts l
+                       WHERE l.message_id = a.message_id AND l.attempt > a.attempt
+                         AND l.provider = a.provider AND l.outcome = 'not_found')) AS in_doubt
+             FROM sms_messages
              WHERE status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
                AND expires_at <= $1
                AND ($2::timestamptz IS NULL OR kind <> 'bulk' OR status <> 'queued'
                     OR expires_at <= $2)
              ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-         RETURNING id, CASE kind WHEN 'otp' THEN local_id END AS code",
+         UPDATE sms_messages m
+         SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'expired' END,
+             reason = CASE WHEN in_doubt THEN 'sms.unresolved' ELSE coalesce(reason, 'expired') END,
+             next_attempt_at = NULL, pushed_until = NULL, settled_at = now()
+         FROM dead WHERE m.id = dead.id
+         RETURNING m.id, CASE WHEN kind = 'otp' AND NOT in_doubt THEN local_id END AS code",
         now,
         quiet_since,
     )
@@ -333,6 +348,32 @@ pub(in crate::sms) async fn take_due(
          WHERE id IN (
              SELECT id FROM sms_messages
              WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()
+               AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
+             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+         RETURNING id",
+        kind.as_str(),
+        room,
+        PUSH_TRUST_SECONDS,
+        now,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// As [`take_due`], but only what is to be asked about: asking wakes nobody. Those that wait to be
+/// sent, perhaps a great many, are not read (`sms_messages_unknown_idx`).
+pub(in crate::sms) async fn take_unknown(
+    pool: &PgPool,
+    kind: MessageKind,
+    room: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE sms_messages
+         SET pushed_until = now() + make_interval(secs => $3)
+         WHERE id IN (
+             SELECT id FROM sms_messages
+             WHERE kind = $1 AND status = 'unknown' AND next_attempt_at <= now()
                AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
              ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
          RETURNING id",

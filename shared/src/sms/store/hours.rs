@@ -106,6 +106,23 @@ pub(in crate::sms) async fn count_calls(
     Ok(rows.into_iter().map(Hour::from).collect())
 }
 
+/// When the call began that is so many behind the first of these; `None`: there are not so many.
+pub(in crate::sms) async fn slice_end(
+    pool: &PgPool,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    calls: i64,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT started_at FROM sms_attempts WHERE started_at >= $1 AND started_at < $2
+         ORDER BY started_at OFFSET $3 LIMIT 1",
+        from,
+        to,
+        calls,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
 pub(in crate::sms) async fn counted_hours(
     pool: &PgPool,
     from: DateTime<Utc>,

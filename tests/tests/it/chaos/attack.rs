@@ -77,6 +77,7 @@ async fn attack(rounds: usize) -> (Answers, bool) {
     let attackers = Attackers::start(&peyk, &victim, &code, &mut dice);
     for _ in 0..rounds {
         for blow in dice.shuffled(BLOWS) {
+            // A blow comes at any moment, also while the last one is still felt.
             tokio::time::sleep(dice.ms(0, 500)).await;
             blow.strike(&mut peyk, &postgres).await;
         }
@@ -198,6 +199,7 @@ async fn send_on(
     stop: CancellationToken,
 ) -> Answers {
     let mut answers = Answers::default();
+    // The pace of somebody who does not wait for anything.
     while stop.run_until_cancelled(tokio::time::sleep(dice.ms(5, 50))).await.is_some() {
         let mobile = target.clone().unwrap_or_else(fresh_mobile);
         let url = urls[dice.below(urls.len())].clone();

@@ -8,15 +8,14 @@ use std::{
 use peyk_tests::{
     chaos::{Dice, Load, Sent, Tally, size},
     fake::FakeKavenegar,
-    harness::{Peyk, wait_within},
+    harness::{Peyk, wait_for, wait_within},
 };
 use sqlx::AssertSqlSafe;
 
 use super::{drain::backlog, texts::Texts};
 
-/// A lease is the budget and two seconds.
+/// A lease is this and two seconds.
 const BUDGET_MS: u64 = 1_000;
-const LEASE_MS: u64 = BUDGET_MS + 2_000;
 
 /// Writes down who touches a message that was settled before, and every settling.
 const WATCH: &str = "
@@ -58,7 +57,7 @@ async fn workers_frozen(rounds: usize) {
         .start()
         .await;
     peyk.database.execute(WATCH).await;
-    // Slow enough that calls are always under way.
+    // A provider slow enough that calls are always under way.
     let mut pauses = dice.fork();
     let pauses = Mutex::new(std::iter::from_fn(move || Some(pauses.ms(50, 500))));
     fake.on_call(move |_| tokio::time::sleep(pauses.lock().unwrap().next().unwrap_or_default()));
@@ -66,10 +65,11 @@ async fn workers_frozen(rounds: usize) {
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         let worker = &peyk.workers[round % 2];
-        tokio::time::sleep(dice.ms(300, 800)).await;
+        fake.wait_for_calls(fake.calls().len() + 8 + dice.below(12)).await;
         worker.signal("STOP").await;
+        let claimed = claims(&peyk).await;
         slowest = slowest.max(the_sweep_goes_on(&peyk, &fake, round).await);
-        tokio::time::sleep(dice.ms(LEASE_MS, LEASE_MS + 2_000)).await;
+        all_passed_on(&peyk, &claimed).await;
         worker.signal("CONT").await;
     }
     let sent = load.stop().await;
@@ -103,6 +103,26 @@ async fn workers_frozen(rounds: usize) {
     for (story, more) in &texts.repeated {
         assert!(*more == 1 && story.attempts.len() > 1, "{story:?}");
     }
+}
+
+/// Every claim there is now, as message and attempt; some of them are the frozen worker's.
+async fn claims(peyk: &Peyk) -> Vec<(i64, i32)> {
+    let claims = "SELECT id, attempt FROM sms_messages WHERE status = 'sending'";
+    sqlx::query_as(claims).fetch_all(&peyk.database.pool).await.unwrap()
+}
+
+/// Waits until each of these claims has ended or is lost to a later one.
+async fn all_passed_on(peyk: &Peyk, claims: &[(i64, i32)]) {
+    let (ids, attempts): (Vec<_>, Vec<_>) = claims.iter().copied().unzip();
+    let held = "SELECT count(*) FROM sms_messages m
+        JOIN unnest($1::bigint[], $2::int[]) AS held(id, attempt) USING (id, attempt)
+        WHERE m.settled_at IS NULL";
+    wait_for("the leases to be taken back", || async {
+        let held = sqlx::query_scalar(held).bind(&ids).bind(&attempts);
+        let held: i64 = held.fetch_one(&peyk.database.pool).await.unwrap();
+        (held == 0).then_some(())
+    })
+    .await;
 }
 
 /// Settlings in all, of rows that were settled already, and settlings by another attempt than

@@ -44,7 +44,7 @@ fn trouble(fake: &FakeKavenegar, mobile: &str, dice: &mut Dice) -> bool {
     costs_a_call
 }
 
-/// Most calls take up to 80 ms, one in twenty up to 600.
+/// Most calls take up to 80 ms, one in twenty up to 600: kills meet them at any point.
 fn slow_down(fake: &FakeKavenegar, dice: Dice) {
     let dice = Arc::new(Mutex::new(dice));
     fake.on_call(move |_| {
@@ -79,6 +79,7 @@ async fn workers_killed(rounds: usize, template: bool) {
         },
     );
     for _ in 0..rounds {
+        // Whatever the worker is doing at that moment.
         tokio::time::sleep(dice.ms(0, 400)).await;
         peyk.kill_worker().await;
         peyk.start_worker().await;
@@ -138,6 +139,7 @@ async fn apis_killed(rounds: usize) {
             .map(|at| {
                 let (client, url, pause) = (peyk.client().clone(), url.clone(), dice.ms(0, 25));
                 tokio::spawn(async move {
+                    // They do not come all at once, so that the kill meets each at another point.
                     tokio::time::sleep(pause).await;
                     send_once(client, url, fresh_mobile(), at % 2 == 0).await
                 })

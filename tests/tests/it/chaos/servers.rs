@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join, join_all};
 use peyk_tests::{
     chaos::{Dice, Load, Sent, Tally, size},
     fake::FakeKavenegar,
-    harness::{Peyk, TestPostgres, fresh_mobile, wait_within},
+    harness::{Peyk, TestPostgres, fresh_mobile, wait_for, wait_within},
 };
+use serde_json::Value;
 
 use super::texts::Texts;
 
@@ -16,9 +18,8 @@ const DEADLINE_MS: u64 = 8_000;
 const ROOM: Duration = Duration::from_secs(2);
 /// From the end of a blow until a send is answered 200 again.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
-/// How long a server stays away or stands still.
-const AWAY: Duration = Duration::from_secs(2);
-const STALL: Duration = Duration::from_secs(3);
+/// Milliseconds since a worker's last pop that say that one is overdue: each blocks for two seconds.
+const OVERDUE_MS: u64 = 2_500;
 
 /// What is done to the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Blow {
         match self {
             Self::StallRedis => {
                 peyk.redis.signal("STOP").await;
-                tokio::time::sleep(STALL).await;
+                join(redis_is_missed(peyk), pops_are_overdue(peyk)).await;
                 peyk.redis.signal("CONT").await;
             }
             Self::CutRedis => cut_redis(peyk).await,
@@ -61,13 +62,14 @@ impl Blow {
                 let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
                 peyk.database.count(end).await;
-                shut_for(peyk, AWAY).await;
+                shut_a_while(peyk).await;
             }
             Self::CrashPostgres => postgres.restart().await,
             Self::Both => {
                 peyk.redis.kill();
                 postgres.restart().await;
-                shut_for(peyk, AWAY).await;
+                shut_a_while(peyk).await;
+                redis_is_missed(peyk).await;
                 peyk.redis.restart().await;
             }
         }
@@ -82,11 +84,34 @@ async fn cut_redis(peyk: &Peyk) {
     }
 }
 
-async fn shut_for(peyk: &mut Peyk, time: Duration) {
-    let gate = peyk.gate.as_mut().unwrap();
-    gate.shut().await;
-    tokio::time::sleep(time).await;
-    gate.open().await;
+/// Shuts the door to PostgreSQL until every process has found out.
+async fn shut_a_while(peyk: &mut Peyk) {
+    peyk.gate.as_mut().unwrap().shut().await;
+    let worker = peyk.worker_url().await;
+    let processes = peyk.urls.iter().chain([&worker]);
+    join_all(processes.map(|url| until(peyk, url, |it| it["database"] == false))).await;
+    peyk.gate.as_mut().unwrap().open().await;
+}
+
+/// Waits until every api has found out that Redis is away.
+async fn redis_is_missed(peyk: &Peyk) {
+    join_all(peyk.urls.iter().map(|url| until(peyk, url, |it| it["redis"] == false))).await;
+}
+
+/// Waits until Redis keeps the worker waiting for longer than it may.
+async fn pops_are_overdue(peyk: &Peyk) {
+    let overdue = |age: &Value| age.as_u64().is_some_and(|age| age > OVERDUE_MS);
+    let all = |it: &Value| it["last_fetch_ms"].as_object().unwrap().values().all(overdue);
+    until(peyk, &peyk.worker_url().await, all).await;
+}
+
+/// Waits until a process says so of itself.
+async fn until(peyk: &Peyk, url: &str, says: impl Fn(&Value) -> bool) {
+    wait_for(&format!("{url} to notice"), || async {
+        let answer = peyk.send(peyk.client().get(format!("{url}/readyz"))).await;
+        says(&answer.json).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -111,6 +136,7 @@ async fn servers_break(rounds: usize) {
     let mut slowest = Duration::ZERO;
     for _ in 0..rounds {
         for blow in dice.shuffled(BLOWS) {
+            // A blow comes at any moment, also while the last one is still felt.
             tokio::time::sleep(dice.ms(0, 500)).await;
             blow.strike(&mut peyk, &postgres).await;
             slowest = slowest.max(comes_back(&peyk, blow).await);

@@ -2,6 +2,6 @@
 
 mod commands;
 mod order;
-mod steps;
+pub(crate) mod steps;
 mod telling;
 mod trouble;

@@ -84,3 +84,21 @@ async fn one_that_is_given_up_holds_up_no_later_one() {
     wait_for_status(&peyk, "failed", 2).await;
     assert_eq!(numbers(&shop), ["a 2"]);
 }
+
+#[tokio::test]
+async fn one_that_only_stood_behind_another_is_not_given_up_with_it() {
+    let shop = Receiver::start(SECRET).await;
+    let peyk = teller(&shop).start().await;
+    shop.behave(REFUSED);
+    emit(&peyk, &[event("a", 1)]).await;
+    shop.wait_for_calls(1).await;
+    wait_for_status(&peyk, "queued", 1).await;
+    emit(&peyk, &[event("a", 2), event("a", 3)]).await;
+    wait_for_status(&peyk, "queued", 3).await;
+    // The time of all of them is over, but only the first one had a try.
+    let over = "UPDATE webhook_deliveries SET give_up_at = now() WHERE status = 'queued'";
+    peyk.database.execute(over).await;
+    wait_for_status(&peyk, "sent", 2).await;
+    assert_eq!(numbers(&shop), ["a 2", "a 3"]);
+    wait_for_status(&peyk, "failed", 1).await;
+}

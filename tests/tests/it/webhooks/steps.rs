@@ -16,23 +16,23 @@ use shared::{
     },
 };
 
-pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-pub(super) const NEXT_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const NEXT_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// A Peyk over this provider whose endpoint `shop` is this receiver.
-pub(super) fn peyk(fake: &FakeKavenegar, shop: &Receiver) -> PeykBuilder {
+pub(crate) fn peyk(fake: &FakeKavenegar, shop: &Receiver) -> PeykBuilder {
     let builder = Peyk::builder().kavenegar(&fake.url()).hasty(2_000);
     endpoint(builder, "SHOP", &shop.url())
 }
 
 /// A Peyk that only tells endpoint `shop` of what the test emits.
-pub(super) fn teller(shop: &Receiver) -> PeykBuilder {
+pub(crate) fn teller(shop: &Receiver) -> PeykBuilder {
     let builder = Peyk::builder().apis(0).set("WORKER__SWEEP_MS", "100");
     endpoint(builder, "SHOP", &shop.url())
 }
 
 /// One more endpoint.
-pub(super) fn endpoint(builder: PeykBuilder, name: &str, url: &str) -> PeykBuilder {
+pub(crate) fn endpoint(builder: PeykBuilder, name: &str, url: &str) -> PeykBuilder {
     let table = format!("WEBHOOKS__ENDPOINTS__{name}");
     builder
         .set(&format!("{table}__URL"), url)
@@ -40,7 +40,7 @@ pub(super) fn endpoint(builder: PeykBuilder, name: &str, url: &str) -> PeykBuild
         .set(&format!("{table}__TIMEOUT_MS"), "1000")
 }
 
-pub(super) async fn key(peyk: &Peyk) -> String {
+pub(crate) async fn key(peyk: &Peyk) -> String {
     let arguments = ["keys", "create", "web shop", "--scope", "sms:send"];
     let (worked, output) = peyk.run("api", &arguments).await;
     assert!(worked, "{output}");
@@ -48,20 +48,20 @@ pub(super) async fn key(peyk: &Peyk) -> String {
 }
 
 /// Asks for a text to a number.
-pub(super) async fn text(peyk: &Peyk, key: &str, mobile: &str) -> Answer {
+pub(crate) async fn text(peyk: &Peyk, key: &str, mobile: &str) -> Answer {
     let body = json!({"mobile_number": mobile, "message_text": "Sentence-of-the-text"});
     let request = peyk.client().post(peyk.url("/api/message/send/"));
     peyk.send(request.header("X-API-Key", key).json(&body)).await
 }
 
 /// The outbox of endpoints of these names.
-pub(super) fn outbox(names: &[&str]) -> Outbox {
+pub(crate) fn outbox(names: &[&str]) -> Outbox {
     let each = names.iter().map(|name| ((*name).to_owned(), WebhookEndpoint::default()));
     let config = Webhooks { endpoints: each.collect(), ..Webhooks::default() };
     Outbox::new(&config, Arc::new(SystemClock))
 }
 
-pub(super) fn event(subject: &str, number: usize) -> NewEvent {
+pub(crate) fn event(subject: &str, number: usize) -> NewEvent {
     NewEvent {
         kind: Kind::SmsSent,
         subject: subject.to_owned(),
@@ -70,14 +70,14 @@ pub(super) fn event(subject: &str, number: usize) -> NewEvent {
 }
 
 /// Emits to `shop` and commits.
-pub(super) async fn emit(peyk: &Peyk, events: &[NewEvent]) {
+pub(crate) async fn emit(peyk: &Peyk, events: &[NewEvent]) {
     let mut tx = peyk.database.pool.begin().await.unwrap();
     outbox(&["shop"]).emit(&mut tx, events).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 /// What a receiver took, as `subject number`.
-pub(super) fn numbers(receiver: &Receiver) -> Vec<String> {
+pub(crate) fn numbers(receiver: &Receiver) -> Vec<String> {
     let short = |event: &serde_json::Value| {
         format!("{} {}", event["data"]["subject"].as_str().unwrap_or("-"), event["data"]["number"])
     };
@@ -85,13 +85,13 @@ pub(super) fn numbers(receiver: &Receiver) -> Vec<String> {
 }
 
 /// Lets the pauses of deliveries that wait for another try end.
-pub(super) async fn pass_pauses(peyk: &Peyk) {
+pub(crate) async fn pass_pauses(peyk: &Peyk) {
     let due = "UPDATE webhook_deliveries SET next_attempt_at = now() WHERE status = 'queued'";
     peyk.database.execute(due).await;
 }
 
 /// Waits until so many deliveries are in a state.
-pub(super) async fn wait_for_status(peyk: &Peyk, status: &str, count: i64) {
+pub(crate) async fn wait_for_status(peyk: &Peyk, status: &str, count: i64) {
     wait_for(&format!("{count} deliveries that are {status}"), || async {
         let rows = "SELECT count(*) FROM webhook_deliveries WHERE status = $1";
         let rows: i64 =

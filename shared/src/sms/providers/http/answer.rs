@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sms::providers::http_client::Reply;
+use crate::http_client::Reply;
 use crate::sms::providers::{Outcome, Rejection};
 
 /// No id we keep is longer.

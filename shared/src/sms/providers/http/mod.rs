@@ -13,8 +13,9 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::http_client::HttpClient;
+use super::settings::base_url;
 use super::{Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
+use crate::http_client::HttpClient;
 use crate::phone::PhoneNumber;
 use template::{Values, Variable};
 
@@ -81,7 +82,7 @@ impl Http {
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let base = base_url(&config.base_url).map_err(|p| problems.push(p)).ok();
+        let base = base_url("base_url", &config.base_url).map_err(|p| problems.push(p)).ok();
         let client = HttpClient::new(setup.timeouts)
             .map_err(|error| problems.push(Problem::new("base_url", &format!("no TLS: {error}"))))
             .ok();
@@ -228,17 +229,4 @@ fn sample_sms(content: Content) -> OutgoingSms {
         accepted_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::UNIX_EPOCH,
     }
-}
-
-/// An absolute http(s) URL without user, query and fragment.
-pub(super) fn base_url(text: &str) -> Result<Url, Problem> {
-    let problem = |why: &str| Problem::new("base_url", why);
-    let url = Url::parse(text).map_err(|error| problem(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(problem("must begin with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
-        return Err(problem("must have no user, query or fragment"));
-    }
-    Ok(url)
 }

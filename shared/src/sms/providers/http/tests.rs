@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::http_client::Timeouts;
 use super::*;
 use crate::config::parse_table;
+use crate::http_client::Timeouts;
 
 const REFERENCE: &str = include_str!("../../../../../docs/sms-http.md");
 

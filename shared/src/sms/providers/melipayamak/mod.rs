@@ -11,12 +11,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::http_client::{Failure, HttpClient, Reply};
-use super::wire::{Names, Problems, base_url, filled, hundredths, integer, join, json, refused};
+use super::settings::{Problems, base_url, filled};
+use super::wire::{hundredths, integer, join, json, refused};
 use super::{
     Balance, Content, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
     Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest,
 };
+use crate::http_client::{Failure, HttpClient, Reply};
 use codes::Call;
 
 mod codes;
@@ -64,9 +65,6 @@ pub struct Config {
     /// shared line of their own.
     #[serde(default)]
     pub sender: Option<String>,
-    /// The numbers (`bodyId`) of templates known to us by other names.
-    #[serde(default)]
-    pub templates: Names,
 }
 
 /// One Melipayamak account.
@@ -78,7 +76,6 @@ pub struct Melipayamak {
     username: SecretString,
     password: SecretString,
     sender: Option<String>,
-    templates: Names,
 }
 
 /// Name and protocol only.
@@ -99,9 +96,10 @@ impl Melipayamak {
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
         let default = config.protocol.base_url();
-        let base = problems.keep(base_url(config.base_url.as_deref().unwrap_or(default)));
+        let base =
+            problems.keep(base_url("base_url", config.base_url.as_deref().unwrap_or(default)));
         let username = config.username.expose_secret();
-        problems.require(!username.trim().is_empty(), "username", "must not be empty");
+        problems.require_filled("username", username);
         let password = problems.keep(password(config));
         let http = problems.client(setup);
         let made = base.zip(password).zip(http).map(|((base, password), http)| Self {
@@ -112,7 +110,6 @@ impl Melipayamak {
             username: config.username.clone(),
             password,
             sender: filled(config.sender.as_ref()),
-            templates: config.templates.clone(),
         });
         problems.into_result(made)
     }
@@ -141,7 +138,7 @@ impl Melipayamak {
         name: &str,
         tokens: &[(String, String)],
     ) -> Outcome {
-        let Ok(body_id) = self.templates.of(name).parse::<u32>() else {
+        let Ok(body_id) = name.parse::<u32>() else {
             return refused(Rejection::Request, "melipayamak.template_name");
         };
         // There is no way to write one inside a value: it would move the others.

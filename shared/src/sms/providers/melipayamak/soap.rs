@@ -4,8 +4,7 @@
 use reqwest::header::{CONTENT_TYPE, HeaderName};
 use reqwest::{Method, Url};
 
-use super::super::http_client::{Failure, HttpClient, Reply};
-use super::super::wire::{xml_escape, xml_text};
+use crate::http_client::{Failure, HttpClient, Reply};
 
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
@@ -39,6 +38,47 @@ pub(super) fn result(reply: &Reply, operation: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Text for an XML 1.0 document. Characters it cannot hold at all are left out: they would make
+/// the whole document unreadable.
+fn xml_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            // A parser turns a bare one into a line feed.
+            '\r' => escaped.push_str("&#13;"),
+            '\t' | '\n' => escaped.push(c),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The text of the first element of that local name, for answers whose elements of interest hold
+/// plain numbers. `None` if there is none, or it holds markup.
+fn xml_text<'a>(document: &'a str, element: &str) -> Option<&'a str> {
+    let mut rest = document;
+    loop {
+        let (_, after) = rest.split_once('<')?;
+        let (tag, after) = after.split_once('>')?;
+        rest = after;
+        let name = tag.split([' ', '\t', '\r', '\n', '/']).next()?;
+        if name.rsplit(':').next() != Some(element) {
+            continue;
+        }
+        if tag.ends_with('/') {
+            return Some("");
+        }
+        let (text, end) = after.split_once('<')?;
+        return end.starts_with(&format!("/{name}")).then(|| text.trim());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +100,23 @@ mod tests {
             result(&reply("<soap:Fault><faultstring>7</faultstring></soap:Fault>"), "Op"),
             None
         );
+    }
+
+    #[test]
+    fn xml_text_survives_what_people_type() {
+        assert_eq!(
+            xml_escape("</a>&\"'\r\n\u{0}\u{b}سلام"),
+            "&lt;/a&gt;&amp;&quot;&apos;&#13;\nسلام"
+        );
+    }
+
+    #[test]
+    fn the_text_of_an_element_is_found_under_any_prefix() {
+        assert_eq!(xml_text("<?xml v?><r><aResult>12</aResult></r>", "aResult"), Some("12"));
+        assert_eq!(xml_text("<r><n:a x='1'>\n-4 </n:a></r>", "a"), Some("-4"));
+        assert_eq!(xml_text("<r><a/></r>", "a"), Some(""));
+        for none in ["", "<r>1</r>", "<a><b>1</b></a>", "<a>1", "<aa>1</aa>", "a>1</a>"] {
+            assert_eq!(xml_text(none, "a"), None, "{none}");
+        }
     }
 }

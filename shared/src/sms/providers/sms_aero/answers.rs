@@ -3,8 +3,8 @@
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use super::super::http_client::Reply;
-use super::super::{DeliveryStatus, Lookup, Outcome, OutgoingSms, Rejection, Report, values};
+use super::super::{DeliveryStatus, Lookup, Outcome, OutgoingSms, Rejection, Report, wire};
+use crate::http_client::Reply;
 
 /// Whether an answer says that the call was carried out. Refusals in the manner of v1 have a
 /// `result` alone.
@@ -17,7 +17,7 @@ pub(super) fn success(answer: &Map<String, Value>) -> Option<bool> {
 
 /// What became of a message.
 pub(super) fn outcome_of(reply: &Reply) -> Outcome {
-    let Some(answer) = values::object(&reply.body) else { return reply.unreadable() };
+    let Some(answer) = wire::object(&reply.body) else { return reply.unreadable() };
     match success(&answer) {
         Some(true) => accepted(answer.get("data")),
         Some(false) => match (reply.status, refusal(&answer, reply)) {
@@ -37,7 +37,7 @@ fn accepted(data: Option<&Value>) -> Outcome {
     {
         return Outcome::Rejected { reason: Rejection::Request, code };
     }
-    let id = message.and_then(|message| values::message_id(message.get("id")?));
+    let id = message.and_then(|message| wire::id(message.get("id")?));
     Outcome::Accepted { provider_message_id: id }
 }
 
@@ -84,12 +84,12 @@ fn delivery_status(status: i64) -> Option<DeliveryStatus> {
 
 /// The state of one message.
 pub(super) fn report(message: &Map<String, Value>) -> Option<Report> {
-    let status = message.get("status").and_then(values::integer)?;
+    let status = message.get("status").and_then(wire::integer)?;
     let code = match status {
         0..=99 => format!("sms_aero.{status}"),
         _ => "sms_aero.other".to_owned(),
     };
-    let provider_message_id = values::message_id(message.get("id")?)?;
+    let provider_message_id = wire::id(message.get("id")?)?;
     Some(Report { provider_message_id, status: delivery_status(status), code })
 }
 
@@ -108,17 +108,17 @@ pub(super) fn find(data: &Value, number: i64, text: &str, sms: &OutgoingSms) -> 
     for message in messages {
         let field = |name| message.get(name);
         let (Some(to), Some(body), Some(created)) = (
-            field("number").and_then(values::integer),
+            field("number").and_then(wire::integer),
             field("text").and_then(Value::as_str),
             field("dateCreate")
-                .and_then(values::integer)
+                .and_then(wire::integer)
                 .and_then(|at| DateTime::from_timestamp(at, 0)),
         ) else {
             return unavailable();
         };
         let ours = to == number && body.trim() == text.trim();
-        if ours && values::is_since(created, sms.accepted_at) {
-            let id = field("id").and_then(values::message_id);
+        if ours && wire::is_since(created, sms.accepted_at) {
+            let id = field("id").and_then(wire::id);
             return Lookup::Found { provider_message_id: id };
         }
     }

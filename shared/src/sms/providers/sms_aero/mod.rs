@@ -4,26 +4,25 @@
 //! `{"success":…,"data":…,"message":…}`, whatever the HTTP status. There are several gates; the
 //! next one is asked only if no connection to the last could be made, because there is no
 //! idempotency key (the official SDK also does it after a lost answer, and sends twice). It has no
-//! templates, so those of the configuration are rendered here. Webhooks are not signed.
+//! templates. Webhooks are not signed.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use reqwest::Url;
+use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::basic_auth::{BasicClient, below, parse_base_url, required};
-use super::http_client::{Failure, Reply, Timeouts};
-use super::templates::Templates;
+use super::settings::{Problems, base_url};
+use super::wire::{self, join, text_of};
 use super::{
     Balance, Lookup, Outcome, OutgoingSms, Problem, Rejection, Report, Setup, SmsProvider,
-    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest, values,
+    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest,
 };
+use crate::http_client::{Failure, HttpClient, Reply, Timeouts};
 
 use answers::{find, outcome_of, refusal, report, success};
 
@@ -52,9 +51,6 @@ pub struct Config {
     /// The approved name texts come from.
     #[serde(default = "default_sender")]
     pub sender: String,
-    /// Texts by the name of the template they stand for, with `{token}` where values go.
-    #[serde(default)]
-    pub templates: BTreeMap<String, String>,
 }
 
 fn default_sender() -> String {
@@ -64,11 +60,10 @@ fn default_sender() -> String {
 /// One SMS Aero account.
 pub struct SmsAero {
     name: String,
-    http: BasicClient,
+    http: HttpClient,
     gates: Vec<Url>,
     timeouts: Timeouts,
     sender: String,
-    templates: Templates,
     callback_url: Option<Url>,
 }
 
@@ -85,28 +80,20 @@ impl SmsAero {
     /// # Errors
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        problems.extend(required("email", &config.email));
-        problems.extend(required("api_key", config.api_key.expose_secret()));
-        problems.extend(required("sender", &config.sender));
-        let mut note = |problem: Problem| problems.push(problem);
-        let gates = gates(config).map_err(&mut note).ok();
-        let templates = Templates::new(&config.templates).map_err(&mut note).ok();
-        let http = BasicClient::new(&config.email, &config.api_key, setup).map_err(note).ok();
-        let (Some(gates), Some(templates), Some(http), true) =
-            (gates, templates, http, problems.is_empty())
-        else {
-            return Err(problems);
-        };
-        Ok(Self {
+        let mut problems = Problems::default();
+        problems.require_filled("email", &config.email);
+        problems.require_filled("api_key", config.api_key.expose_secret());
+        problems.require_filled("sender", &config.sender);
+        let gates = problems.keep(gates(config));
+        let http = problems.client(setup);
+        problems.into_result(gates.zip(http).map(|(gates, http)| Self {
             name: name.to_owned(),
-            http,
+            http: http.with_login(&config.email, &config.api_key),
             gates,
             timeouts: setup.timeouts,
             sender: config.sender.trim().to_owned(),
-            templates,
             callback_url: setup.webhook_url.clone(),
-        })
+        }))
     }
 
     /// Posts to the first gate that can be reached. Another one is tried only while enough of
@@ -135,15 +122,16 @@ impl SmsAero {
         body: &Value,
         budget: Duration,
     ) -> Result<Reply, Failure> {
-        let url = below(&below(gate, &["v2"]), method);
-        self.http.post_json(url, body, Some(budget)).await
+        let url = join(&join(gate, &["v2"]), method);
+        let request = self.http.request(Method::POST, url).json(body);
+        self.http.exchange(request.timeout(budget)).await
     }
 
     /// The `data` of a question that was answered.
     async fn ask(&self, method: &[&str], body: &Value) -> Result<Value, Unanswered> {
         let reply = self.call(method, body).await?;
         let unavailable = |code| Err(Unanswered::Unavailable(code));
-        let Some(mut answer) = values::object(&reply.body) else {
+        let Some(mut answer) = wire::object(&reply.body) else {
             return unavailable(reply.code());
         };
         match success(&answer) {
@@ -168,7 +156,7 @@ impl SmsProvider for SmsAero {
     }
 
     async fn send(&self, sms: &OutgoingSms) -> Outcome {
-        let text = match self.templates.text_of(&sms.content, "sms_aero") {
+        let text = match text_of(&sms.content, "sms_aero") {
             Ok(text) => text,
             Err(refused) => return refused,
         };
@@ -190,10 +178,10 @@ impl SmsProvider for SmsAero {
     /// Reads the list of messages with this text to this number; both are compared again, with
     /// the time, because how the filter compares is not documented.
     async fn lookup(&self, sms: &OutgoingSms) -> Lookup {
-        let text = self.templates.text_of(&sms.content, "sms_aero");
+        let text = text_of(&sms.content, "sms_aero");
         let (Ok(text), Some(number)) = (text, number(sms)) else { return Lookup::Unsupported };
         match self.ask(&["sms", "list"], &json!({"number": number, "text": text})).await {
-            Ok(data) => find(&data, number, &text, sms),
+            Ok(data) => find(&data, number, text, sms),
             Err(Unanswered::Unavailable(code)) => Lookup::Unavailable { code },
             Err(Unanswered::Unsupported) => Lookup::Unsupported,
         }
@@ -218,7 +206,7 @@ impl SmsProvider for SmsAero {
 
     async fn balance(&self) -> Result<Balance, Unanswered> {
         let data = self.ask(&["balance"], &json!({})).await?;
-        match data.get("balance").and_then(values::hundredths) {
+        match data.get("balance").and_then(wire::hundredths) {
             Some(amount) => Ok(Balance::Money { amount, currency: "RUB".to_owned() }),
             None => Err(Unanswered::Unavailable("http.body".to_owned())),
         }
@@ -243,12 +231,12 @@ fn gates(config: &Config) -> Result<Vec<Url>, Problem> {
         if !config.more_gates.is_empty() {
             return Err(Problem::new("more_gates", "must not be set without base_url"));
         }
-        return GATES.iter().map(|gate| parse_base_url("base_url", gate)).collect();
+        return GATES.iter().map(|gate| base_url("base_url", gate)).collect();
     };
-    let base = parse_base_url("base_url", base)?;
+    let base = base_url("base_url", base)?;
     let mut gates = vec![base];
     for gate in &config.more_gates {
-        let gate = parse_base_url("more_gates", gate)?;
+        let gate = base_url("more_gates", gate)?;
         // `base_url` has been checked with the rest of the configuration; a gate that is reached
         // instead must not be less safe, nor more real.
         if is_loopback(&gate) != is_loopback(&gates[0]) {

@@ -4,8 +4,8 @@
 //! <https://www.twilio.com/docs/messaging/api/message-resource#message-status-values>.
 
 use super::super::DeliveryStatus;
-use super::super::http_client::Reply;
 use super::super::{Outcome, Rejection};
+use crate::http_client::Reply;
 
 /// What a code says of the call that got it.
 enum Class {

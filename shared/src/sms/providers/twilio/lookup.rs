@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::super::Lookup;
-use super::super::http_client::Reply;
-use super::{codes, error_code, values};
+use super::{codes, error_code, wire};
+use crate::http_client::Reply;
 
 /// Messages to one number asked for at once, newest first. A hundred of the longest stay well
 /// below the size of an answer that is read.
@@ -17,7 +17,7 @@ pub(super) const PAGE_SIZE: &str = "100";
 /// twice otherwise.
 pub(super) fn read(reply: &Reply, text: &str, accepted_at: DateTime<Utc>) -> Lookup {
     let unavailable = |code: &str| Lookup::Unavailable { code: code.to_owned() };
-    let body = values::object(&reply.body).unwrap_or_default();
+    let body = wire::object(&reply.body).unwrap_or_default();
     if let Some(code) = error_code(&body, "code") {
         return unavailable(&codes::label(code));
     }
@@ -28,7 +28,7 @@ pub(super) fn read(reply: &Reply, text: &str, accepted_at: DateTime<Utc>) -> Loo
     let mut unclear = false;
     for message in messages {
         match created(message) {
-            Some(at) if !values::is_since(at, accepted_at) => reached_older = true,
+            Some(at) if !wire::is_since(at, accepted_at) => reached_older = true,
             Some(_) => match says(message, text) {
                 Some(true) => return Lookup::Found { provider_message_id: sid(message) },
                 Some(false) => {}
@@ -56,5 +56,5 @@ fn says(message: &Value, text: &str) -> Option<bool> {
 }
 
 fn sid(message: &Value) -> Option<String> {
-    message.get("sid").and_then(values::message_id)
+    message.get("sid").and_then(wire::id)
 }

@@ -1,11 +1,8 @@
 //! Twilio's Messages (<https://www.twilio.com/docs/messaging/api/message-resource>): texts.
 //!
-//! Twilio has no templates that fit ours, so those of the configuration are rendered here. It has
-//! no idempotency key either: after a call whose outcome is unknown the account's list of
+//! Twilio has no templates that fit ours and no idempotency key: after a call whose outcome is unknown the account's list of
 //! messages to that number is read, see `lookup`. Errors are `{"code":21211,"status":400,…}`
 //! with an HTTP status that repeats `status`; the body decides.
-
-use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -15,14 +12,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::basic_auth::{BasicClient, below, parse_base_url, required};
-use super::http_client::Reply;
-use super::templates::Templates;
+use super::settings::{Problems, base_url};
+use super::wire::{self, join, text_of};
 use super::{
     Balance, DeliveryStatus, Lookup, Outcome, OutgoingSms, Problem, Report, Setup, SmsProvider,
-    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest, values,
+    Unanswered, WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::http_client::{HttpClient, Reply};
 
 mod codes;
 mod lookup;
@@ -61,9 +58,6 @@ pub struct Config {
     /// `MG…`: the service that chooses the sender.
     #[serde(default)]
     pub messaging_service_sid: Option<String>,
-    /// Texts by the name of the template they stand for, with `{token}` where values go.
-    #[serde(default)]
-    pub templates: BTreeMap<String, String>,
 }
 
 fn default_base_url() -> String {
@@ -73,13 +67,12 @@ fn default_base_url() -> String {
 /// One Twilio account.
 pub struct Twilio {
     name: String,
-    http: BasicClient,
+    http: HttpClient,
     account_url: Url,
     account_sid: String,
     auth_token: Option<SecretString>,
     /// The field that says who sends, and its value.
     sender: (&'static str, String),
-    templates: Templates,
     status_callback: Option<Url>,
 }
 
@@ -96,45 +89,36 @@ impl Twilio {
     /// # Errors
     /// Every setting that cannot work.
     pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut note = |problem: Problem| problems.push(problem);
-        let base = parse_base_url("base_url", &config.base_url).map_err(&mut note).ok();
-        if !is_sid("AC", &config.account_sid) {
-            note(Problem::new("account_sid", "must be AC and 32 hexadecimal digits"));
-        }
-        let login = login(config).map_err(&mut note).ok();
-        let sender = sender(config).map_err(&mut note).ok();
-        let templates = Templates::new(&config.templates).map_err(&mut note).ok();
-        let http = login
-            .and_then(|(user, secret)| BasicClient::new(user, secret, setup).map_err(note).ok());
-        let (Some(base), Some(http), Some(sender), Some(templates), true) =
-            (base, http, sender, templates, problems.is_empty())
-        else {
-            return Err(problems);
-        };
+        let mut problems = Problems::default();
+        let base = problems.keep(base_url("base_url", &config.base_url));
+        let is_account = is_sid("AC", &config.account_sid);
+        problems.require(is_account, "account_sid", "must be AC and 32 hexadecimal digits");
+        let login = problems.keep(login(config));
+        let sender = problems.keep(sender(config));
+        let http = problems.client(setup);
+        let http = http.zip(login).map(|(http, (user, secret))| http.with_login(user, secret));
         let callback = setup.webhook_url.as_ref().filter(|_| config.auth_token.is_some());
-        Ok(Self {
+        problems.into_result(base.zip(http).zip(sender).map(|((base, http), sender)| Self {
             name: name.to_owned(),
             http,
-            account_url: below(&base, &[API_VERSION, "Accounts", &config.account_sid]),
+            account_url: join(&base, &[API_VERSION, "Accounts", &config.account_sid]),
             account_sid: config.account_sid.clone(),
             auth_token: config.auth_token.clone(),
             sender,
-            templates,
             status_callback: callback.cloned(),
-        })
+        }))
     }
 
     /// `{account}/{segments}`, the last one with `.json`.
     fn url(&self, segments: &[&str]) -> Url {
-        below(&self.account_url, segments)
+        join(&self.account_url, segments)
     }
 
     /// What one message's own page says of it.
     async fn status(&self, sid: &str) -> Result<Report, Unanswered> {
         let reply = self.http.get(self.url(&["Messages", &format!("{sid}.json")])).await?;
         let unavailable = |code| Err(Unanswered::Unavailable(code));
-        let Some(body) = values::object(&reply.body) else { return unavailable(reply.code()) };
+        let Some(body) = wire::object(&reply.body) else { return unavailable(reply.code()) };
         if let Some(code) = error_code(&body, "code") {
             let (id, code) = (sid.to_owned(), codes::label(code));
             return match &*code {
@@ -142,7 +126,7 @@ impl Twilio {
                 _ => unavailable(code),
             };
         }
-        let Some(status) = body.get("status").and_then(values::word) else {
+        let Some(status) = body.get("status").and_then(wire::word) else {
             return unavailable(reply.code());
         };
         Ok(Report {
@@ -160,7 +144,7 @@ impl SmsProvider for Twilio {
     }
 
     async fn send(&self, sms: &OutgoingSms) -> Outcome {
-        let text = match self.templates.text_of(&sms.content, "twilio") {
+        let text = match text_of(&sms.content, "twilio") {
             Ok(text) => text,
             Err(refused) => return refused,
         };
@@ -168,7 +152,7 @@ impl SmsProvider for Twilio {
         let mut form = vec![
             ("To", sms.to.as_e164()),
             (self.sender.0, &*self.sender.1),
-            ("Body", &*text),
+            ("Body", text),
             ("ValidityPeriod", &*validity),
         ];
         form.extend(self.status_callback.as_ref().map(|url| ("StatusCallback", url.as_str())));
@@ -181,7 +165,7 @@ impl SmsProvider for Twilio {
     /// Reads the account's newest messages to the number. They are not filtered by `DateSent`,
     /// which a message that still waits does not have: missing it would send it twice.
     async fn lookup(&self, sms: &OutgoingSms) -> Lookup {
-        let Ok(text) = self.templates.text_of(&sms.content, "twilio") else {
+        let Ok(text) = text_of(&sms.content, "twilio") else {
             return Lookup::Unsupported;
         };
         let mut url = self.url(&["Messages.json"]);
@@ -189,7 +173,7 @@ impl SmsProvider for Twilio {
             .append_pair("To", sms.to.as_e164())
             .append_pair("PageSize", lookup::PAGE_SIZE);
         match self.http.get(url).await {
-            Ok(reply) => lookup::read(&reply, &text, sms.accepted_at),
+            Ok(reply) => lookup::read(&reply, text, sms.accepted_at),
             Err(failure) => Lookup::Unavailable { code: failure.code().to_owned() },
         }
     }
@@ -213,12 +197,12 @@ impl SmsProvider for Twilio {
 
     async fn balance(&self) -> Result<Balance, Unanswered> {
         let reply = self.http.get(self.url(&["Balance.json"])).await?;
-        let body = values::object(&reply.body).unwrap_or_default();
+        let body = wire::object(&reply.body).unwrap_or_default();
         if let Some(code) = error_code(&body, "code") {
             return Err(Unanswered::Unavailable(codes::label(code)));
         }
-        let money = body.get("balance").and_then(values::hundredths);
-        match (money, body.get("currency").and_then(values::word)) {
+        let money = body.get("balance").and_then(wire::hundredths);
+        match (money, body.get("currency").and_then(wire::word)) {
             (Some(amount), Some(currency)) if currency.len() == 3 => {
                 Ok(Balance::Money { amount, currency: currency.to_ascii_uppercase() })
             }
@@ -255,10 +239,10 @@ fn login(config: &Config) -> Result<(&str, &SecretString), Problem> {
 
 fn sender(config: &Config) -> Result<(&'static str, String), Problem> {
     match (&config.sender, &config.messaging_service_sid) {
-        (Some(sender), None) => match required("sender", sender) {
-            None => Ok(("From", sender.trim().to_owned())),
-            Some(problem) => Err(problem),
-        },
+        (Some(sender), None) if sender.trim().is_empty() => {
+            Err(Problem::new("sender", "must not be empty"))
+        }
+        (Some(sender), None) => Ok(("From", sender.trim().to_owned())),
         (None, Some(sid)) if is_sid("MG", sid) => Ok(("MessagingServiceSid", sid.clone())),
         (None, Some(_)) => {
             Err(Problem::new("messaging_service_sid", "must be MG and 32 hexadecimal digits"))
@@ -278,14 +262,14 @@ fn validity_seconds(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
 }
 
 fn outcome_of(reply: &Reply) -> Outcome {
-    let Some(body) = values::object(&reply.body) else { return reply.unreadable() };
+    let Some(body) = wire::object(&reply.body) else { return reply.unreadable() };
     if let Some(code) = error_code(&body, "code") {
         return codes::refusal(code, reply);
     }
-    let Some(sid) = body.get("sid").and_then(values::message_id) else {
+    let Some(sid) = body.get("sid").and_then(wire::id) else {
         return reply.unreadable();
     };
-    let status = body.get("status").and_then(values::word).unwrap_or_default();
+    let status = body.get("status").and_then(wire::word).unwrap_or_default();
     match codes::delivery_status(&status) {
         Some(DeliveryStatus::Undelivered) => {
             codes::failed(error_code(&body, "error_code"), &status)
@@ -295,7 +279,7 @@ fn outcome_of(reply: &Reply) -> Outcome {
 }
 
 fn error_code(body: &Map<String, Value>, name: &str) -> Option<i64> {
-    body.get(name).and_then(values::integer)
+    body.get(name).and_then(wire::integer)
 }
 
 #[cfg(test)]

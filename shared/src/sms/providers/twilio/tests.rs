@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use super::super::http_client::Timeouts;
 use super::super::{InboundSms, WebhookRefused};
 use super::*;
+use crate::http_client::Timeouts;
 use std::time::Duration;
 
 const AC: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -66,7 +66,6 @@ fn every_setting_that_cannot_work_is_named() {
         (json!({"sender": null}), "sender"),
         (json!({"messaging_service_sid": service()}), "sender"),
         (json!({"sender": null, "messaging_service_sid": "MG"}), "messaging_service_sid"),
-        (json!({"templates": {"login": "{"}}), "templates"),
     ];
     for (changes, key) in wrong {
         assert_eq!(account(changes.clone()).unwrap_err(), [key], "{changes}");
@@ -77,9 +76,9 @@ fn every_setting_that_cannot_work_is_named() {
 
 #[test]
 fn debug_output_has_no_secret() {
-    let changes = json!({"api_key": key(), "api_key_secret": "k3y", "templates": {"a": "b3st"}});
+    let changes = json!({"api_key": key(), "api_key_secret": "k3y"});
     let printed = format!("{:?}", account(changes).unwrap());
-    for secret in [TOKEN, "k3y", "s3cretpath", "b3st"] {
+    for secret in [TOKEN, "k3y", "s3cretpath"] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
 }

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::super::{InboundSms, Report, WebhookEvent, WebhookRefused, WebhookRequest};
-use super::{codes, signature, values};
+use super::{codes, signature, wire};
 
 /// Reads a request that the account's token signed and that is about this account. Without a
 /// token nothing can be believed: an API key signs nothing.
@@ -48,5 +48,5 @@ fn inbound(fields: &BTreeMap<String, String>) -> Option<WebhookEvent> {
 
 fn message_sid(fields: &BTreeMap<String, String>) -> Option<String> {
     let sid = fields.get("MessageSid").or_else(|| fields.get("SmsSid"))?;
-    values::message_id(&Value::String(sid.clone()))
+    wire::id(&Value::String(sid.clone()))
 }

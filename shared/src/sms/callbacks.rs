@@ -1,6 +1,6 @@
-//! The addresses at which providers tell of deliveries and inbound texts. Each holds a secret of
+//! Callbacks: the addresses at which providers tell of deliveries and inbound texts. Each holds a secret of
 //! its own, derived from `sms.webhook_secret` and the provider's name, because most providers sign
-//! nothing; nobody who knows one learns another.
+//! nothing; nobody who knows one learns another. (What we tell others is [`crate::webhooks`].)
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Url;
@@ -10,21 +10,21 @@ use subtle::ConstantTimeEq;
 
 use crate::{config::Config, ids};
 
-/// The path of webhooks below each prefix, as it is logged and measured.
+/// The path of callbacks below each prefix, as it is logged and measured.
 pub const PATH: &str = "/webhooks/sms/{provider}/{secret}";
 
 /// Bytes of a derived secret: 128 bits.
 const SECRET_BYTES: usize = 16;
 
 /// What addresses are made of and compared with.
-pub struct Webhooks {
+pub struct Callbacks {
     key: SecretString,
     /// `http.public_url` and the first prefix.
     base: String,
 }
 
-impl Webhooks {
-    /// `None`: `sms.webhook_secret` is not set, there are no webhooks.
+impl Callbacks {
+    /// `None`: `sms.webhook_secret` is not set, there are no callbacks.
     pub fn new(config: &Config) -> Option<Self> {
         let key = config.sms.webhook_secret.clone()?;
         let prefix = config.http.prefixes.first().map_or("", String::as_str);
@@ -37,7 +37,7 @@ impl Webhooks {
         format!("{}{path}/", self.base)
     }
 
-    /// [`Webhooks::address`], to be sent along with texts. `None` where the provider could not
+    /// [`Callbacks::address`], to be sent along with texts. `None` where the provider could not
     /// reach it anyway, on this machine: some refuse the text then.
     pub fn url(&self, provider: &str) -> Option<Url> {
         Url::parse(&self.address(provider)).ok().filter(|_| self.is_public())
@@ -70,22 +70,22 @@ impl Webhooks {
 mod tests {
     use super::*;
 
-    fn webhooks(key: &str, public_url: &str) -> Webhooks {
+    fn callbacks(key: &str, public_url: &str) -> Callbacks {
         let mut config = Config::default();
         config.sms.webhook_secret = Some(key.into());
         public_url.clone_into(&mut config.http.public_url);
-        Webhooks::new(&config).unwrap()
+        Callbacks::new(&config).unwrap()
     }
 
     #[test]
     fn every_provider_has_an_address_of_its_own() {
-        let ours = webhooks("k", "https://peyk.example");
+        let ours = callbacks("k", "https://peyk.example");
         let address = ours.address("kavenegar");
         let secret = address.strip_prefix("https://peyk.example/api/webhooks/sms/kavenegar/");
         let secret = secret.and_then(|rest| rest.strip_suffix('/')).unwrap();
         assert!(ids::is_handle(secret), "{address}");
         assert!(ours.is_secret("kavenegar", secret) && !ours.is_secret("twilio", secret));
-        assert!(!webhooks("other", "https://peyk.example").is_secret("kavenegar", secret));
+        assert!(!callbacks("other", "https://peyk.example").is_secret("kavenegar", secret));
         for wrong in ["", &secret[1..], &secret.to_uppercase(), &format!("{secret}0")] {
             assert!(!ours.is_secret("kavenegar", wrong) || wrong == secret);
         }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_there_are_none() {
-        assert!(Webhooks::new(&Config::default()).is_none());
+        assert!(Callbacks::new(&Config::default()).is_none());
     }
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
             ("http://localhost", false),
             ("http://[::1]:8080", false),
         ] {
-            let ours = webhooks("k", public_url);
+            let ours = callbacks("k", public_url);
             assert_eq!(ours.url("a").is_some(), public, "{public_url}");
             assert!(ours.address("a").starts_with(public_url));
         }

@@ -1,6 +1,7 @@
-//! The one HTTP client of the SMS providers: its limits, and what a failed exchange means.
+//! The one HTTP client of everything we call, providers and endpoints: its limits, and what a failed
+//! exchange means.
 //!
-//! The classes are about one question: can the provider have carried the request out? Only
+//! The classes are about one question: can the other side have carried the request out? Only
 //! what failed before a connection stood is [`Failure::NotWritten`]; everything later is
 //! [`Failure::Unknown`], however unlikely the effect.
 
@@ -11,10 +12,14 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Client, Method, Request, RequestBuilder, Response, Url, redirect};
 
-use super::Outcome;
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::clock::{Clock, SystemClock};
 
-/// No answer of an SMS provider comes near this; more is an attack or a mistake.
+#[cfg(test)]
+mod tests;
+
+/// No answer of a provider comes near this; more is an attack or a mistake.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// A provider may ask for patience, but not for a day of it.
@@ -36,9 +41,18 @@ pub struct Timeouts {
 
 /// A connection pool with limits. It follows no redirect (a POST must not be repeated at an
 /// address the configuration does not name) and takes no proxy from the environment.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpClient {
     client: Client,
+    /// User and password of every request.
+    login: Option<(String, SecretString)>,
+}
+
+/// Without the user, which is half of the credentials.
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
 }
 
 impl HttpClient {
@@ -60,7 +74,14 @@ impl HttpClient {
             .no_proxy()
             .user_agent(concat!("peyk/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client })
+        Ok(Self { client, login: None })
+    }
+
+    /// The same for an account that is known by Basic authentication. The header that says who we
+    /// are is marked as sensitive, so no log line of the layers below shows it.
+    #[must_use]
+    pub fn with_login(self, user: &str, password: &SecretString) -> Self {
+        Self { login: Some((user.to_owned(), password.clone())), ..self }
     }
 
     /// Sends a request that is complete and reads the answer, whatever its status.
@@ -85,7 +106,19 @@ impl HttpClient {
 
     /// A request to add headers and a body to, for [`HttpClient::exchange`].
     pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.client.request(method, url)
+        let request = self.client.request(method, url);
+        match &self.login {
+            Some((user, password)) => request.basic_auth(user, Some(password.expose_secret())),
+            None => request,
+        }
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// No whole answer came: [`Failure::NotWritten`] or [`Failure::Unknown`].
+    pub async fn get(&self, url: Url) -> Result<Reply, Failure> {
+        self.exchange(self.request(Method::GET, url)).await
     }
 
     /// Sends a request and reads the answer, whatever its status.
@@ -141,15 +174,6 @@ impl Reply {
             body.extend_from_slice(&chunk);
         }
         Ok(Self { status, retry_after, body })
-    }
-
-    /// What an answer means whose body the provider's own rules cannot read: 429 and 503 are
-    /// promises that nothing was done, any other status is no such promise.
-    pub fn unreadable(&self) -> Outcome {
-        match self.status {
-            429 | 503 => Outcome::RetryLater { after: self.retry_after, code: self.code() },
-            _ => Outcome::Unknown { code: self.code() },
-        }
     }
 
     /// `http.502`; `http.body` where the status claims success.
@@ -215,17 +239,8 @@ impl Failure {
             causes.push_str(&cause.to_string());
             next = cause.source();
         }
-        tracing::debug!(code = self.code(), causes, "no answer from an SMS provider");
+        tracing::debug!(code = self.code(), causes, "no answer to a request");
         self
-    }
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::NotWritten { code } => Self::RetryLater { after: None, code },
-            Failure::Unknown { code } => Self::Unknown { code },
-        }
     }
 }
 
@@ -246,48 +261,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 fn date_header(headers: &HeaderMap, name: &HeaderName) -> Option<DateTime<Utc>> {
     let value = headers.get(name)?.to_str().ok()?;
     Some(DateTime::parse_from_rfc2822(value).ok()?.with_timezone(&Utc))
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::header::HeaderValue;
-
-    use super::*;
-
-    fn wait(pairs: &[(HeaderName, &'static str)]) -> Option<u64> {
-        let headers = pairs.iter().map(|(k, v)| (k.clone(), HeaderValue::from_static(v))).collect();
-        retry_after(&headers).map(|wait| wait.as_secs())
-    }
-
-    #[test]
-    fn retry_after_takes_seconds_and_dates_and_is_capped() {
-        let date = |text| (DATE, text);
-        let after = |text| (RETRY_AFTER, text);
-        assert_eq!(wait(&[after("7")]), Some(7));
-        assert_eq!(wait(&[after("0")]), Some(0));
-        assert_eq!(wait(&[after("86400")]), Some(3600));
-        assert_eq!(wait(&[after("99999999999999999999")]), None);
-        assert_eq!(wait(&[after("soon")]), None);
-        assert_eq!(wait(&[after("-1")]), None);
-        assert_eq!(wait(&[]), None);
-        let now = date("Wed, 21 Oct 2015 07:28:00 GMT");
-        assert_eq!(wait(&[now.clone(), after("Wed, 21 Oct 2015 07:28:30 GMT")]), Some(30));
-        assert_eq!(wait(&[now.clone(), after("Wed, 21 Oct 2015 07:27:00 GMT")]), Some(0));
-        assert_eq!(wait(&[now, after("Fri, 23 Oct 2015 07:28:00 GMT")]), Some(3600));
-        assert_eq!(wait(&[after("Wed, 21 Oct 2015 07:28:00 GMT")]), Some(0));
-    }
-
-    #[test]
-    fn only_429_and_503_promise_that_nothing_was_done() {
-        for status in [200, 204, 302, 400, 404, 408, 500, 502, 504] {
-            let reply = Reply { status, retry_after: None, body: Vec::new() };
-            assert!(matches!(reply.unreadable(), Outcome::Unknown { .. }), "{status}");
-        }
-        for status in [429, 503] {
-            let after = Some(Duration::from_secs(5));
-            let reply = Reply { status, retry_after: after, body: Vec::new() };
-            let code = format!("http.{status}");
-            assert_eq!(reply.unreadable(), Outcome::RetryLater { after, code });
-        }
-    }
 }

@@ -1,0 +1,252 @@
+//! `admin/…`: people's accounts and the audit log, for staff.
+
+mod types;
+
+use poem::web::Data;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use shared::{
+    admin::{ChangeError, Search, Shown, roles::Action},
+    audit::{self, Filter},
+};
+
+use self::types::{AuditEvent, AuditPage, StaffDone, StaffUser, StaffUserPage};
+use super::{
+    Tag,
+    paging::{Link, Paging, example_before, example_limit},
+};
+use crate::{
+    caller::Staff,
+    error::{Code, Problem, problems},
+    state::{SharedState, State},
+};
+
+problems!(
+    /// What can go wrong with a list.
+    pub(crate) StaffListProblem: 400, 401, 403, 408, 413, 500, 503
+);
+problems!(
+    /// What can go wrong with a look.
+    pub(crate) StaffLookProblem: 400, 401, 403, 404, 408, 413, 500, 503
+);
+problems!(
+    /// What can go wrong with a change.
+    pub(crate) StaffChangeProblem: 400, 401, 403, 404, 408, 409, 413, 500, 503
+);
+
+/// The operations.
+pub(crate) struct AdminApi;
+
+#[OpenApi(tag = "Tag::Staff")]
+impl AdminApi {
+    /// Find accounts
+    ///
+    /// Newest first. Support and admins search by a number or the beginning of a user name, viewers and
+    /// finance by whole ones, and see personal data masked. Written down in the audit log.
+    #[oai(path = "/admin/users", method = "get", operation_id = "listUsers")]
+    async fn list_users(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// A mobile number in any usual form, or a user name.
+        #[oai(example = "example_search", validator(max_length = 150))]
+        search: Query<Option<String>>,
+        /// Only accounts before this id.
+        #[oai(example = "example_before")]
+        before: Query<Option<i64>>,
+        /// How many, at most 100.
+        #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<i64>>,
+    ) -> Result<Json<StaffUserPage>, StaffListProblem> {
+        staff.need(state.0, Action::LookAtUsers).await?;
+        let paging = Paging::new(before.0, limit.0);
+        let (by, shown) = (read_search(state.0, search.0.as_deref()), shown(&staff));
+        let source = staff.caller.source();
+        let found = state.admin.search(&source, &by, shown, paging.before, paging.rows()).await;
+        let mut found = found.map_err(Problem::from)?;
+        let link = Link { state: state.0, path: "admin/users/", query: &[("search", search.0)] };
+        let next = paging.cut(&mut found, |person| person.id, &link);
+        let results = found.into_iter().map(StaffUser::from).collect();
+        Ok(Json(StaffUserPage { next, previous: None, results }))
+    }
+
+    /// Look at an account
+    ///
+    /// Viewers and finance see personal data masked. Written down in the audit log.
+    #[oai(path = "/admin/users/:id", method = "get", operation_id = "getUser")]
+    async fn get_user(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// The account.
+        #[oai(example = "example_user")]
+        id: Path<i64>,
+    ) -> Result<Json<StaffUser>, StaffLookProblem> {
+        staff.need(state.0, Action::LookAtUsers).await?;
+        let found = state.admin.find(&staff.caller.source(), id.0, shown(&staff)).await;
+        let found = found.map_err(Problem::from)?;
+        Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
+    }
+
+    /// Disable an account
+    ///
+    /// Its owner cannot log in any more, and every session ends within a second. For admins, after a
+    /// recent login.
+    #[oai(path = "/admin/users/:id/disable", method = "post", operation_id = "disableUser")]
+    async fn disable_user(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// The account.
+        #[oai(example = "example_user")]
+        id: Path<i64>,
+    ) -> Result<Json<StaffDone>, StaffChangeProblem> {
+        staff.need(state.0, Action::SwitchUsers).await?;
+        state.admin.disable(&staff.acting(), id.0).await.map_err(Problem::from)?;
+        Ok(done("The account was disabled.", None))
+    }
+
+    /// Enable an account
+    ///
+    /// Its owner can log in again. For admins, after a recent login.
+    #[oai(path = "/admin/users/:id/enable", method = "post", operation_id = "enableUser")]
+    async fn enable_user(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// The account.
+        #[oai(example = "example_user")]
+        id: Path<i64>,
+    ) -> Result<Json<StaffDone>, StaffChangeProblem> {
+        staff.need(state.0, Action::SwitchUsers).await?;
+        state.admin.enable(&staff.acting(), id.0).await.map_err(Problem::from)?;
+        Ok(done("The account was enabled.", None))
+    }
+
+    /// End an account's sessions
+    ///
+    /// All of them, within a second. For support and admins, after a recent login.
+    #[oai(
+        path = "/admin/users/:id/revoke_sessions",
+        method = "post",
+        operation_id = "revokeUserSessions"
+    )]
+    async fn revoke_sessions(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// The account.
+        #[oai(example = "example_user")]
+        id: Path<i64>,
+    ) -> Result<Json<StaffDone>, StaffChangeProblem> {
+        staff.need(state.0, Action::EndSessions).await?;
+        let ended = state.admin.end_sessions(&staff.acting(), id.0).await;
+        let ended = ended.map_err(Problem::from)?;
+        Ok(done("The sessions were ended.", Some(i32::try_from(ended).unwrap_or(i32::MAX))))
+    }
+
+    /// Read the audit log
+    ///
+    /// Who did what, newest first. For admins.
+    #[oai(path = "/admin/audit", method = "get", operation_id = "listAuditEvents")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    async fn list_audit(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// Only what this account did.
+        #[oai(example = "example_actor")]
+        actor: Query<Option<i64>>,
+        /// Only what was done to this: a kind (`user`) or one of it (`user:17`).
+        #[oai(example = "example_subject", validator(pattern = "^[a-z_]{1,32}(:[0-9]{1,18})?$"))]
+        subject: Query<Option<String>>,
+        /// Only this action.
+        #[oai(example = "example_action", validator(max_length = 64))]
+        action: Query<Option<String>>,
+        /// Only events before this id.
+        #[oai(example = "example_before")]
+        before: Query<Option<i64>>,
+        /// How many, at most 100.
+        #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<i64>>,
+    ) -> Result<Json<AuditPage>, StaffListProblem> {
+        staff.need(state.0, Action::ReadAudit).await?;
+        let paging = Paging::new(before.0, limit.0);
+        let about = subject.0.as_deref().and_then(|text| crate::audit::subject(text).ok());
+        let (kind, id) = about.unzip();
+        let filter = Filter {
+            actor_user_id: actor.0,
+            subject: kind,
+            subject_id: id.flatten(),
+            action: action.0.clone(),
+            since: None,
+            before: paging.before,
+        };
+        let found = audit::list(&state.pool, &filter, paging.rows()).await;
+        let mut found = found.map_err(Problem::from)?;
+        let actor = actor.0.map(|id| id.to_string());
+        let query = [("actor", actor), ("subject", subject.0), ("action", action.0)];
+        let link = Link { state: state.0, path: "admin/audit/", query: &query };
+        let next = paging.cut(&mut found, |event| event.id, &link);
+        let results = found.into_iter().map(AuditEvent::from).collect();
+        Ok(Json(AuditPage { next, previous: None, results }))
+    }
+}
+
+fn shown(staff: &Staff) -> Shown {
+    if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
+}
+
+/// What reads as a number is one.
+fn read_search(state: &State, search: Option<&str>) -> Search {
+    let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Search::All;
+    };
+    state.phones.parse(text).map_or_else(|_| Search::Username(text.to_owned()), Search::Phone)
+}
+
+fn done(details: &str, sessions: Option<i32>) -> Json<StaffDone> {
+    Json(StaffDone { details: details.to_owned(), sessions })
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NoSuchAccount => Self::new(Code::NotFound),
+            ChangeError::OfStaff => Self::new(Code::PermissionDenied),
+            ChangeError::Own => {
+                Self::new(Code::Conflict).sentence("You cannot disable your own account.")
+            }
+            ChangeError::LastAdmin => Self::new(Code::Conflict)
+                .sentence("This is the last admin: somebody has to stay who can do everything."),
+            ChangeError::Database(error) => error.into(),
+        }
+    }
+}
+
+fn example_user() -> i64 {
+    17
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_actor() -> Option<i64> {
+    Some(3)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_search() -> Option<String> {
+    Some("09123456789".to_owned())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_subject() -> Option<String> {
+    Some("user:17".to_owned())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_action() -> Option<String> {
+    Some("user.disabled".to_owned())
+}

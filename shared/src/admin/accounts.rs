@@ -1,0 +1,126 @@
+//! Changes staff make to people's accounts.
+
+use sqlx::PgConnection;
+
+use super::{
+    Admin,
+    roles::{Action, Role},
+    store::{self, Locked},
+};
+use crate::{
+    audit::{self, Entry, Source, Subject},
+    sessions::{self, EndReason, Ending, Which},
+};
+
+/// Somebody on the staff who does something.
+#[derive(Debug, Clone)]
+pub struct Acting {
+    /// The account.
+    pub user_id: i64,
+    /// Its role.
+    pub role: Role,
+    /// For the log.
+    pub source: Source,
+}
+
+/// Why an account is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is none, or it was erased.
+    #[error("no such account")]
+    NoSuchAccount,
+    /// It is somebody's on the staff, whom only an admin may touch.
+    #[error("the account is staff's")]
+    OfStaff,
+    /// It is one's own.
+    #[error("one's own account")]
+    Own,
+    /// Nobody would be left who can do everything.
+    #[error("the last admin")]
+    LastAdmin,
+    /// The database refused or is away.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Admin {
+    /// Disables an account and ends its sessions, in every process within a second. One that is
+    /// disabled already stays so.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn disable(&self, acting: &Acting, id: i64) -> Result<(), ChangeError> {
+        let mut tx = self.pool.begin().await?;
+        let locked = target(&mut tx, acting, id).await?;
+        if id == acting.user_id {
+            return Err(ChangeError::Own);
+        }
+        if locked.is_last_admin() {
+            return Err(ChangeError::LastAdmin);
+        }
+        let ended = self.end_all(&mut tx, id, EndReason::Account).await?;
+        if store::switch(&mut tx, id, false).await? {
+            let entry = Entry::new(&acting.source, "user.disabled", Subject::user(id))
+                .with("sessions", ended.len());
+            audit::record(&mut tx, &entry, self.clock.now()).await?;
+        }
+        tx.commit().await?;
+        self.revocations.announce(ended);
+        Ok(())
+    }
+
+    /// Lets the owner of a disabled account log in again.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn enable(&self, acting: &Acting, id: i64) -> Result<(), ChangeError> {
+        let mut tx = self.pool.begin().await?;
+        target(&mut tx, acting, id).await?;
+        if store::switch(&mut tx, id, true).await? {
+            let entry = Entry::new(&acting.source, "user.enabled", Subject::user(id));
+            audit::record(&mut tx, &entry, self.clock.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends every session of an account, in every process within a second, and says how many.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn end_sessions(&self, acting: &Acting, id: i64) -> Result<usize, ChangeError> {
+        let mut tx = self.pool.begin().await?;
+        target(&mut tx, acting, id).await?;
+        let ended = self.end_all(&mut tx, id, EndReason::Staff).await?;
+        let entry = Entry::new(&acting.source, "user.sessions_ended", Subject::user(id))
+            .with("sessions", ended.len());
+        audit::record(&mut tx, &entry, self.clock.now()).await?;
+        tx.commit().await?;
+        let count = ended.len();
+        self.revocations.announce(ended);
+        Ok(count)
+    }
+
+    async fn end_all(
+        &self,
+        connection: &mut PgConnection,
+        id: i64,
+        reason: EndReason,
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        let ending = Ending::new(reason, &self.lifetimes, self.clock.now());
+        sessions::revoke(connection, id, Which::All, &ending).await
+    }
+}
+
+/// Locks the account, if it may be touched.
+async fn target(
+    connection: &mut PgConnection,
+    acting: &Acting,
+    id: i64,
+) -> Result<Locked, ChangeError> {
+    let locked = store::lock(connection, id).await?.ok_or(ChangeError::NoSuchAccount)?;
+    if locked.role.is_some() && !acting.role.may(Action::TouchStaff) {
+        return Err(ChangeError::OfStaff);
+    }
+    Ok(locked)
+}

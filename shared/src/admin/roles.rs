@@ -1,0 +1,126 @@
+//! What staff may do: one pure table of roles and actions.
+
+/// What somebody is on the staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Looks, and sees personal data masked.
+    Viewer,
+    /// Helps people with their accounts.
+    Support,
+    /// Looks after money; of people it sees what a viewer sees.
+    Finance,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// All, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Support, Self::Finance, Self::Admin];
+
+    /// The word in the database, in answers and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Support => "support",
+            Self::Finance => "finance",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
+    /// Whether somebody with this role may do this. The one place that says so.
+    pub const fn may(self, action: Action) -> bool {
+        match action {
+            Action::LookAtUsers => true,
+            Action::SeePersonalData | Action::EndSessions => {
+                matches!(self, Self::Support | Self::Admin)
+            }
+            Action::SwitchUsers | Action::TouchStaff | Action::ReadAudit => {
+                matches!(self, Self::Admin)
+            }
+        }
+    }
+}
+
+/// Something staff do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Find accounts and look at them, masked.
+    LookAtUsers,
+    /// Look at them whole, and search by parts of names.
+    SeePersonalData,
+    /// End somebody's sessions.
+    EndSessions,
+    /// Disable and enable accounts. One role for both: nobody undoes what a higher role decided.
+    SwitchUsers,
+    /// Do any of this to the account of somebody on the staff.
+    TouchStaff,
+    /// Read the audit log.
+    ReadAudit,
+}
+
+impl Action {
+    /// All.
+    pub const ALL: [Self; 6] = [
+        Self::LookAtUsers,
+        Self::SeePersonalData,
+        Self::EndSessions,
+        Self::SwitchUsers,
+        Self::TouchStaff,
+        Self::ReadAudit,
+    ];
+
+    /// Whether whoever does it has to have proven a moment ago who they are.
+    pub const fn needs_recent_login(self) -> bool {
+        matches!(self, Self::EndSessions | Self::SwitchUsers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_may_do_what_the_table_says_and_nothing_else() {
+        use Action::{
+            EndSessions, LookAtUsers, ReadAudit, SeePersonalData, SwitchUsers, TouchStaff,
+        };
+        let table: [(Role, &[Action]); 4] = [
+            (Role::Viewer, &[LookAtUsers]),
+            (Role::Support, &[LookAtUsers, SeePersonalData, EndSessions]),
+            (Role::Finance, &[LookAtUsers]),
+            (
+                Role::Admin,
+                &[LookAtUsers, SeePersonalData, EndSessions, SwitchUsers, TouchStaff, ReadAudit],
+            ),
+        ];
+        assert_eq!(table.map(|(role, _)| role), Role::ALL);
+        for (role, allowed) in table {
+            for action in Action::ALL {
+                assert_eq!(role.may(action), allowed.contains(&action), "{role:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_role_is_read_back_and_nothing_else_is_one() {
+        for role in Role::ALL {
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+        }
+        for word in ["", "Admin", "superuser", "owner"] {
+            assert_eq!(Role::parse(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn what_changes_somebodys_account_needs_a_recent_login() {
+        let sensitive = [Action::EndSessions, Action::SwitchUsers];
+        for action in Action::ALL {
+            assert_eq!(action.needs_recent_login(), sensitive.contains(&action), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Every operation for staff, tried by everybody.
+
+use reqwest::Method;
+
+use crate::{
+    login_steps::patient,
+    people::{Person, ask, documented},
+};
+
+/// Who tries: nobody, somebody who is no staff, the four roles.
+const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "admin"];
+
+const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
+const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
+
+const TABLE: [(&str, &str, &str, [u16; 6]); 6] = [
+    ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
+    ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
+    ("getUser", "GET", "/api/admin/users/{id}/", ALL),
+    ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
+    ("listUsers", "GET", "/api/admin/users/", ALL),
+    (
+        "revokeUserSessions",
+        "POST",
+        "/api/admin/users/{id}/revoke_sessions/",
+        [401, 403, 403, 200, 403, 200],
+    ),
+];
+
+#[tokio::test]
+async fn every_operation_is_open_to_the_roles_the_table_says() {
+    let peyk = patient().start().await;
+    let target = Person::new(&peyk).await;
+    let mut callers = vec![None];
+    for role in &WHO[1..] {
+        let person = Person::new(&peyk).await;
+        if *role != "user" {
+            person.join_staff(&peyk, role).await;
+        }
+        callers.push(Some(person));
+    }
+    let listed: Vec<_> =
+        TABLE.iter().map(|(id, method, path, _)| format!("{id} {method} {path}")).collect();
+    assert_eq!(documented(&peyk, "Staff").await, listed, "operations are missing here");
+    let state = "SELECT count(*) FROM users u JOIN sessions s ON s.user_id = u.id
+        WHERE u.id = 1 AND u.is_active AND s.revoked_at IS NULL";
+    assert_eq!(target.id, 1);
+    for (id, method, path, expected) in TABLE {
+        for (i, caller) in callers.iter().enumerate() {
+            peyk.database
+                .execute(
+                    "UPDATE users SET is_active = true;
+                     UPDATE sessions SET revoked_at = NULL WHERE user_id = 1",
+                )
+                .await;
+            let path = path.replace("{id}", &target.id.to_string());
+            let token = caller.as_ref().map(|person| person.token.as_str());
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let path = path.strip_prefix("/api/").unwrap();
+            let answer = ask(&peyk, 0, method, path, token, None).await;
+            assert_eq!(answer.status, expected[i], "{id} by {}: {answer:?}", WHO[i]);
+            let touches = ["disableUser", "revokeUserSessions"].contains(&id);
+            let touched = touches && answer.status == 200;
+            assert_eq!(peyk.database.count(state).await == 0, touched, "{id} by {}", WHO[i]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_what_the_account_says_now_and_not_what_a_token_says() {
+    let peyk = patient().start().await;
+    let sara = Person::new(&peyk).await;
+    let path = "admin/users/";
+    assert_eq!(sara.get(&peyk, path).await.status, 403);
+    sara.join_staff(&peyk, "viewer").await;
+    assert_eq!(sara.get(&peyk, path).await.status, 200);
+    peyk.database.execute("UPDATE users SET role = NULL").await;
+    assert_eq!(sara.get(&peyk, path).await.status, 403);
+}

@@ -1,0 +1,5 @@
+//! Staff: what each role may do, what they see, and that it is written down.
+
+mod accounts;
+mod commands;
+mod matrix;
