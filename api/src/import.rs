@@ -5,6 +5,7 @@ use std::{fmt::Write, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use shared::{
+    clock::{Clock, SystemClock},
     config::Config,
     db,
     import::{self, Mode, Options, Reason, Stays, Summary, Tally, TimeZone},
@@ -104,6 +105,7 @@ impl ImportDjango {
             user_table: self.user_table,
             phone_field: self.phone_field,
             time_zone: self.time_zone,
+            now: SystemClock.now(),
             batch: self.batch,
             staff: self.staff,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,

@@ -149,7 +149,8 @@ async fn requests(
 ) -> anyhow::Result<()> {
     let api = system.need_api().await?;
     let bare = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".to_vec();
-    let head = format!("GET /api/me/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access}\r\n\r\n");
+    let head =
+        format!("GET /api/me/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access}\r\n\r\n");
     let mut table = Table::new(&["Request", "A second", "api CPU us each"]);
     for (name, request) in [("GET /livez", bare), ("GET me/", head.into_bytes())] {
         let mut runs = Vec::new();

@@ -7,10 +7,14 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 
-use crate::phone::PhoneRules;
+use crate::{
+    audit::{self, Entry, Subject},
+    phone::PhoneRules,
+};
 
 mod parts;
 mod report;
@@ -19,15 +23,10 @@ mod store;
 
 pub use chrono_tz::Tz as TimeZone;
 
+use self::{parts::Part, report::Report, source::Source, store::Progress};
 pub use self::{
     parts::{Elsewhere, Stays},
     report::{Reason, Tally},
-};
-use self::{
-    parts::{Part, users::Users},
-    report::Report,
-    source::Source,
-    store::Progress,
 };
 
 /// What an import does to this side.
@@ -65,6 +64,8 @@ pub struct Options {
     pub phone_field: Option<String>,
     /// Which zone times without one are of.
     pub time_zone: TimeZone,
+    /// What time it is, for the audit log.
+    pub now: DateTime<Utc>,
     /// Rows a commit has.
     pub batch: u32,
     /// Whether superusers become administrators and other staff viewers.
@@ -114,7 +115,7 @@ pub async fn run(
     tell: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<Summary> {
     let mut source = Source::open(options.from.expose_secret()).await?;
-    let mut parts: Vec<Box<dyn Part>> = vec![Box::new(Users::find(&mut source, options).await?)];
+    let mut parts = parts::all(&mut source, options).await?;
     let begun = match options.mode {
         Mode::Check => BTreeMap::new(),
         _ => store::progress(pool).await.context("the database of Peyk (api migrate?)")?,
@@ -199,6 +200,9 @@ impl Run<'_> {
         }
         part.take_ids(&mut tx, greatest).await?;
         store::begin(&mut tx, part.name(), from).await?;
+        let (by, subject) = (audit::Source::cli(), Subject { kind: "import", id: None });
+        let entry = Entry::new(&by, "import.begun", subject).with("part", part.name());
+        audit::record(&mut tx, &entry, self.options.now).await?;
         Ok(tx.commit().await?)
     }
 

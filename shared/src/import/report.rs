@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// What is wrong with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Refused: somebody else has its id here.
+    /// Refused: something that was made here has its id.
     IdTaken,
     /// Refused: a column it cannot do without is not text.
     Unreadable,
@@ -33,6 +33,14 @@ pub enum Reason {
     PhoneTaken,
     /// Refused: the group is no number from 0 up.
     GroupBad,
+    /// Refused: another organization has the uname.
+    UnameTaken,
+    /// Refused: no uname, or one of more than 255 characters.
+    UnameBad,
+    /// Refused: a name that is empty, too long or hides what it is.
+    NameBad,
+    /// Refused: its owner is not here.
+    OwnerMissing,
     /// Noted: the group is none of `auth.groups`.
     GroupNotOffered,
     /// Noted: a hash that cannot be checked.
@@ -64,7 +72,7 @@ impl Reason {
 
     /// Whether such a row is not imported at all.
     pub const fn refuses(self) -> bool {
-        (self as usize) <= Self::GroupBad as usize
+        (self as usize) < Self::GroupNotOffered as usize
     }
 
     /// The reason of a word.
@@ -74,8 +82,8 @@ impl Reason {
 }
 
 /// In the order of the variants.
-const WORDS: [(Reason, &str, &str); 17] = [
-    (Reason::IdTaken, "id_taken", "an account that was made here has this id"),
+const WORDS: [(Reason, &str, &str); 21] = [
+    (Reason::IdTaken, "id_taken", "something that was made here has this id"),
     (Reason::Unreadable, "unreadable", "a column is not UTF-8, or has a NUL in it"),
     (Reason::UsernameEmpty, "username_empty", "there is no username"),
     (Reason::UsernameTooLong, "username_too_long", "the username has more than 150 characters"),
@@ -88,6 +96,10 @@ const WORDS: [(Reason, &str, &str); 17] = [
     (Reason::PhoneBad, "phone_bad", "the number is no mobile number of phone.countries"),
     (Reason::PhoneTaken, "phone_taken", "another account has this number and group"),
     (Reason::GroupBad, "group_bad", "the group is no number from 0 up"),
+    (Reason::UnameTaken, "uname_taken", "another organization has this uname, whatever its case"),
+    (Reason::UnameBad, "uname_bad", "there is no uname, or it has more than 255 characters"),
+    (Reason::NameBad, "name_bad", "there is no name, it is too long or has control characters"),
+    (Reason::OwnerMissing, "owner_missing", "its owner is not here"),
     (
         Reason::GroupNotOffered,
         "group_not_offered",
@@ -101,7 +113,7 @@ const WORDS: [(Reason, &str, &str); 17] = [
     (Reason::NoWayIn, "no_way_in", "neither a number nor a password: nobody can log in"),
     (Reason::EmailLeftOut, "email_left_out", "the email address is too long or no text"),
     (Reason::NameLeftOut, "name_left_out", "a first or last name is too long or no text"),
-    (Reason::DateUnreadable, "date_unreadable", "date_joined is no date: 1970-01-01 here"),
+    (Reason::DateUnreadable, "date_unreadable", "the day it was made is no date: 1970-01-01 here"),
     (Reason::StaffLeftOut, "staff_left_out", "staff there, nobody special here without --staff"),
     (Reason::StaffKept, "staff_kept", "staff there and, by --staff, here"),
 ];
@@ -219,7 +231,7 @@ mod tests {
             assert_eq!(reason.code(), code);
             assert_eq!(Reason::from_code(code), Some(reason));
         }
-        assert!(Reason::IdTaken.refuses() && Reason::GroupBad.refuses());
+        assert!(Reason::IdTaken.refuses() && Reason::OwnerMissing.refuses());
         assert!(!Reason::GroupNotOffered.refuses() && !Reason::StaffKept.refuses());
     }
 

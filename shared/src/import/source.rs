@@ -6,6 +6,8 @@
 use std::{collections::HashSet, str::FromStr};
 
 use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
 use sqlx::{
     AssertSqlSafe, ColumnIndex, Connection as _, Decode, MySqlConnection, PgConnection,
     SqliteConnection, mysql::MySqlConnectOptions, postgres::PgConnectOptions,
@@ -191,6 +193,16 @@ impl Source {
         let sql = self.connection.page(reading, after, limit)?;
         self.connection.rows(&sql).await?.into_iter().map(row).collect()
     }
+}
+
+/// A time as any of the databases writes it; those without a zone are of `time_zone`.
+pub(super) fn read_time(text: &str, time_zone: Tz) -> Option<DateTime<Utc>> {
+    let text = text.replace('T', " ");
+    if let Ok(time) = DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f%#z") {
+        return Some(time.to_utc());
+    }
+    let time = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+    Some(time_zone.from_local_datetime(&time).earliest()?.to_utc())
 }
 
 fn row(mut cells: Vec<Cell>) -> anyhow::Result<Row> {

@@ -1,11 +1,15 @@
 //! All SQL of an import on Peyk's side: the rows it makes and how far it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::Json};
 
-use super::{parts::users::Account, report::Tally};
+use super::{
+    parts::{organizations::Organization, users::Account},
+    report::Tally,
+};
+use crate::admin::roles::Role;
 
 /// How far a part is.
 #[derive(Debug, Clone, Default)]
@@ -149,10 +153,6 @@ pub(super) async fn insert_users(
     connection: &mut PgConnection,
     accounts: &[Account],
 ) -> Result<(), sqlx::Error> {
-    /// One column of all accounts.
-    fn column<'a, T>(accounts: &'a [Account], cell: impl Fn(&'a Account) -> T) -> Vec<T> {
-        accounts.iter().map(cell).collect()
-    }
     sqlx::query!(
         r#"INSERT INTO users (id, username, phone, "group", is_active, created_at, password, email,
                first_name, last_name, role)
@@ -169,7 +169,120 @@ pub(super) async fn insert_users(
         &column(accounts, |account| account.email.as_str()) as _,
         &column(accounts, |account| account.first_name.as_str()) as _,
         &column(accounts, |account| account.last_name.as_str()) as _,
-        &column(accounts, |account| account.role) as _,
+        &column(accounts, |account| account.role.map(Role::as_str)) as _,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// One column of all rows.
+fn column<'a, R, T>(rows: &'a [R], cell: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(cell).collect()
+}
+
+/// Keeps everybody else from making or changing organizations until the transaction ends. Their
+/// owners' rows come first, as everywhere.
+pub(super) async fn lock_organizations(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let lock = sqlx::query!("LOCK TABLE organizations IN SHARE ROW EXCLUSIVE MODE");
+    lock.execute(connection).await.map(drop)
+}
+
+/// How many organizations have ids up to `greatest`.
+pub(super) async fn organizations_up_to(
+    connection: &mut PgConnection,
+    greatest: i64,
+) -> Result<i64, sqlx::Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM organizations WHERE id <= $1"#,
+        greatest
+    );
+    count.fetch_one(connection).await
+}
+
+/// Makes organizations that are made from now on have ids above `greatest`. The table is locked.
+pub(super) async fn take_organization_ids(
+    connection: &mut PgConnection,
+    greatest: i64,
+) -> Result<(), sqlx::Error> {
+    let take = sqlx::query!(
+        "SELECT setval('organizations_id_seq',
+             greatest($1, (SELECT last_value FROM organizations_id_seq)))",
+        greatest,
+    );
+    take.fetch_one(connection).await.map(drop)
+}
+
+/// What is here of some organizations.
+#[derive(Debug, Default)]
+pub(super) struct OrganizationsHere {
+    /// Those with the ids, and when they were made.
+    pub(super) by_id: BTreeMap<i64, DateTime<Utc>>,
+    /// Who has the unames.
+    pub(super) by_uname: HashMap<String, i64>,
+    /// Which owners there are.
+    pub(super) owners: HashSet<i64>,
+}
+
+/// Looks, and locks owners and organizations against changes.
+pub(super) async fn organizations_here(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    owners: &[i64],
+    unames: &[String],
+) -> Result<OrganizationsHere, sqlx::Error> {
+    let owners = sqlx::query_scalar!(
+        "SELECT id FROM users WHERE id = ANY($1) AND erased_at IS NULL ORDER BY id FOR KEY SHARE",
+        owners,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    lock_organizations(connection).await?;
+    let by_id = sqlx::query!("SELECT id, created_at FROM organizations WHERE id = ANY($1)", ids)
+        .fetch_all(&mut *connection)
+        .await?;
+    let by_uname = sqlx::query!(
+        r#"SELECT w.uname AS "uname!", o.id FROM unnest($1::text[]) w (uname)
+           JOIN organizations o ON lower(o.uname) = lower(w.uname)"#,
+        unames,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(OrganizationsHere {
+        by_id: by_id.into_iter().map(|row| (row.id, row.created_at)).collect(),
+        by_uname: by_uname.into_iter().map(|row| (row.uname, row.id)).collect(),
+        owners: owners.into_iter().collect(),
+    })
+}
+
+/// Makes organizations with the ids they had, each with its owner in it.
+pub(super) async fn insert_organizations(
+    connection: &mut PgConnection,
+    organizations: &[Organization],
+) -> Result<(), sqlx::Error> {
+    let ids = column(organizations, |it| it.id);
+    let owners = column(organizations, |it| it.owner_id);
+    let times = column(organizations, |it| it.created_at);
+    sqlx::query!(
+        "INSERT INTO organizations (id, name, uname, owner_id, created_at)
+         OVERRIDING SYSTEM VALUE
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[],
+             $5::timestamptz[])",
+        &ids,
+        &column(organizations, |it| it.name.as_str()) as _,
+        &column(organizations, |it| it.uname.as_str()) as _,
+        &owners,
+        &times,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO organization_members (organization_id, user_id, role, joined_at)
+         SELECT id, owner_id, 'owner', joined_at
+         FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS it (id, owner_id, joined_at)",
+        &ids,
+        &owners,
+        &times,
     )
     .execute(connection)
     .await

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::{
+    Options,
     report::{Finding, Tally},
     source::{Reading, Row, Source},
 };
 
+pub(super) mod organizations;
 pub(super) mod users;
 
 /// One kind of row of the old system and how it comes here.
@@ -56,6 +58,21 @@ impl Tally {
     }
 }
 
+/// What there is to import, in this order: later parts refer to earlier ones.
+///
+/// # Errors
+/// When the old database has no table of accounts.
+pub(super) async fn all(
+    source: &mut Source,
+    options: &Options,
+) -> anyhow::Result<Vec<Box<dyn Part>>> {
+    let mut parts: Vec<Box<dyn Part>> = vec![Box::new(users::Users::find(source, options).await?)];
+    if source.has(organizations::TABLE) {
+        parts.push(Box::new(organizations::Organizations::new(options)));
+    }
+    Ok(parts)
+}
+
 /// A table of the old system that stays there.
 #[derive(Debug)]
 pub struct Elsewhere {
@@ -78,8 +95,7 @@ const EPHEMERAL: Stays = Stays::Forever("codes that have long expired");
 const LOG: Stays = Stays::Forever("a log of texts that were sent");
 
 /// In the order of the report.
-const ELSEWHERE: [Elsewhere; 18] = [
-    later("drfchelseru_organization"),
+const ELSEWHERE: [Elsewhere; 17] = [
     later("drfchelseru_chatroom"),
     later("drfchelseru_chatroom_users"),
     later("drfchelseru_chatroom_pinned_for"),

@@ -1,12 +1,13 @@
 //! What a row of the old table of accounts means. Pure.
 
-use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::{
+    admin::roles::Role,
     import::{
         report::Reason,
-        source::{Row, Unreadable},
+        source::{Row, Unreadable, read_time},
     },
     phone::{PhoneNumber, PhoneRules},
 };
@@ -44,7 +45,7 @@ pub(in crate::import) struct Account {
     pub(in crate::import) email: String,
     pub(in crate::import) first_name: String,
     pub(in crate::import) last_name: String,
-    pub(in crate::import) role: Option<&'static str>,
+    pub(in crate::import) role: Option<Role>,
 }
 
 /// How rows are read.
@@ -102,12 +103,7 @@ impl Rules {
     /// When an account was made. With its id it tells an account that was imported from one that was
     /// made here.
     pub(super) fn created_at(&self, row: &Row) -> Option<DateTime<Utc>> {
-        let text = row.text(Field::DateJoined as usize).ok()??.replace('T', " ");
-        if let Ok(time) = DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f%#z") {
-            return Some(time.to_utc());
-        }
-        let time = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-        Some(self.time_zone.from_local_datetime(&time).earliest()?.to_utc())
+        read_time(row.text(Field::DateJoined as usize).ok()??, self.time_zone)
     }
 
     fn phone(&self, row: &Row) -> Result<Option<PhoneNumber>, Reason> {
@@ -121,12 +117,12 @@ impl Rules {
         }
     }
 
-    fn role(&self, row: &Row, notes: &mut Vec<Reason>) -> Option<&'static str> {
+    fn role(&self, row: &Row, notes: &mut Vec<Reason>) -> Option<Role> {
         let role = if row.flag(Field::IsSuperuser as usize) {
-            "admin"
+            Role::Admin
         } else if row.flag(Field::IsStaff as usize) {
             // What else staff might do was said by permissions, which mean nothing here.
-            "viewer"
+            Role::Viewer
         } else {
             return None;
         };
@@ -340,8 +336,8 @@ mod tests {
             rules.account(&row(&[(field, "1")])).unwrap().0.role
         };
         assert_eq!(role(false, Field::IsSuperuser), None);
-        assert_eq!(role(true, Field::IsSuperuser), Some("admin"));
-        assert_eq!(role(true, Field::IsStaff), Some("viewer"));
+        assert_eq!(role(true, Field::IsSuperuser), Some(Role::Admin));
+        assert_eq!(role(true, Field::IsStaff), Some(Role::Viewer));
         assert_eq!(role(true, Field::IsActive), None);
     }
 

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use super::{Batch, Part};
 use crate::{
+    audit::{self, Entry, Subject},
     import::{
         Options,
         report::{Finding, Reason},
@@ -32,6 +33,7 @@ pub(in crate::import) struct Users {
     reading: Reading,
     rules: Rules,
     full: bool,
+    now: DateTime<Utc>,
     /// Usernames and numbers of this run, hashed, and whose they are: a dry run has no table to ask,
     /// and a check neither.
     seen: HashMap<u128, i64>,
@@ -89,7 +91,8 @@ impl Users {
         };
         let join = has_mobiles.then(|| (MOBILES.to_owned(), "user_id".to_owned()));
         let reading = Reading { table: table.to_owned(), join, columns };
-        Ok(Self { reading, rules, full: options.full, seen: HashMap::new() })
+        let (full, now) = (options.full, options.now);
+        Ok(Self { reading, rules, full, now, seen: HashMap::new() })
     }
 
     /// Whether a row is here (`Some(true)`) or another account with its id (`Some(false)`).
@@ -176,11 +179,30 @@ impl Part for Users {
         }
         if let Some(target) = target {
             store::insert_users(target, &accounts).await?;
+            record_staff(target, &accounts, self.now).await?;
         }
         batch.imported = accounts.len();
         batch.findings.sort_by_key(|finding| finding.id);
         Ok(batch)
     }
+}
+
+/// Nobody is staff without an event that says so.
+async fn record_staff(
+    target: &mut PgConnection,
+    accounts: &[Account],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let by = audit::Source::cli();
+    for account in accounts {
+        if let Some(role) = account.role {
+            let entry = Entry::new(&by, "staff.granted", Subject::user(account.id))
+                .with("role", role.as_str())
+                .with("from", "import");
+            audit::record(target, &entry, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Accounts here that are in the way, by their keys.
