@@ -2,7 +2,7 @@
 
     python compare.py EXPECTED.json REPORT.jsonl
 
-The accounts of Peyk are read from standard input as JSON: {id: [username, …]}. EXPECTED.json is
+What Peyk has is read from standard input as JSON: {part: {id: [column, …, time]}}. EXPECTED.json is
 fill.py's.
 """
 
@@ -17,23 +17,23 @@ with open(sys.argv[2], encoding="utf-8") as file:
 here = json.load(sys.stdin)
 
 
-def comparable(users):
+def comparable(rows):
     """Times as times, which each database writes in its own way."""
-    return {key: [*user[:-1], datetime.fromisoformat(user[-1])] for key, user in users.items()}
+    return {key: [*row[:-1], datetime.fromisoformat(row[-1])] for key, row in rows.items()}
 
 
 wrong = []
-wanted, found = comparable(expected["users"]), comparable(here)
-for key in sorted(wanted.keys() | found.keys(), key=int):
-    if wanted.get(key) != found.get(key):
-        wrong.append(f"account {key}: {wanted.get(key)} became {found.get(key)}")
-said = {"refused": {}, "noted": {}}
-for line in report:
-    if line["part"] == "users":
-        said[line["outcome"]].setdefault(str(line["id"]), []).append(line["reason"])
-for outcome, lines in said.items():
-    wanted = {key: [reason] for key, reason in expected[outcome].items()}
-    if lines != wanted:
-        wrong.append(f"{outcome}: {wanted} became {lines}")
+for part, rows in expected["here"].items():
+    wanted, found = comparable(rows), comparable(here[part])
+    for key in sorted(wanted.keys() | found.keys(), key=int):
+        if wanted.get(key) != found.get(key):
+            wrong.append(f"{part} {key}: {wanted.get(key)} became {found.get(key)}")
+    wanted = {key: [reason] for key, reason in expected["said"][part].items()}
+    found = {}
+    for line in report:
+        if line["part"] == part:
+            found.setdefault(str(line["id"]), []).append(line["reason"])
+    if found != wanted:
+        wrong.append(f"said of {part}: {wanted} became {found}")
 print("\n".join(wrong[:20]))
 sys.exit(bool(wrong))

@@ -70,7 +70,7 @@ async fn accounts_of_rest_sms_auth_have_the_phone_that_is_their_username() {
     old.account(1, "+989120000001", None).await;
     old.account(2, "boss", None).await;
     let peyk = empty_peyk().await;
-    let (good, output) = import(&peyk, &old, &["--staff"]).await;
+    let (good, output) = import(&peyk, &old, &[]).await;
     assert!(good, "{output}");
     let at = "2024-03-01 10:00:00.000";
     let expected = [
@@ -78,6 +78,84 @@ async fn accounts_of_rest_sms_auth_have_the_phone_that_is_their_username() {
         format!("2|boss|-|0|t|{at}002|{HASH}||||-"),
     ];
     assert_eq!(accounts(&peyk).await, expected);
+}
+
+#[tokio::test]
+async fn staff_comes_as_staff_only_if_asked_for_and_with_an_event() {
+    let old = Old::sqlite().await;
+    old.account(1, "clerk", None).await;
+    old.account(2, "boss", None).await;
+    old.execute(
+        "UPDATE auth_user SET is_staff = TRUE; UPDATE auth_user SET is_superuser = TRUE WHERE id = 2",
+    )
+    .await;
+    let (plain, staffed) = (empty_peyk().await, empty_peyk().await);
+    assert!(import(&plain, &old, &[]).await.0);
+    assert!(import(&staffed, &old, &["--staff"]).await.0);
+    let roles = "SELECT array_agg(role ORDER BY id) FROM users";
+    let events = "SELECT array_agg(subject_id || ' ' || (detail->>'role') ORDER BY id)
+        FROM audit_events WHERE action = 'staff.granted'";
+    for (peyk, role, event) in [
+        (&plain, vec![None, None], None),
+        (
+            &staffed,
+            vec![Some("viewer".to_owned()), Some("admin".to_owned())],
+            Some(vec!["1 viewer".to_owned(), "2 admin".to_owned()]),
+        ),
+    ] {
+        let pool = &peyk.database.pool;
+        let found: Vec<Option<String>> = sqlx::query_scalar(roles).fetch_one(pool).await.unwrap();
+        assert_eq!(found, role);
+        let found: Option<Vec<String>> = sqlx::query_scalar(events).fetch_one(pool).await.unwrap();
+        assert_eq!(found, event);
+    }
+}
+
+#[tokio::test]
+async fn organizations_come_with_their_owners_and_not_without() {
+    let old = Old::postgres().await;
+    old.account(1, "G0-bad", Some(("bad", 0))).await;
+    for id in 2..=5 {
+        old.account(id, &format!("owner-{id}"), None).await;
+    }
+    for (id, owner, name, uname) in [
+        (11, 1, "Nobody''s", "nobodys"),
+        (12, 2, "فروشگاه", "Shop"),
+        (13, 3, "Another", "shop"),
+        (14, 4, "", "nameless"),
+        (15, 5, "A company", "a-company.ir"),
+    ] {
+        old.execute(&format!(
+            "INSERT INTO drfchelseru_organization (id, owner_id, name, uname, created_at)
+             VALUES ({id}, {owner}, '{name}', '{uname}', '2024-03-01 10:00:00')"
+        ))
+        .await;
+    }
+    let peyk = empty_peyk().await;
+    // One a batch: what collides is never in the same.
+    let options = ["--allow-refused", "--batch=1"];
+    let (good, output) = import(&peyk, &old, &options).await;
+    assert!(good && output.contains("organizations: 5 read, 2 imported"), "{output}");
+    for reason in ["owner_missing", "uname_taken", "name_bad"] {
+        assert!(output.contains(&format!("refused          1  {reason}")), "{output}");
+    }
+    let here = "SELECT concat_ws('|', o.id, o.name, o.uname, o.owner_id, m.user_id, m.role)
+        FROM organizations o JOIN organization_members m ON m.organization_id = o.id ORDER BY o.id";
+    let expected = ["12|فروشگاه|Shop|2|2|owner", "15|A company|a-company.ir|5|5|owner"];
+    let organizations = async || -> Vec<String> {
+        sqlx::query_scalar(here).fetch_all(&peyk.database.pool).await.unwrap()
+    };
+    assert_eq!(organizations().await, expected);
+    let (_, output) = import(&peyk, &old, &["--again"]).await;
+    assert!(
+        output.contains("organizations: 5 read, 0 imported, 2 here before, 3 refused"),
+        "{output}"
+    );
+    assert_eq!(organizations().await, expected);
+    let next = "INSERT INTO users (username, created_at) VALUES ('next', now()) RETURNING id";
+    assert_eq!(peyk.database.count(next).await, 6);
+    let next = "SELECT nextval('organizations_id_seq')";
+    assert_eq!(peyk.database.count(next).await, 16);
 }
 
 /// A line of a report: id, reason and whom it collides with.
