@@ -18,6 +18,8 @@ use shared::{
     },
     device::Device,
     sessions::{self, Origin},
+    sms::messages::{Owner, Sender},
+    users,
 };
 
 use crate::{
@@ -178,12 +180,19 @@ fn refused(error: TokenError) -> Problem {
 /// The header of API keys.
 pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 
-/// Who asks, unchecked: the key a request came with (`X-API-Key: …`, or `Authorization: Bearer …`
-/// for clients that can set no other header), from where, and what it was measured by.
+/// Who asks, unchecked: what the request came with, from where, and what it was measured by.
 pub(crate) struct Credentials {
-    key: Option<String>,
+    shown: Option<Shown>,
     pub(crate) ip: ClientIp,
     pub(crate) measured: Measured,
+}
+
+/// What opens operations for programs.
+enum Shown {
+    /// `X-API-Key: …`, or `Authorization: Bearer …` for clients that can set no other header.
+    Key(String),
+    /// `Authorization: Bearer …` with anything else: an access token.
+    Token(String),
 }
 
 /// Somebody without credentials: from where, what the request was measured by and is called.
@@ -207,40 +216,89 @@ impl<'a> FromRequest<'a> for Stranger {
 
 impl<'a> FromRequest<'a> for Credentials {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let bearer = || {
-            let (scheme, token) = header(AUTHORIZATION.as_str())?.trim().split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        };
         Ok(Self {
-            key: header(API_KEY_HEADER).map(str::trim).or_else(bearer).map(str::to_owned),
+            shown: shown(request),
             ip: ClientIp::from_request(request, body).await?,
             measured: Measured::from_request(request, body).await?,
         })
     }
 }
 
+fn shown(request: &Request) -> Option<Shown> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(key) = header(API_KEY_HEADER) {
+        return Some(Shown::Key(key.trim().to_owned()));
+    }
+    let (scheme, token) = header(AUTHORIZATION.as_str())?.trim().split_once(' ')?;
+    let token = token.trim().to_owned();
+    let shown = if api_keys::is_marked(&token) { Shown::Key(token) } else { Shown::Token(token) };
+    scheme.eq_ignore_ascii_case("bearer").then_some(shown)
+}
+
 impl Credentials {
-    /// The key, checked for one use; `None` if the request has none.
+    /// Who sends, checked for one use; `None` if the request does not say.
     ///
     /// # Errors
-    /// 401 for a key that is not valid, 403 for one that may not do this, or not from there.
-    pub(crate) async fn key(&self, state: &State, scope: Scope) -> Result<Option<ApiKey>, Problem> {
-        let Some(key) = &self.key else { return Ok(None) };
-        let now = state.messages.now();
-        match api_keys::check(&state.pool, key, self.ip.0, scope, now).await {
-            Ok(key) => Ok(Some(key)),
-            Err(KeyError::Unknown) => Err(Problem::new(Code::ApiKeyNotValid)),
-            Err(KeyError::Address | KeyError::Scope) => Err(Problem::new(Code::PermissionDenied)),
-            Err(KeyError::Database(error)) => Err(error.into()),
+    /// 401 for a key or token that is not valid and for an account that is not active, 403 for one
+    /// that may not do this, or not from there.
+    pub(crate) async fn sender(
+        &self,
+        state: &State,
+        scope: Scope,
+    ) -> Result<Option<Sender>, Problem> {
+        Ok(match &self.shown {
+            None => None,
+            Some(Shown::Key(key)) => Some(Sender::from(&self.key(state, key, scope).await?)),
+            Some(Shown::Token(token)) => Some(user(state, token, scope).await?),
+        })
+    }
+
+    /// The same for operations that need to know.
+    ///
+    /// # Errors
+    /// As [`Credentials::sender`], and 401 without credentials.
+    pub(crate) async fn need_sender(&self, state: &State, scope: Scope) -> Result<Sender, Problem> {
+        let sender = self.sender(state, scope).await?;
+        sender.ok_or_else(|| Problem::new(Code::NotAuthenticated))
+    }
+
+    /// The key, checked for one use, for what no account may do.
+    ///
+    /// # Errors
+    /// As [`Credentials::need_sender`], and 403 for any account.
+    pub(crate) async fn need_key(&self, state: &State, scope: Scope) -> Result<ApiKey, Problem> {
+        match &self.shown {
+            None => Err(Problem::new(Code::NotAuthenticated)),
+            Some(Shown::Key(key)) => self.key(state, key, scope).await,
+            Some(Shown::Token(token)) => {
+                user(state, token, scope).await?;
+                Err(Problem::new(Code::PermissionDenied))
+            }
         }
     }
 
-    /// The key, checked for one use, for operations that need one.
-    ///
-    /// # Errors
-    /// As [`Credentials::key`], and 401 without a key.
-    pub(crate) async fn need_key(&self, state: &State, scope: Scope) -> Result<ApiKey, Problem> {
-        self.key(state, scope).await?.ok_or_else(|| Problem::new(Code::NotAuthenticated))
+    async fn key(&self, state: &State, key: &str, scope: Scope) -> Result<ApiKey, Problem> {
+        let now = state.messages.now();
+        let checked = api_keys::check(&state.pool, key, self.ip.0, scope, now).await;
+        checked.map_err(|error| match error {
+            KeyError::Unknown => Problem::new(Code::ApiKeyNotValid),
+            KeyError::Address | KeyError::Scope => Problem::new(Code::PermissionDenied),
+            KeyError::Database(error) => error.into(),
+        })
     }
+}
+
+/// Somebody who logged in, with what their account may do at this moment: no token says that.
+async fn user(state: &State, token: &str, scope: Scope) -> Result<Sender, Problem> {
+    let bearer = state.auth.bearers().check(token, state.auth.now()).map_err(refused)?;
+    let scopes = users::scopes(&state.pool, bearer.user_id).await?;
+    let scopes = scopes.ok_or_else(|| Problem::new(Code::UserInactive))?;
+    if !scopes.iter().any(|word| Scope::parse(word) == Some(scope)) {
+        return Err(Problem::new(Code::PermissionDenied));
+    }
+    Ok(Sender {
+        owner: Owner::User(bearer.user_id),
+        daily_sends: Some(state.config.sms.user_daily_sends.into()),
+        daily_spend_rials: None,
+    })
 }

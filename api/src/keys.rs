@@ -49,7 +49,7 @@ pub(crate) enum KeysCommand {
     },
 }
 
-fn scope(word: &str) -> Result<Scope, String> {
+pub(crate) fn scope(word: &str) -> Result<Scope, String> {
     Scope::parse(word).ok_or_else(|| {
         let known: Vec<_> = Scope::ALL.into_iter().map(Scope::as_str).collect();
         format!("there are: {}", known.join(", "))

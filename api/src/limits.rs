@@ -11,9 +11,10 @@ use poem::{
     http::{HeaderMap, HeaderName, HeaderValue},
 };
 use shared::{
-    config::{Limits, Rate},
+    config::{Config, Limits, Rate},
     limits::{Ask, Policy, Standing},
     phone::PhoneNumber,
+    sms::messages::Owner,
 };
 
 use crate::{
@@ -58,8 +59,19 @@ impl Measured {
     /// # Errors
     /// The first of them that has nothing left, with the longest wait of all.
     pub(crate) async fn ask(&self, state: &State, asks: &[Ask]) -> Result<(), Limited> {
-        let standings = state.limiter.ask(asks).await;
-        self.note(&standings);
+        self.judge(&state.limiter.ask(asks).await)
+    }
+
+    /// The same as far as this process knows, without asking Redis and spending nothing.
+    ///
+    /// # Errors
+    /// As [`Measured::ask`].
+    pub(crate) fn foresee(&self, state: &State, asks: &[Ask]) -> Result<(), Limited> {
+        self.judge(&state.limiter.recall(asks))
+    }
+
+    fn judge(&self, standings: &[Standing]) -> Result<(), Limited> {
+        self.note(standings);
         let refused = || standings.iter().filter(|standing| standing.refused);
         let Some(first) = refused().next() else { return Ok(()) };
         let wait = refused().map(|standing| standing.more_after).max().unwrap_or_default();
@@ -140,10 +152,47 @@ pub(crate) fn verify_failure_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
     by_address(names, limits.verify_failures_per_ip, limits, ip)
 }
 
-/// Sends with an API key.
-pub(crate) fn message_key(limits: &Limits, key: i64) -> Vec<Ask> {
-    let policy = Policy { name: "message-key", rate: limits.messages_per_key };
-    vec![Ask::spend(policy, key.to_string())]
+/// Wrong passwords, by the name they were tried with from an address, and by the address.
+pub(crate) fn password_failures(limits: &Limits, ip: IpAddr, name: &str) -> Vec<Ask> {
+    let names = ["password-failure-ip", "password-failure-ip-site"];
+    let by_ip = by_address(names, limits.password_failures_per_ip, limits, ip);
+    let policy = Policy { name: "password-failure-name", rate: limits.password_failures_per_name };
+    // No address has a blank in it.
+    let place = by_ip.first().map_or("", Ask::subject);
+    let mut asks = vec![Ask::spend(policy, format!("{place} {name}"))];
+    asks.extend(by_ip);
+    asks
+}
+
+/// Accounts with a password, by the address that asks for them.
+pub(crate) fn registrations_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
+    by_address(["register-ip", "register-ip-site"], limits.registrations_per_ip, limits, ip)
+}
+
+/// The pause between two codes for a new password to one number.
+pub(crate) const RESET_COOLDOWN: &str = "reset-cooldown";
+
+/// Codes for new passwords, by the address that asks (with those for logging in) and by the number.
+/// Here the number's limits know nothing of what was sent: they are the same where no account is.
+pub(crate) fn password_resets(config: &Config, ip: IpAddr, phone: &PhoneNumber) -> Vec<Ask> {
+    let mut asks = otp_send_ip(&config.limits, ip);
+    if let Ok(seconds @ 1..) = u32::try_from(config.otp.resend_after().as_secs()) {
+        let policy = Policy { name: RESET_COOLDOWN, rate: Rate { count: 1, seconds } };
+        asks.push(Ask::spend(policy, phone.as_e164()));
+    }
+    let policy = Policy { name: "reset-target", rate: config.limits.otp_send_per_target };
+    asks.push(Ask::spend(policy, phone.as_e164()));
+    asks
+}
+
+/// Sends of somebody with credentials.
+pub(crate) fn message_sender(limits: &Limits, owner: Owner) -> Vec<Ask> {
+    let ask = |name, rate, id: i64| vec![Ask::spend(Policy { name, rate }, id.to_string())];
+    match owner {
+        Owner::ApiKey(id) => ask("message-key", limits.messages_per_key, id),
+        Owner::User(id) => ask("message-user", limits.messages_per_user, id),
+        Owner::Nobody => Vec::new(),
+    }
 }
 
 /// Sends without a key, where a deployment lets somebody: as asking for codes.
@@ -191,6 +240,32 @@ mod tests {
         assert_eq!(asked("2001:db8:1:2:3:4:5:6"), both);
         assert_eq!(asked("2001:db8:1:3::1")[1], both[1]);
         assert_ne!(asked("2001:db8:2:2::1")[1], both[1]);
+    }
+
+    #[test]
+    fn a_name_is_measured_at_each_address_apart_and_before_the_address() {
+        let asked = |ip: &str, name| {
+            let asks = password_failures(&Limits::default(), ip.parse().unwrap(), name);
+            asks.iter().map(|ask| ask.subject().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(asked("203.0.113.7", "sara"), ["203.0.113.7 sara", "203.0.113.7"]);
+        let household = asked("2001:db8:1:2:3:4:5:6", "sara");
+        assert_eq!(household[0], "2001:db8:1:2::/64 sara");
+        assert_eq!(household, asked("2001:db8:1:2::1", "sara"));
+        assert_eq!(household.len(), 3);
+    }
+
+    #[test]
+    fn a_number_waits_as_long_for_a_new_password_as_for_a_code() {
+        let asked = |resend_after_seconds| {
+            let mut config = Config::default();
+            config.otp.resend_after_seconds = resend_after_seconds;
+            let phone = PhoneNumber::from_e164("+989123456789").unwrap();
+            let asks = password_resets(&config, [203, 0, 113, 7].into(), &phone);
+            asks.iter().map(|ask| format!("{}", ask.policy().rate)).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(90), ["60/1m", "1/90s", "10/1h"]);
+        assert_eq!(asked(0), ["60/1m", "10/1h"]);
     }
 
     #[test]

@@ -20,7 +20,9 @@ mod server;
 mod signing_keys;
 mod staff;
 mod state;
+mod superuser;
 mod timestamp;
+mod users;
 mod waiters;
 mod webhooks;
 
@@ -73,6 +75,12 @@ enum Command {
     /// What the guard against pumping found
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    /// People's accounts
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    /// Make the first admin: asks for name, e-mail address and password
+    #[command(name = "createsuperuser")]
+    CreateSuperuser(superuser::Superuser),
     /// Who is on the staff
     #[command(subcommand)]
     Staff(staff::StaffCommand),
@@ -136,6 +144,14 @@ async fn start(command: Command) -> anyhow::Result<()> {
         }
         Command::Guard(command) => {
             print(&guard::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::Users(command) => {
+            print(&users::execute(&load()?, command).await?);
+            Ok(())
+        }
+        Command::CreateSuperuser(given) => {
+            print(&superuser::execute(&load()?, given).await?);
             Ok(())
         }
         Command::Staff(command) => {

@@ -11,8 +11,11 @@ use shared::{
 
 use crate::{
     document,
+    legacy::rest_sms_auth::{DOCUMENTED_MOUNT, Mounted},
     middleware::{AllowedMethods, EdgeConfig, with_edge},
-    routes::{DOCUMENTED_PREFIX, operations, sandbox, service, webhooks, well_known},
+    routes::{
+        DOCUMENTED_PREFIX, mounted_service, operations, sandbox, service, webhooks, well_known,
+    },
     state::SharedState,
 };
 
@@ -32,6 +35,10 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
             let path = format!("{prefix}{CALLBACK_PATH}").replace('{', ":").replace('}', "");
             routes = routes.at(path, get(webhooks::receive).post(webhooks::receive));
         }
+    }
+    for (path, settings) in &config.rest_sms_auth.0 {
+        let mounted = Mounted { path: path.clone(), settings: settings.clone() };
+        routes = routes.nest(format!("/{path}"), mounted_service().data(mounted));
     }
     if config.docs() {
         let page = document::ui_html(&service(), &document);
@@ -60,7 +67,10 @@ pub(crate) fn operations_app(state: SharedState) -> impl Endpoint<Output = Respo
 fn edge(config: &Config) -> EdgeConfig {
     let document = document::document();
     let served = &config.http.prefixes;
-    let mut allowed = AllowedMethods::from_document(&document, DOCUMENTED_PREFIX, served);
+    let mounts = config.rest_sms_auth.0.keys().map(|path| format!("/{path}"));
+    let mounts: Vec<_> = mounts.collect();
+    let everywhere = [(DOCUMENTED_PREFIX, served.as_slice()), (DOCUMENTED_MOUNT, &mounts)];
+    let mut allowed = AllowedMethods::from_document(&document, &everywhere);
     if config.sms.webhook_secret.is_some() {
         allowed.add_undocumented(CALLBACK_PATH, &json!({"get": {}, "post": {}}), served);
     }

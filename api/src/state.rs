@@ -7,7 +7,7 @@ use shared::{
     admin::Admin,
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     clock::{SharedClock, SystemClock},
-    config::Config,
+    config::{Config, LoginMethod},
     db, ids,
     limits::Limiter,
     organizations::Organizations,
@@ -28,7 +28,10 @@ use shared::{
 };
 use sqlx::PgPool;
 
-use crate::waiters::Waiters;
+use crate::{
+    error::{Code, Problem},
+    waiters::Waiters,
+};
 
 /// The features and connections of one api process.
 pub(crate) struct State {
@@ -72,12 +75,12 @@ impl State {
         let admin = Admin::new(pool.clone(), clock.clone(), revocations.clone(), &config.auth);
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
-        let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config.auth);
         let callbacks = Callbacks::new(&config);
         let told_by = |_: &Callbacks| providers::build_all(&config, &mut Vec::new());
         let messages = Messages::new(pool.clone(), clock.clone(), &config);
         let organizations =
             Organizations::new(pool.clone(), clock.clone(), messages.clone(), &config);
+        let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config);
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
@@ -102,6 +105,19 @@ impl State {
             redis,
             config,
         })
+    }
+}
+
+impl State {
+    /// Every operation that belongs to one way of logging in begins with it.
+    ///
+    /// # Errors
+    /// 403 where `auth.methods` does not name it.
+    pub(crate) fn need_method(&self, method: LoginMethod) -> Result<(), Problem> {
+        if self.config.auth.methods.contains(&method) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::LoginMethodClosed))
     }
 }
 

@@ -85,6 +85,12 @@ impl PhoneNumber {
         }
     }
 
+    /// `0912***89`: enough to know one's own by.
+    pub fn masked(&self) -> String {
+        let national = self.to_national();
+        format!("{}***{}", &national[..4], &national[national.len() - 2..])
+    }
+
     /// Its country code and the first `digits` of its national number: `+98912`.
     pub fn prefix(&self, digits: usize) -> String {
         let code = if self.0.starts_with("+98") {

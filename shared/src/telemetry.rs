@@ -98,6 +98,17 @@ pub static OTP_CHECKS: LazyLock<IntCounterVec> =
 pub static TOKEN_REFRESHES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_token_refreshes_total", "Refresh tokens by result.", &["result"])
 });
+/// Logins by password by result: accepted, refused, limited, busy.
+pub static PASSWORD_LOGINS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_password_logins_total", "Logins by password by result.", &["result"])
+});
+/// Time a password waits for its turn to be hashed or checked, in seconds.
+pub static PASSWORD_WAIT_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    let options = HistogramOpts::new("peyk_password_wait_seconds", "Wait for a turn to hash.");
+    let histogram = Histogram::with_opts(options.buckets(LATENCY.to_vec())).expect("it is valid");
+    register(histogram.clone());
+    histogram
+});
 /// Sends that broke a rule of the guard, by its mode, what became of them (passed, refused) and the
 /// rule; one that broke several counts once for each.
 pub static GUARD_DECISIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {

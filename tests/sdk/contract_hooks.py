@@ -60,6 +60,17 @@ def fresh_login() -> dict[str, object]:
     raise RuntimeError("no text arrived in the sandbox inbox")
 
 
+def fresh_tokens() -> dict[str, str]:
+    """The tokens of a login of a moment ago: most operations use them up."""
+    request = urllib.request.Request(
+        f"{BASE}/api/authenticate/",
+        data=json.dumps(fresh_login()).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict) -> None:
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
@@ -76,6 +87,10 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
             case.body = {**case.body, "mobile_number": f"0912{number // 2 % 60:06}9"}
         case "POST /api/authenticate/" if isinstance(case.body, dict):
             case.body = {**case.body, **fresh_login(), "group": number // 2 % 2}
+        case "POST /api/token/refresh/" | "POST /api/token/blacklist/" | "POST /api/logout/":
+            case.body = {"refresh": fresh_tokens()["refresh"]}
+        case "POST /api/token/verify/":
+            case.body = {"token": fresh_tokens()[("access", "refresh")[number // 2 % 2]]}
         case "GET /api/otp/{request_id}/" if handles:
             case.path_parameters = {"request_id": handles[number // 2 % len(handles)]}
         # Free texts: no template is configured. Every other one waits, so that it can be cancelled.

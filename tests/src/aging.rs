@@ -79,7 +79,10 @@ pub async fn pass_a_day_of_keys(pool: &PgPool) {
 /// The number as the tables have it.
 ///
 /// # Panics
-/// Unless it is written `09…`.
+/// Unless it is written `09…` or `+…`.
 pub fn e164(mobile: &str) -> String {
+    if mobile.starts_with('+') {
+        return mobile.to_owned();
+    }
     format!("+98{}", mobile.strip_prefix('0').expect("tests write numbers as 09…"))
 }

@@ -10,7 +10,7 @@ mod security;
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Map, Value, json};
 
-use crate::routes;
+use crate::{legacy::rest_sms_auth::DOCUMENTED_MOUNT, routes};
 
 const DESCRIPTION: &str = "Self-hosted backend for apps built around a phone number: log in by \
 one-time code, send SMS, take payments, chat in real time.\n\n\
@@ -22,9 +22,26 @@ the limits the request was measured by (`q` units in `w` seconds), `RateLimit` w
 
 /// The document. Needs neither configuration nor database.
 pub(crate) fn document() -> Value {
-    let service = routes::service();
-    let raw = serde_json::from_str(&service.spec()).expect("poem-openapi writes JSON");
-    finish(raw)
+    let read = |spec: String| serde_json::from_str(&spec).expect("poem-openapi writes JSON");
+    let mut whole: Value = read(routes::service().spec());
+    let mut mounted: Value = read(routes::mounted_service().spec());
+    whole["paths"] = at_prefix(&whole["paths"], routes::DOCUMENTED_PREFIX);
+    let paths = at_prefix(&mounted["paths"], DOCUMENTED_MOUNT);
+    join(&mut whole["paths"], paths);
+    join(&mut whole["components"]["schemas"], mounted["components"]["schemas"].take());
+    finish(whole)
+}
+
+fn join(into: &mut Value, from: Value) {
+    let Value::Object(from) = from else { return };
+    into.as_object_mut().expect("poem-openapi writes objects").extend(from);
+}
+
+/// The paths below a prefix, with the final slash of the old systems.
+fn at_prefix(paths: &Value, prefix: &str) -> Value {
+    let paths = paths.as_object().into_iter().flatten();
+    let whole = paths.map(|(path, item)| (format!("{prefix}{path}/"), item.clone()));
+    Value::Object(whole.collect::<Map<_, _>>())
 }
 
 /// The document as this server serves it: with its own address, so that the page can try
@@ -61,13 +78,6 @@ fn finish(mut document: Value) -> Value {
     document["info"]["license"] = json!({ "name": "MIT" });
     let address = "The address in `http.public_url`; this is the one of `script/dev`";
     document["servers"] = json!([{ "url": "http://127.0.0.1:8080", "description": address }]);
-    let paths = document["paths"].take();
-    let with_slash = paths
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(path, item)| (format!("{}{path}/", routes::DOCUMENTED_PREFIX), item.clone()));
-    document["paths"] = Value::Object(with_slash.collect::<Map<_, _>>());
     tidy(&mut document);
     describe_answers(&mut document);
     headers::add(&mut document);

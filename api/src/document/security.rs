@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// What opens the operations of a tag; each is enough.
 const OPENED_BY: [(&str, &[&str]); 5] = [
-    ("Messages", &["apiKey"]),
+    ("Messages", &["apiKey", "bearer"]),
     ("Account", &["bearer"]),
     ("Sessions", &["bearer"]),
     ("Organizations", &["bearer"]),
@@ -13,6 +13,8 @@ const OPENED_BY: [(&str, &[&str]); 5] = [
 
 /// Operations that an access token opens, and something in the body as well.
 const ALSO_OPENED_BY: [(&str, &str); 1] = [("logOut", "bearer")];
+/// Operations of those tags that fewer things open.
+const LESS: [(&str, &[&str]); 1] = [("listInboundMessages", &["apiKey"])];
 
 /// Declares API keys and bearers, and demands them of the operations that need one.
 pub(super) fn add(document: &mut Value) {
@@ -34,6 +36,8 @@ pub(super) fn add(document: &mut Value) {
     for operation in operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         let tags = operation["tags"].as_array().cloned().unwrap_or_default();
         for (_, schemes) in OPENED_BY.iter().filter(|(tag, _)| tags.iter().any(|is| is == tag)) {
+            let less = LESS.iter().find(|(id, _)| operation["operationId"] == *id);
+            let schemes = less.map_or(*schemes, |(_, schemes)| schemes);
             operation["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
         }
         let id = operation["operationId"].clone();

@@ -170,7 +170,7 @@ impl Problem {
             request_id: context.request_id.to_owned(),
             error: sentence.clone(),
             details: sentence.clone(),
-            message: sentence,
+            message: if parts.has_message { sentence } else { String::new() },
             errors: parts.errors.iter().map(ProblemFieldError::from).collect(),
             fields: self.by_field(),
             retry_after: parts.retry_after,

@@ -18,7 +18,6 @@ macro_rules! codes {
        [$title_en:literal, $title_fa:literal] [$detail_en:literal, $detail_fa:literal];)*) => {
         /// A kind of problem. The set is bounded, so that clients can switch on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(not(test), expect(dead_code, reason = "some operations are still to come"))]
         pub(crate) enum Code {
             $($(#[$doc])* $variant,)*
         }
@@ -49,6 +48,22 @@ codes! {
     Validation "validation" BAD_REQUEST
         ["Invalid data", "دادهٔ نامعتبر"]
         ["Some fields are not valid.", "برخی از فیلدها معتبر نیستند."];
+    /// The one-time code is wrong, used or expired, where no login is at stake.
+    OtpNotValid "otp_not_valid" BAD_REQUEST
+        ["Code not found", "کد نادرست"]
+        ["The code sent to this mobile number was not found.", "کد واردشده برای این شماره معتبر نیست."];
+    /// A code was sent a moment ago, as django-rest-sms-auth says it.
+    SmsAuthTooEarly "code_sent_early" BAD_REQUEST
+        ["Code already sent", "کد پیش‌تر ارسال شده"]
+        ["Code was send early", "کد پیش‌تر ارسال شده است. لطفاً کمی صبر کنید."];
+    /// The one-time code is wrong, used or expired, as django-rest-sms-auth says it.
+    SmsAuthCodeNotFound "code_not_found" BAD_REQUEST
+        ["Code not found", "کد نادرست"]
+        ["Code not found", "کد واردشده برای این شماره معتبر نیست."];
+    /// Another account has the number, as django-rest-sms-auth says it.
+    SmsAuthUserExists "user_already_exists" BAD_REQUEST
+        ["Number in use", "شماره در حال استفاده"]
+        ["User with this phone number already exists", "کاربری با این شماره وجود دارد."];
     /// The body is no JSON. Argument: where and why, in English.
     MalformedJson "malformed_json" BAD_REQUEST
         ["Malformed JSON", "JSON نادرست"]
@@ -79,6 +94,14 @@ codes! {
         ["Login failed", "ورود ناموفق"]
         ["No active account found with the given credentials",
          "حساب فعالی با این مشخصات پیدا نشد."];
+    /// The deployment has closed this way of logging in (`auth.methods`).
+    LoginMethodClosed "login_method_closed" FORBIDDEN
+        ["Way of logging in closed", "این روش ورود بسته است"]
+        ["This way of logging in is turned off.", "این روش ورود غیرفعال است."];
+    /// Somebody else has the name.
+    UsernameTaken "username_taken" CONFLICT
+        ["Name taken", "نام کاربری تکراری"]
+        ["A user with that username already exists.", "کاربری با این نام وجود دارد."];
     /// The one-time code is wrong, used or expired.
     OtpNotFound "otp_not_found" UNAUTHORIZED
         ["Code not found", "کد نادرست"]
@@ -113,6 +136,19 @@ codes! {
         ["Code already sent", "کد پیش‌تر ارسال شده"]
         ["An OTP code has already been sent. Please wait {} seconds before trying again.",
          "کد پیش‌تر ارسال شده است. لطفاً {} ثانیه صبر کنید."];
+    /// Another account has the number; told to nobody but whoever proved it is theirs.
+    PhoneTaken "phone_taken" CONFLICT
+        ["Number in use", "شمارهٔ تکراری"]
+        ["Another account has this mobile number.", "حساب دیگری این شمارهٔ موبایل را دارد."];
+    /// There is no number to send a code to.
+    NoPhone "no_phone" CONFLICT
+        ["No number", "بدون شماره"]
+        ["The account has no mobile number.", "این حساب شمارهٔ موبایل ندارد."];
+    /// Organizations with other members are the account's.
+    OwnsOrganizations "owns_organizations" CONFLICT
+        ["Owner of organizations", "مالک سازمان"]
+        ["You own organizations with other members. Hand them over or delete them first.",
+         "شما مالک سازمان‌هایی با اعضای دیگر هستید. نخست آن‌ها را واگذار یا حذف کنید."];
     /// The request does not fit the state of what it names.
     Conflict "conflict" CONFLICT
         ["Conflict", "ناسازگاری"]
@@ -181,6 +217,11 @@ codes! {
         ["Daily limit of the API key", "سقف روزانهٔ کلید"]
         ["This API key has used up its share of today. Expected available in {} seconds.",
          "این کلید سهم امروز خود را مصرف کرده است. لطفاً {} ثانیه صبر کنید."];
+    /// The account had its share of texts for today. Argument: the seconds to wait.
+    DailyUserLimit "daily_user_limit" TOO_MANY_REQUESTS
+        ["Daily limit of the account", "سقف روزانهٔ حساب"]
+        ["This account has used up its share of messages of today. Expected available in {} seconds.",
+         "این حساب سهم پیام‌های امروز خود را مصرف کرده است. لطفاً {} ثانیه صبر کنید."];
     /// All texts together had their share for today. Argument: the seconds to wait.
     DailyMessageLimit "daily_message_limit" TOO_MANY_REQUESTS
         ["Daily limit of the service", "سقف روزانهٔ سرویس"]
@@ -191,6 +232,11 @@ codes! {
         ["Daily limit of invitations", "سقف روزانهٔ دعوت‌ها"]
         ["You cannot invite anybody else today. Expected available in {} seconds.",
          "امروز نمی‌توانید کس دیگری را دعوت کنید. لطفاً {} ثانیه صبر کنید."];
+    /// The account changed its number not long ago. Argument: the seconds to wait.
+    PhoneChangedLately "phone_changed_lately" TOO_MANY_REQUESTS
+        ["Number changed lately", "شماره به‌تازگی تغییر کرده"]
+        ["The mobile number was changed not long ago. Expected available in {} seconds.",
+         "شمارهٔ موبایل به‌تازگی تغییر کرده است. لطفاً {} ثانیه صبر کنید."];
     /// The guard against pumping takes the send for abuse; it never says why.
     SendRefused "send_refused" TOO_MANY_REQUESTS
         ["Sending refused", "ارسال انجام نشد"]

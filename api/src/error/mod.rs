@@ -31,6 +31,7 @@ struct Parts {
     code: Code,
     argument: Option<Cow<'static, str>>,
     sentence: Option<Cow<'static, str>>,
+    has_message: bool,
     errors: Vec<FieldError>,
     retry_after: Option<u32>,
     legacy: Map<String, Value>,
@@ -56,6 +57,7 @@ impl Problem {
             code,
             argument: None,
             sentence: None,
+            has_message: true,
             errors: Vec::new(),
             retry_after: None,
             legacy: Map::new(),
@@ -104,6 +106,23 @@ impl Problem {
         self
     }
 
+    /// Leaves the member `message` empty, as old clients of some operations expect it.
+    pub(crate) fn without_message(mut self) -> Self {
+        self.0.has_message = false;
+        self
+    }
+
+    /// Adds what is wrong with the request as a whole.
+    pub(crate) fn with_whole(
+        mut self,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (code, message) = (code.into(), message.into());
+        self.0.errors.push(FieldError { field: None, code, message });
+        self
+    }
+
     /// Adds one broken rule.
     pub(crate) fn with_field(
         mut self,
@@ -127,6 +146,11 @@ impl Problem {
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
         self
+    }
+
+    /// When to try again, in whole seconds, if it says so.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.0.retry_after
     }
 
     /// The kind of problem.

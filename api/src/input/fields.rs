@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use shared::phone::ascii_digit;
 
@@ -60,6 +61,18 @@ impl Fields {
         self.check_text(name, value, rules)
     }
 
+    /// A password that must be there, taken as it is. `None` means an error was recorded.
+    pub(crate) fn secret(&mut self, name: &'static str) -> Option<SecretString> {
+        let value = self.required(name)?;
+        self.check_secret(name, value)
+    }
+
+    /// A password that may be left out. `None` means it was, or an error was recorded.
+    pub(crate) fn optional_secret(&mut self, name: &'static str) -> Option<SecretString> {
+        let value = self.optional(name)?;
+        self.check_secret(name, value)
+    }
+
     /// A whole number that must be there, also as a string and in Persian digits. `None` means an
     /// error was recorded.
     pub(crate) fn integer(&mut self, name: &'static str) -> Option<i64> {
@@ -82,6 +95,11 @@ impl Fields {
     /// Whether the field is there and null, for those that mean something by it.
     pub(crate) fn is_null(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(Value::is_null)
+    }
+
+    /// Whether the field was filled in, with whatever.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !self.is_form || value != "")
     }
 
     /// Records that a field breaks a rule.
@@ -144,6 +162,29 @@ impl Fields {
             self.error(name, "null_characters_not_allowed", message);
         }
         (self.errors.len() == before).then(|| text.to_owned())
+    }
+
+    /// The blanks around a password belong to it.
+    fn check_secret(&mut self, name: &'static str, value: Value) -> Option<SecretString> {
+        let secret: SecretString = match value {
+            Value::String(text) => text.into(),
+            Value::Number(number) => number.to_string().into(),
+            _ => {
+                self.error(name, "invalid", "Not a valid string.");
+                return None;
+            }
+        };
+        let text = secret.expose_secret();
+        if text.is_empty() {
+            self.error(name, "blank", "This field may not be blank.");
+            return None;
+        }
+        if text.contains('\0') {
+            let message = "Null characters are not allowed.";
+            self.error(name, "null_characters_not_allowed", message);
+            return None;
+        }
+        Some(secret)
     }
 
     fn check_integer(&mut self, name: &'static str, value: &Value) -> Option<i64> {
@@ -246,6 +287,32 @@ mod tests {
                 errors.into_iter().map(|(code, text)| (code.to_owned(), text.to_owned()));
             assert_eq!(text(&value, Text::max(4)), Err(expected.collect()));
         }
+    }
+
+    #[test]
+    fn secrets_are_taken_as_they_are() {
+        let secret = |value: Value| {
+            let mut fields = fields(json!({"f": value}), false);
+            let read = fields.secret("f").map(|secret| secret.expose_secret().to_owned());
+            let errors: Vec<_> = fields.into_errors().into_iter().map(|it| it.code).collect();
+            (read, errors)
+        };
+        for (value, text) in [(json!(" a "), " a "), (json!("   "), "   "), (json!(1234), "1234")] {
+            assert_eq!(secret(value), (Some(text.to_owned()), vec![]));
+        }
+        for (value, code) in [
+            (json!(""), "blank"),
+            (json!(null), "null"),
+            (json!(true), "invalid"),
+            (json!(["a"]), "invalid"),
+            (json!("a\0b"), "null_characters_not_allowed"),
+        ] {
+            assert_eq!(secret(value), (None, vec![code.into()]));
+        }
+        let mut fields = fields(json!({}), false);
+        assert!(fields.optional_secret("f").is_none());
+        assert!(fields.secret("f").is_none());
+        assert_eq!(fields.into_errors()[0].code, "required");
     }
 
     #[test]

@@ -1,3 +1,4 @@
-//! Texts of the systems Peyk replaces that take more than a constant to reproduce.
+//! What the systems Peyk replaces do in ways of their own.
 
 pub(crate) mod python_json;
+pub(crate) mod rest_sms_auth;

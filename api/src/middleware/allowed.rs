@@ -35,13 +35,13 @@ pub(crate) struct KnownPath {
 }
 
 impl AllowedMethods {
-    /// Reads the `paths` of an `OpenAPI` document. What is documented below the prefix `documented`
-    /// is known below every prefix that is served; what is documented elsewhere is known where it
-    /// stands.
-    pub(crate) fn from_document(document: &Value, documented: &str, served: &[String]) -> Self {
+    /// Reads the `paths` of an `OpenAPI` document. What is documented below the first of a pair is
+    /// known below every prefix of its second, where it is served; what is documented elsewhere is
+    /// known where it stands.
+    pub(crate) fn from_document(document: &Value, served: &[(&str, &[String])]) -> Self {
         let mut known = Self::default();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
-            for path in below_every_prefix(path, documented, served) {
+            for path in wherever(path, served) {
                 known.add(KnownPath::documented(trim_path(&path).to_owned(), item));
             }
         }
@@ -74,13 +74,13 @@ impl AllowedMethods {
     }
 }
 
-fn below_every_prefix(path: &str, documented: &str, served: &[String]) -> Vec<String> {
-    match path.strip_prefix(documented).filter(|rest| rest.starts_with('/')) {
-        Some(rest) => {
-            served.iter().map(|prefix| format!("{}{rest}", prefix.trim_end_matches('/'))).collect()
-        }
-        None => vec![path.to_owned()],
-    }
+fn wherever(path: &str, served: &[(&str, &[String])]) -> Vec<String> {
+    let below = |(documented, prefixes): &(&str, &[String])| {
+        let rest = path.strip_prefix(documented).filter(|rest| rest.starts_with('/'))?;
+        let at = |prefix: &String| format!("{}{rest}", prefix.trim_end_matches('/'));
+        Some(prefixes.iter().map(at).collect())
+    };
+    served.iter().find_map(below).unwrap_or_else(|| vec![path.to_owned()])
 }
 
 fn matches(template: &str, path: &str) -> bool {
@@ -159,7 +159,7 @@ mod tests {
             "/auth/sign-in/": {"post": {}},
         }});
         let prefixes = ["/api".to_owned(), "/drfchelseru/".to_owned()];
-        AllowedMethods::from_document(&document, "/api", &prefixes)
+        AllowedMethods::from_document(&document, &[("/api", &prefixes)])
     }
 
     #[test]

@@ -153,7 +153,7 @@ mod tests {
             .at("/slow", make(|_| future::pending::<StatusCode>()))
             .at("/unready", make_sync(move |_| unready()));
         let config = EdgeConfig {
-            allowed: AllowedMethods::from_document(&document, "/api", &["/api".to_owned()]),
+            allowed: AllowedMethods::from_document(&document, &[("/api", &["/api".to_owned()])]),
             legacy_field_errors: true,
             max_body_bytes: 100,
             request_timeout: Duration::from_secs(30),

@@ -7,6 +7,7 @@ use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde_json::Value;
 use shared::{
     auth::{CodeLogin, LoggedIn, LoginError},
+    config::LoginMethod,
     ids,
     phone::PhoneNumber,
     telemetry::OTP_CHECKS,
@@ -68,7 +69,7 @@ impl FromFields for Authenticate {
 }
 
 /// Numbers, and strings that hold one; anything else means the default group, as it always did.
-fn read_group(value: &Value) -> Option<i32> {
+pub(super) fn read_group(value: &Value) -> Option<i32> {
     match value {
         Value::Number(number) => number.as_i64().map(|n| i32::try_from(n).unwrap_or(i32::MAX)),
         Value::String(text) => {
@@ -80,7 +81,7 @@ fn read_group(value: &Value) -> Option<i32> {
     }
 }
 
-fn read_request_id(fields: &mut Fields) -> Option<String> {
+pub(crate) fn read_request_id(fields: &mut Fields) -> Option<String> {
     if fields.is_null("request_id") {
         return None;
     }
@@ -130,6 +131,12 @@ pub(crate) struct AuthenticateResult {
     user: UserBody,
 }
 
+impl From<LoggedIn> for AuthenticateResult {
+    fn from(LoggedIn { user, tokens }: LoggedIn) -> Self {
+        Self { access: tokens.access, refresh: tokens.refresh, user: user.into() }
+    }
+}
+
 impl Example for AuthenticateResult {
     fn example() -> Self {
         let user = UserBody {
@@ -148,7 +155,7 @@ impl Example for AuthenticateResult {
 
 problems!(
     /// What can go wrong with a login.
-    pub(crate) AuthenticateProblem: 400, 401, 408, 413, 415, 429, 500, 503
+    pub(crate) AuthenticateProblem: 400, 401, 403, 408, 413, 415, 429, 500, 503
 );
 
 /// The operation.
@@ -168,6 +175,7 @@ impl AuthenticateApi {
         measured: Measured,
         input: Input<Authenticate>,
     ) -> Result<Json<AuthenticateResult>, AuthenticateProblem> {
+        state.need_method(LoginMethod::Otp)?;
         let started = tokio::time::Instant::now();
         let input = input.0;
         let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;
@@ -182,23 +190,23 @@ impl AuthenticateApi {
         };
         let mut rng = rand::make_rng::<rand::rngs::StdRng>();
         match state.auth.login_by_code(&login, &mut rng).await {
-            Ok(LoggedIn { user, tokens }) => {
+            Ok(logged_in) => {
                 OTP_CHECKS.with_label_values(&["accepted"]).inc();
                 // Told, never asked: no failure of others is in the way of a right code.
                 let failures = limits::verify_failure_ip(&state.config.limits, ip.0);
                 measured.recall(&state, &failures);
-                Ok(Json(AuthenticateResult {
-                    access: tokens.access,
-                    refresh: tokens.refresh,
-                    user: user.into(),
-                }))
+                Ok(Json(logged_in.into()))
             }
             Err(error) => Err(refuse(state.0, error, ip, &measured, started).await.into()),
         }
     }
 }
 
-fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
+/// The group that was asked for, or the default one.
+///
+/// # Errors
+/// A validation problem for one that is not configured.
+pub(super) fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
     let groups = &state.config.auth.groups;
     let group = group.unwrap_or_else(|| {
         if groups.contains(&0) { 0 } else { groups.first().copied().unwrap_or(0) }
@@ -210,10 +218,7 @@ fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
     Err(Problem::new(Code::Validation).with_field("group", "invalid_choice", message))
 }
 
-/// Every refusal takes at least the configured time, so that a number with a code and one without
-/// cannot be told apart by the clock. Only failures spend the address's share: a right code is
-/// never refused for what others did.
-async fn refuse(
+pub(crate) async fn refuse(
     state: &State,
     error: LoginError,
     ip: ClientIp,
@@ -226,6 +231,19 @@ async fn refuse(
         LoginError::Database(error) => return error.into(),
         LoginError::Write(error) => return error.into(),
     };
+    refuse_code(state, code, ip, measured, started).await
+}
+
+/// Somebody did not prove who they are. Every refusal takes at least the configured time, so that
+/// a number with a code and one without cannot be told apart by the clock. Only failures spend the
+/// address's share: a right code is never refused for what others did.
+pub(crate) async fn refuse_code(
+    state: &State,
+    code: Code,
+    ip: ClientIp,
+    measured: &Measured,
+    started: tokio::time::Instant,
+) -> Problem {
     let failures = limits::verify_failure_ip(&state.config.limits, ip.0);
     let limited = measured.ask(state, &failures).await;
     let floor = Duration::from_millis(state.config.auth.failure_floor_ms);

@@ -2,12 +2,15 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod confirm;
 pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
+pub(crate) mod passwords;
+pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;
@@ -20,7 +23,10 @@ use shared::{
     phone::{PhoneError, PhoneNumber, PhoneRules},
 };
 
-use crate::error::{Code, Problem};
+use crate::{
+    error::{Code, Problem},
+    legacy::rest_sms_auth::RestSmsAuthApi,
+};
 
 /// The prefix the document shows; every configured one serves the same.
 pub(crate) const DOCUMENTED_PREFIX: &str = "/api";
@@ -32,6 +38,9 @@ fn operations() -> impl OpenApi {
         authenticate::AuthenticateApi,
         tokens::TokenApi,
         me::MeApi,
+        confirm::ConfirmApi,
+        phone::PhoneApi,
+        passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
         organizations::OrganizationApi,
@@ -46,6 +55,11 @@ pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
     OpenApiService::new(operations(), "Peyk", env!("CARGO_PKG_VERSION"))
 }
 
+/// The operations of django-rest-sms-auth, which are mounted as they are.
+pub(crate) fn mounted_service() -> OpenApiService<impl OpenApi, ()> {
+    OpenApiService::new(RestSmsAuthApi, "Peyk", env!("CARGO_PKG_VERSION"))
+}
+
 /// Groups of operations in the document.
 #[derive(Tags)]
 pub(crate) enum Tag {
@@ -55,7 +69,8 @@ pub(crate) enum Tag {
     Tokens,
     /// One's own account; with the access token of a login.
     Account,
-    /// Send text messages and see what became of them; with an API key.
+    /// Send text messages and see what became of them; with an API key, or the access token of an
+    /// account that may.
     Messages,
     /// What several people run together; with the access token of a login.
     Organizations,

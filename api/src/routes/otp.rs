@@ -11,6 +11,7 @@ use poem_openapi::{
     types::Example,
 };
 use shared::{
+    config::LoginMethod,
     idempotency::{Caller, Keyed},
     ids,
     jobs::Queue,
@@ -135,7 +136,7 @@ pub(crate) enum SendOtpResponse {
 
 problems!(
     /// What can go wrong with a send.
-    pub(crate) SendOtpProblem: 400, 408, 409, 413, 415, 422, 429, 500, 502, 503
+    pub(crate) SendOtpProblem: 400, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503
 );
 
 /// The state of one send.
@@ -200,14 +201,14 @@ impl OtpApi {
         prefer: Header<Option<String>>,
         input: Input<SendOtp>,
     ) -> Result<SendOtpResponse, SendOtpProblem> {
+        state.need_method(LoginMethod::Otp)?;
         let phone = parse_phone(&state.phones, "mobile_number", &input.0.mobile_number)?;
         let respond_async = prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
         let Stranger { ip, measured, key, request } = stranger;
         let keyed = key.keyed(Caller::Anonymous(ip.0), "sendOtp", &phone.as_e164());
-        let asked = Asked { phone, ip, wait: !respond_async, keyed, request };
-        let result = send_once(state.0, asked, &measured).await;
-        OTP_SENDS.with_label_values(&[label(&result)]).inc();
-        Ok(result?.0)
+        let (purpose, wait) = (Purpose::Login, !respond_async);
+        let asked = Asked { phone, purpose, ip, wait, keyed, request, mount: None };
+        Ok(send_code(state.0, asked, &measured).await?)
     }
 
     /// Ask how a send goes
@@ -239,13 +240,31 @@ pub(crate) fn asks_for_async(prefer: &str) -> bool {
     prefer.split([',', ';']).any(|item| item.trim().eq_ignore_ascii_case("respond-async"))
 }
 
-/// A send, read.
-struct Asked {
-    phone: PhoneNumber,
-    ip: ClientIp,
-    wait: bool,
-    keyed: Option<Keyed>,
-    request: RequestId,
+/// A code somebody wants, whatever for.
+pub(crate) struct Asked {
+    pub(crate) phone: PhoneNumber,
+    pub(crate) purpose: Purpose,
+    pub(crate) ip: ClientIp,
+    /// Whether to wait for a provider's answer.
+    pub(crate) wait: bool,
+    pub(crate) keyed: Option<Keyed>,
+    pub(crate) request: RequestId,
+    /// See [`NewSend::mount`].
+    pub(crate) mount: Option<String>,
+}
+
+/// Sends a code: the one way for all that are asked for, with their limits, caps and cool-down.
+///
+/// # Errors
+/// What `otp/send/` answers.
+pub(crate) async fn send_code(
+    state: &State,
+    asked: Asked,
+    measured: &Measured,
+) -> Result<SendOtpResponse, Problem> {
+    let result = send_once(state, asked, measured).await;
+    OTP_SENDS.with_label_values(&[label(&result)]).inc();
+    result.map(|(response, _)| response)
 }
 
 /// Whether an answer is about an earlier send.
@@ -305,7 +324,7 @@ async fn send(
     asks.push(if pays_later { Ask::look(policy, &*number) } else { Ask::spend(policy, &*number) });
     match measured.ask(state, &asks).await {
         Err(limited) if limited.policy == policy => {
-            return Err(cooling_down(state, phone).await?.unwrap_or(limited.into()));
+            return Err(cooling_down(state, asked).await?.unwrap_or(limited.into()));
         }
         measured => measured?,
     }
@@ -322,8 +341,8 @@ async fn send(
 }
 
 /// Somebody whose code is on its way is told that, whichever send was the last of its share.
-async fn cooling_down(state: &State, phone: &PhoneNumber) -> Result<Option<Problem>, Problem> {
-    let left = state.otp.cooling_down(phone, Purpose::Login).await?;
+async fn cooling_down(state: &State, asked: &Asked) -> Result<Option<Problem>, Problem> {
+    let left = state.otp.cooling_down(&asked.phone, asked.purpose).await?;
     Ok(left.map(|left| Problem::new(Code::OtpCooldown).with_retry_after(seconds(left))))
 }
 
@@ -334,11 +353,12 @@ async fn accept(
 ) -> Result<AcceptedSend, Problem> {
     let new = NewSend {
         phone: asked.phone.clone(),
-        purpose: Purpose::Login,
+        purpose: asked.purpose,
         ip: Some(asked.ip.0),
         reply_to: waiter.map(Waiter::reply_to),
         keyed: asked.keyed.clone(),
         trace: Some(asked.request.as_str().to_owned()),
+        mount: asked.mount.clone(),
     };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     state.otp.accept_send(&new, &mut rng).await.map_err(|error| match error {
@@ -363,7 +383,7 @@ fn cap_code(cap: DailyCap) -> Code {
     }
 }
 
-fn seconds(seconds: i64) -> u32 {
+pub(crate) fn seconds(seconds: i64) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 

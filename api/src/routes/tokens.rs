@@ -172,8 +172,8 @@ impl TokenApi {
 
     /// Log out
     ///
-    /// Ends the session of the access token or of the refresh token, whichever is sent, on every
-    /// device that shares it. With both, one that is good is enough.
+    /// Ends the session of the access token, or of a refresh token in the body: both are void
+    /// everywhere within a second. With both, one that is good is enough.
     #[oai(path = "/logout", method = "post", operation_id = "logOut")]
     async fn log_out(
         &self,

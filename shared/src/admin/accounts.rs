@@ -23,6 +23,13 @@ pub struct Acting {
     pub source: Source,
 }
 
+impl Acting {
+    /// Whoever may run commands on the server: no account, so every account is somebody else's.
+    pub const fn on_the_server() -> Self {
+        Self { user_id: 0, role: Role::Admin, source: Source::cli() }
+    }
+}
+
 /// Why an account is left as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -101,7 +108,7 @@ impl Admin {
         Ok(count)
     }
 
-    async fn end_all(
+    pub(super) async fn end_all(
         &self,
         connection: &mut PgConnection,
         id: i64,

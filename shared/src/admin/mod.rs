@@ -16,13 +16,20 @@ use crate::{
 };
 
 mod accounts;
+mod erasure;
 pub mod mask;
 pub mod roles;
+mod scopes;
 pub mod staff;
 mod store;
+pub mod superuser;
 
-pub use self::accounts::{Acting, ChangeError};
 use self::roles::Role;
+pub use self::{
+    accounts::{Acting, ChangeError},
+    erasure::EraseError,
+    scopes::Grant,
+};
 
 /// What staff do, over one database.
 #[derive(Clone)]

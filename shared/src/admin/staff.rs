@@ -7,7 +7,10 @@ use super::{
     roles::Role,
     store::{self, Locked},
 };
-use crate::audit::{self, Entry, Source, Subject};
+use crate::{
+    audit::{self, Entry, Source, Subject},
+    users::username::normal_form,
+};
 
 /// Somebody on the staff.
 #[derive(Debug, Clone)]
@@ -60,7 +63,8 @@ pub async fn set_role(
     now: DateTime<Utc>,
 ) -> Result<(), StaffError> {
     let mut tx = pool.begin().await?;
-    let id = store::id_of(&mut tx, username).await?.ok_or(StaffError::NoSuchUser)?;
+    let username = normal_form(username);
+    let id = store::id_of(&mut tx, &username).await?.ok_or(StaffError::NoSuchUser)?;
     let locked: Locked = store::lock(&mut tx, id).await?.ok_or(StaffError::NoSuchUser)?;
     if locked.role == role {
         return Err(StaffError::Unchanged);

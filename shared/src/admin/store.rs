@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use super::{Person, roles::Role, staff::Member};
+use super::{Person, roles::Role, staff::Member, superuser::NewSuperuser};
 use crate::phone::PhoneNumber;
 
 pub(super) async fn role_of(pool: &PgPool, id: i64) -> Result<Option<Role>, sqlx::Error> {
@@ -186,6 +186,40 @@ pub(super) async fn switch(
     Ok(switched.rows_affected() == 1)
 }
 
+/// Whether the account did not have the scope before.
+pub(super) async fn give(
+    connection: &mut PgConnection,
+    id: i64,
+    scope: &str,
+) -> Result<bool, sqlx::Error> {
+    let given = sqlx::query!(
+        "UPDATE users SET scopes = array_append(scopes, $2)
+         WHERE id = $1 AND NOT scopes @> ARRAY[$2]",
+        id,
+        scope,
+    )
+    .execute(connection)
+    .await?;
+    Ok(given.rows_affected() == 1)
+}
+
+/// Whether the account had the scope before.
+pub(super) async fn take(
+    connection: &mut PgConnection,
+    id: i64,
+    scope: &str,
+) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query!(
+        "UPDATE users SET scopes = array_remove(scopes, $2)
+         WHERE id = $1 AND scopes @> ARRAY[$2]",
+        id,
+        scope,
+    )
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
 pub(super) async fn id_of(
     connection: &mut PgConnection,
     username: &str,
@@ -204,6 +238,28 @@ pub(super) async fn set_role(
         .execute(connection)
         .await
         .map(drop)
+}
+
+pub(super) async fn insert_admin(
+    connection: &mut PgConnection,
+    new: &NewSuperuser<'_>,
+    hash: &str,
+    now: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"INSERT INTO users (username, email, phone, "group", password, password_changed_at, role,
+               created_at)
+           VALUES ($1, $2, $3, $4, $5, $7, $6, $7) RETURNING id"#,
+        new.username.as_str(),
+        new.email,
+        new.phone.map(PhoneNumber::as_e164),
+        new.group,
+        hash,
+        Role::Admin.as_str(),
+        now,
+    )
+    .fetch_one(connection)
+    .await
 }
 
 pub(super) async fn staff(pool: &PgPool) -> Result<Vec<Member>, sqlx::Error> {

@@ -108,6 +108,11 @@ pub async fn create(
     Ok((id, key))
 }
 
+/// Whether the text begins as every key does.
+pub fn is_marked(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
 /// Checks a key for one use. Keeps the time of it, once a minute at most.
 ///
 /// # Errors
@@ -119,7 +124,7 @@ pub async fn check(
     scope: Scope,
     now: DateTime<Utc>,
 ) -> Result<ApiKey, KeyError> {
-    if !key.starts_with(MARK) {
+    if !is_marked(key) {
         return Err(KeyError::Unknown);
     }
     // The hash of 256 random bits is looked up: its bytes tell nothing of the key's.

@@ -1,5 +1,7 @@
 //! Logging in: a right code becomes an account, a session and tokens.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use rand::Rng;
 use sqlx::{PgConnection, PgPool};
@@ -7,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     batch::{Batcher, WriteError},
     clock::SharedClock,
-    config,
+    config::Config,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     sessions::{self, Lifetimes, Method, NewSession, Origin, Session, rotation::Rotate},
@@ -17,13 +19,18 @@ use crate::{
 
 pub mod api_keys;
 pub mod bearers;
+pub mod confirm;
 pub mod legacy;
+pub mod passwords;
+pub mod phone_change;
 pub mod refresh;
 mod store;
 pub mod tokens;
 mod verify;
 
 use bearers::Bearers;
+use passwords::Passwords;
+use phone_change::PhoneChanges;
 use tokens::TokenPair;
 
 /// The login feature.
@@ -36,7 +43,9 @@ pub struct Auth {
     lifetimes: Lifetimes,
     grace: TimeDelta,
     rotations: Batcher<Rotate>,
+    passwords: Passwords,
     outbox: Outbox,
+    phone_changes: Arc<PhoneChanges>,
 }
 
 /// A login by code, its fields parsed.
@@ -97,11 +106,20 @@ impl Auth {
         otp: Otp,
         bearers: Bearers,
         outbox: Outbox,
-        config: &config::Auth,
+        config: &Config,
     ) -> Self {
-        let rotations = Batcher::start(Rotate, &pool, 1);
-        let (lifetimes, grace) = (Lifetimes::new(config), refresh::grace(config));
-        Self { pool, clock, otp, bearers, lifetimes, grace, rotations, outbox }
+        Self {
+            rotations: Batcher::start(Rotate, &pool, 1),
+            lifetimes: Lifetimes::new(&config.auth),
+            grace: refresh::grace(&config.auth),
+            passwords: Passwords::new(&config.auth.passwords),
+            phone_changes: Arc::new(PhoneChanges::new(config)),
+            pool,
+            clock,
+            otp,
+            bearers,
+            outbox,
+        }
     }
 
     /// Who calls: the check of access tokens.

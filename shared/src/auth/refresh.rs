@@ -118,7 +118,11 @@ impl Auth {
         let refresh = match self.bearers.check(token, now) {
             Ok(_) => return Ok(()),
             // Refresh tokens are of the wrong type there, or of another system.
-            Err(TokenError::WrongType | TokenError::Invalid) => tokens.read_refresh(token, now)?,
+            Err(error @ (TokenError::WrongType | TokenError::Invalid)) => {
+                // An access token of a session that has ended is of a good type.
+                let as_it_was = |other| if other == TokenError::WrongType { error } else { other };
+                tokens.read_refresh(token, now).map_err(as_it_was)?
+            }
             Err(error) => return Err(error.into()),
         };
         match refresh {

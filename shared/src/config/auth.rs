@@ -7,10 +7,46 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error};
 
+/// How people log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoginMethod {
+    /// With a one-time code sent to their number.
+    Otp,
+    /// With a name and a password.
+    Password,
+}
+
+/// `[auth.passwords]`: what hashing costs, and how much of it there may be at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Passwords {
+    /// Passwords of one process that are hashed or checked at once; 0: as many as there are cores.
+    /// Default 0.
+    pub max_parallel: usize,
+    /// Passwords that may wait for their turn; more are answered 503. Default 256.
+    pub max_waiting: usize,
+    /// Kibibytes of memory one hash (Argon2id) fills. Default 19456.
+    pub memory_kib: u32,
+    /// How often it does. Default 2.
+    pub passes: u32,
+    /// In how many lanes, worked on one after the other. Default 1.
+    pub lanes: u32,
+}
+
+/// The least of what OWASP names (Password Storage Cheat Sheet, 2025).
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { max_parallel: 0, max_waiting: 256, memory_kib: 19_456, passes: 2, lanes: 1 }
+    }
+}
+
 /// Which accounts log in, and how their tokens are signed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Auth {
+    /// How people may log in; what is not named is closed. Default both.
+    pub methods: Vec<LoginMethod>,
     /// Values `group` may have at `authenticate/`, each at least 0. Default 0 and 1.
     pub groups: Vec<i32>,
     /// Seconds an access token lives. Default 300.
@@ -38,15 +74,29 @@ pub struct Auth {
     pub issuer: Option<String>,
     /// The tokens' `aud`. `None` (default): tokens have none and none is asked for.
     pub audience: Option<String>,
+    /// Seconds between two changes of an account's number; the first is free. Default 604800 (7 days);
+    /// 0: none.
+    pub phone_change_every_seconds: u32,
+    /// What the old number of an account is told when it changes; `{number}` in it is the new one,
+    /// masked. Empty: nothing.
+    pub phone_notice_text: String,
+    /// The same for those who use the API in English. Empty: `phone_notice_text`.
+    pub phone_notice_text_en: String,
+    /// The template to tell it with, whose `token` is the new number, masked. `None` (default):
+    /// `phone_notice_text` is sent.
+    pub phone_notice_template: Option<String>,
     /// Milliseconds every failed login takes at least, whatever failed. Default 50.
     pub failure_floor_ms: u64,
     /// The refresh tokens of the system Peyk replaces. `None` (default): none are accepted.
     pub legacy_refresh: Option<LegacyRefresh>,
+    /// Hashing passwords.
+    pub passwords: Passwords,
 }
 
 impl Default for Auth {
     fn default() -> Self {
         Self {
+            methods: vec![LoginMethod::Otp, LoginMethod::Password],
             groups: vec![0, 1],
             access_ttl_seconds: 300,
             refresh_ttl_seconds: 86_400,
@@ -58,8 +108,19 @@ impl Default for Auth {
             refresh_key: SecretString::default(),
             issuer: None,
             audience: None,
+            phone_change_every_seconds: 604_800,
+            phone_notice_text:
+                "شمارهٔ موبایل حساب شما به {number} تغییر کرد. اگر کار شما نبوده، با \
+                پشتیبانی تماس بگیرید."
+                    .to_owned(),
+            phone_notice_text_en:
+                "The mobile number of your account was changed to {number}. If it \
+                was not you, contact support."
+                    .to_owned(),
+            phone_notice_template: None,
             failure_floor_ms: 50,
             legacy_refresh: None,
+            passwords: Passwords::default(),
         }
     }
 }

@@ -174,6 +174,7 @@ mod tests {
                 "#operations_listen = \"127.0.0.1:8082",
                 "#issuer",
                 "#audience",
+                "#phone_notice_template",
                 "#template",
                 "#webotp_domain",
                 "#android_hash",
@@ -202,6 +203,13 @@ mod tests {
                 "#secrets",
                 "#events",
                 "#timeout_ms",
+                "#[otp.test_numbers",
+                "#code = ",
+                "#until",
+                "#[rest_sms_auth",
+                "#code_length",
+                "#ttl_seconds = 60",
+                "#text",
             ];
             // The example of a provider goes up to the next blank line.
             in_provider = line.starts_with("#[sms.providers.") || in_provider && !line.is_empty();

@@ -24,6 +24,7 @@ mod parse;
 mod process;
 mod quiet_hours;
 mod rate;
+mod rest_sms_auth;
 mod sms;
 mod source;
 mod stores;
@@ -40,17 +41,18 @@ pub(crate) use self::parse::parse_common;
 use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     audit::Audit,
-    auth::{Algorithm, Auth, LegacyRefresh, SigningKey, decode_key},
+    auth::{Algorithm, Auth, LegacyRefresh, LoginMethod, Passwords, SigningKey, decode_key},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,
     init::{example_toml, init_toml, random_signing_key},
     organizations::Organizations,
-    otp::{Cooldown, Limits, Otp, Phone},
+    otp::{Cooldown, Limits, Otp, Phone, TestNumber},
     parse::parse_table,
     process::{CronJob, Log, LogFormat, Missed, Worker},
     quiet_hours::{Quiet, QuietHours},
     rate::{Rate, RateError},
+    rest_sms_auth::{Mount, RestSmsAuth, UserField},
     sms::{AnonymousSms, ProviderSettings, SANDBOX, Sms, SmsTemplate},
     stores::{Database, Redis},
     webhooks::{WebhookEndpoint, Webhooks},
@@ -77,6 +79,8 @@ pub struct Config {
     pub auth: Auth,
     /// One-time codes.
     pub otp: Otp,
+    /// The API of django-rest-sms-auth.
+    pub rest_sms_auth: RestSmsAuth,
     /// Which phone numbers are accepted.
     pub phone: Phone,
     /// SMS providers.

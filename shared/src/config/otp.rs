@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
@@ -38,6 +39,8 @@ pub struct Otp {
     pub template: Option<String>,
     /// The text codes are sent with; holds `{code}`, best on a line of its own.
     pub text: String,
+    /// The text of codes that are for something else than logging in; holds `{code}`.
+    pub confirmation_text: String,
     /// Host name of the site that asks for the code: the text then ends with `@host #code`, which
     /// browsers offer to that site alone (`WebOTP`, <https://wicg.github.io/sms-one-time-codes/>).
     /// `None` (default): no such line.
@@ -45,6 +48,19 @@ pub struct Otp {
     /// What the Android app that waits for the text is known by: 11 characters that SMS Retriever
     /// looks for in it. `None` (default): none.
     pub android_hash: Option<String>,
+    /// Numbers (E.164) that always have the same code and get no text: for those who review an app.
+    /// Default: none.
+    pub test_numbers: BTreeMap<String, TestNumber>,
+}
+
+/// One of [`Otp::test_numbers`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TestNumber {
+    /// Its code, 4 to 10 digits.
+    pub code: SecretString,
+    /// When it becomes a number like any other. Required in production.
+    pub until: Option<DateTime<Utc>>,
 }
 
 impl Default for Otp {
@@ -62,8 +78,10 @@ impl Default for Otp {
             keys: BTreeMap::new(),
             template: None,
             text: "کد ورود شما:\n{code}\n".to_owned(),
+            confirmation_text: "کد تأیید شما:\n{code}\n".to_owned(),
             webotp_domain: None,
             android_hash: None,
+            test_numbers: BTreeMap::new(),
         }
     }
 }
@@ -105,8 +123,17 @@ pub struct Limits {
     pub otp_send_per_target: Rate,
     /// Wrong codes per IP address (IPv6: per /64); right ones are not counted. Default `60/1m`.
     pub verify_failures_per_ip: Rate,
+    /// Wrong passwords per IP address (IPv6: per /64); right ones are not counted. Default `60/1m`.
+    pub password_failures_per_ip: Rate,
+    /// The same per name and address: whoever guesses keeps nobody out elsewhere. Default `10/10m`.
+    pub password_failures_per_name: Rate,
+    /// Accounts asked for with a name and a password per IP address (IPv6: per /64). Default
+    /// `60/1h`.
+    pub registrations_per_ip: Rate,
     /// Sends with one API key; a bulk is one. Default `600/1m`.
     pub messages_per_key: Rate,
+    /// Sends with access tokens of one account; a bulk is one. Default 60 a minute.
+    pub messages_per_user: Rate,
     /// How many times the share of one address all /64 of an IPv6 /48 have together. Default 16.
     pub ipv6_site_factor: u32,
     /// Texts with codes per UTC day, all numbers together. Default 100000.
@@ -142,7 +169,11 @@ impl Default for Limits {
             otp_send_per_ip: Rate { count: 60, seconds: 60 },
             otp_send_per_target: Rate { count: 10, seconds: 3_600 },
             verify_failures_per_ip: Rate { count: 60, seconds: 60 },
+            password_failures_per_ip: Rate { count: 60, seconds: 60 },
+            password_failures_per_name: Rate { count: 10, seconds: 600 },
+            registrations_per_ip: Rate { count: 60, seconds: 3_600 },
             messages_per_key: Rate { count: 600, seconds: 60 },
+            messages_per_user: Rate { count: 60, seconds: 60 },
             ipv6_site_factor: 16,
             daily_sends: 100_000,
             daily_sends_per_country: BTreeMap::new(),

@@ -62,6 +62,8 @@ pub struct Sms {
     pub quiet_hours: Option<QuietHours>,
     /// Seconds after its time a text (not a code) may still go out. Default 86400.
     pub message_ttl_seconds: u32,
+    /// Texts per UTC day that one account with the scope `sms:send` may ask for. Default 1000.
+    pub user_daily_sends: u32,
     /// The price of one part of a text in rials, for estimates and spend caps. Default 0: unknown.
     pub price_rials: u64,
     /// What the addresses of webhooks are derived from, at least 32 characters. `None` (default):
@@ -132,6 +134,7 @@ impl Default for Sms {
             bulk_opt_out: "لغو11".to_owned(),
             quiet_hours: None,
             message_ttl_seconds: 86_400,
+            user_daily_sends: 1_000,
             price_rials: 0,
             webhook_secret: None,
             stop_words: words(&STOP_WORDS),
@@ -194,6 +197,7 @@ impl fmt::Debug for Sms {
             .field("bulk_opt_out", &self.bulk_opt_out)
             .field("quiet_hours", &self.quiet_hours.map(|hours| hours.to_string()))
             .field("message_ttl_seconds", &self.message_ttl_seconds)
+            .field("user_daily_sends", &self.user_daily_sends)
             .field("price_rials", &self.price_rials)
             .field("webhook_secret", &self.webhook_secret)
             .field("stop_words", &self.stop_words)

@@ -30,6 +30,8 @@ pub const LIFE: TimeDelta = TimeDelta::hours(24);
 pub enum Caller {
     /// Whoever holds this API key.
     ApiKey(i64),
+    /// This account, whatever session.
+    User(i64),
     /// Whoever has no credentials and this address.
     Anonymous(IpAddr),
 }
@@ -38,6 +40,7 @@ impl Caller {
     fn name(self) -> String {
         match self {
             Self::ApiKey(id) => format!("key:{id}"),
+            Self::User(id) => format!("user:{id}"),
             Self::Anonymous(ip) => format!("anonymous:{}", ip.to_canonical()),
         }
     }
@@ -242,6 +245,7 @@ mod tests {
         for other in [
             keyed(ip("203.0.113.8"), "k", "sendOtp", "a"),
             keyed(Caller::ApiKey(7), "k", "sendOtp", "a"),
+            keyed(Caller::User(7), "k", "sendOtp", "a"),
             keyed(ip("203.0.113.7"), "l", "sendOtp", "a"),
         ] {
             assert_ne!(base.identity(), other.identity());

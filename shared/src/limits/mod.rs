@@ -96,6 +96,12 @@ impl Ask {
         Self { policy, subject: subject.into(), cost: 0, paced: false }
     }
 
+    /// The same, only looking.
+    #[must_use]
+    pub fn looking(self) -> Self {
+        Self { cost: 0, ..self }
+    }
+
     /// Spends so that no second has more than the policy's count, which must be one of a second:
     /// for limits of others, who count differently. Evenly spaced, and a fifth below it.
     #[must_use]

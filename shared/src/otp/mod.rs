@@ -9,13 +9,15 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     batch::Batcher,
     clock::SharedClock,
-    config::{Config, GuardMode, Otp as OtpConfig},
+    config::{self, Config, GuardMode, Otp as OtpConfig},
+    phone::PhoneNumber,
     purge::{Purged, Slice},
     sms::{self, MessageStatus},
 };
 
 mod caps;
 pub mod code;
+mod form;
 pub mod guard;
 mod send;
 mod store;
@@ -29,7 +31,7 @@ pub use wording::ReadableMessage;
 pub(crate) use wording::text_of;
 
 /// No code lives longer than this, however often it is sent again (OWASP ASVS 6.5.5).
-const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
+pub const LONGEST_LIFE: TimeDelta = TimeDelta::minutes(10);
 
 /// Batchers of each kind of write per process.
 const WRITERS: usize = 1;
@@ -73,6 +75,8 @@ pub struct Otp {
     pool: PgPool,
     clock: SharedClock,
     config: std::sync::Arc<OtpConfig>,
+    /// What the codes of mounts are sent with, where that is not `otp.text`.
+    mount_texts: std::sync::Arc<std::collections::HashMap<String, String>>,
     keys: std::sync::Arc<code::CodeKeys>,
     sends: Batcher<send::AcceptSends>,
     checks: Batcher<verify::ReserveAttempts>,
@@ -113,8 +117,22 @@ impl Otp {
         let checks = Batcher::start(checks, &pool, WRITERS);
         let codes = Batcher::start(wording::ReadCodes, &pool, WRITERS);
         let guarded = config.guard.mode != GuardMode::Off;
-        let config = config.otp.clone().into();
-        Ok(Self { pool, clock, config, keys, sends, checks, codes, guarded, decisions, returns })
+        let text_of =
+            |(path, mount): (&String, &config::Mount)| Some((path.clone(), mount.text.clone()?));
+        let mounts = config.rest_sms_auth.0.iter();
+        Ok(Self {
+            pool,
+            clock,
+            config: config.otp.clone().into(),
+            mount_texts: std::sync::Arc::new(mounts.filter_map(text_of).collect()),
+            keys,
+            sends,
+            checks,
+            codes,
+            guarded,
+            decisions,
+            returns,
+        })
     }
 
     /// A cool-down never outlives the code it is about.
@@ -123,7 +141,8 @@ impl Otp {
             .map_or(expires_at, |pause| (last_sent_at + pause).min(expires_at))
     }
 
-    /// State of the request with this handle.
+    /// State of the request with this handle. Of one for a new password nobody hears anything: it
+    /// would tell who has an account.
     ///
     /// # Errors
     /// When the database is away.
@@ -150,6 +169,9 @@ impl Otp {
     }
 
     fn derive(&self, row: &store::CodeRow) -> Option<String> {
+        if let Some(code) = self.test_code(&row.phone) {
+            return Some(code);
+        }
         let digits = u8::try_from(row.digits).ok()?;
         self.keys.derive(&row.key_id, row.purpose, &row.phone, &row.nonce, digits)
     }
@@ -230,6 +252,20 @@ impl Otp {
             });
         }
     }
+}
+
+/// Makes codes of a number useless, inside the caller's transaction: nobody proves anything with them
+/// any more, and what is still on its way is not sent. Their daily counters stay. Locks their rows.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn void(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    store::void(connection, phone, purposes, now).await
 }
 
 /// Whole seconds, rounded up, never negative.

@@ -11,6 +11,7 @@ use super::{
     LONGEST_LIFE, Otp, Purpose,
     caps::{Caps, DailyCap},
     code::Nonce,
+    form::Form,
     guard::{Action, Guard, Reason},
     seconds_until, store,
 };
@@ -45,6 +46,8 @@ pub struct NewSend {
     pub keyed: Option<Keyed>,
     /// What the request is called in logs, if it comes of one.
     pub trace: Option<String>,
+    /// Which of `rest_sms_auth` it comes from, whose codes may be of another form; `None`: `[otp]`.
+    pub mount: Option<String>,
 }
 
 /// An accepted send.
@@ -279,11 +282,11 @@ pub(super) struct Accepted {
 impl AcceptSends {
     pub(super) fn new(config: &Config, key_id: &str, clock: SharedClock, guard: Guard) -> Self {
         let caps = Caps::new(config);
-        let config = &config.otp;
+        let (config, mounts) = (&config.otp, &config.rest_sms_auth);
         let rules = store::SendRules {
             key_id: key_id.to_owned(),
-            digits: i16::from(config.length),
-            ttl: TimeDelta::seconds(i64::from(config.ttl_seconds)),
+            form: Form::new(config),
+            forms: Form::of_mounts(config, mounts),
             longest_life: LONGEST_LIFE,
             cooldown: cooldown(config),
             daily_sends: i32::try_from(config.daily_sends_per_target).unwrap_or(i32::MAX),

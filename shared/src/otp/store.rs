@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::ipnetwork::IpNetwork};
 
-use super::{CheckedCode, Purpose, code::Nonce, send::PendingSend, verify::Check};
+use super::{CheckedCode, Purpose, code::Nonce, form::Form, send::PendingSend, verify::Check};
 use crate::{
     phone::PhoneNumber,
     purge::{Purged, Slice},
@@ -14,8 +14,9 @@ use crate::{
 /// What holds for every send.
 pub(super) struct SendRules {
     pub(super) key_id: String,
-    pub(super) digits: i16,
-    pub(super) ttl: TimeDelta,
+    /// Of codes that no mount asks for, and of those that one asks for.
+    pub(super) form: Form,
+    pub(super) forms: HashMap<String, Form>,
     pub(super) longest_life: TimeDelta,
     pub(super) cooldown: Option<TimeDelta>,
     pub(super) daily_sends: i32,
@@ -69,15 +70,23 @@ pub(super) async fn issue(
     let requests: Vec<_> = sends.iter().map(|send| send.request_id.clone()).collect();
     let addresses: Vec<Option<IpNetwork>> =
         sends.iter().map(|send| send.new.ip.map(IpNetwork::from)).collect();
+    let mounts: Vec<_> = sends.iter().map(|send| send.new.mount.clone()).collect();
+    let form = |mount: &Option<String>| {
+        let mount = mount.as_ref().and_then(|mount| rules.forms.get(mount));
+        mount.copied().unwrap_or(rules.form)
+    };
+    let digits: Vec<_> = mounts.iter().map(|mount| form(mount).digits).collect();
+    let lives: Vec<_> = mounts.iter().map(|mount| interval(form(mount).ttl)).collect();
     let rows = sqlx::query!(
         r#"WITH issued AS (INSERT INTO otp_codes AS c
                (phone, purpose, nonce, key_id, digits, created_at, expires_at,
-                last_sent_at, last_local_id, day, sends_today)
-           SELECT r.phone, r.purpose, r.nonce, $4, $5, $6::timestamptz,
-                  $6::timestamptz + $7::interval, $6, r.local_id,
-                  ($6::timestamptz AT TIME ZONE 'UTC')::date, 1
-           FROM unnest($1::text[], $2::text[], $3::bytea[], $8::bigint[])
-               AS r(phone, purpose, nonce, local_id)
+                last_sent_at, last_local_id, day, sends_today, mount)
+           SELECT r.phone, r.purpose, r.nonce, $4, r.digits, $6::timestamptz,
+                  $6::timestamptz + r.life, $6, r.local_id,
+                  ($6::timestamptz AT TIME ZONE 'UTC')::date, 1, r.mount
+           FROM unnest($1::text[], $2::text[], $3::bytea[], $8::bigint[], $5::smallint[],
+                       $7::interval[], $15::text[])
+               AS r(phone, purpose, nonce, local_id, digits, life, mount)
            ON CONFLICT (phone, purpose) DO UPDATE SET
                generation = CASE WHEN c.consumed_at IS NULL AND c.expires_at > $6
                    THEN c.generation ELSE c.generation + 1 END,
@@ -91,15 +100,18 @@ pub(super) async fn issue(
                    THEN c.created_at ELSE excluded.created_at END,
                expires_at = CASE
                    WHEN c.consumed_at IS NOT NULL OR c.expires_at <= $6 THEN excluded.expires_at
-                   WHEN NOT c.extended AND c.expires_at - $6::timestamptz < $7::interval / 2
+                   WHEN NOT c.extended
+                        AND c.expires_at - $6::timestamptz < (excluded.expires_at - $6) / 2
                        THEN least(excluded.expires_at, c.created_at + $9::interval)
                    ELSE c.expires_at END,
                extended = c.consumed_at IS NULL AND c.expires_at > $6
-                   AND (c.extended OR c.expires_at - $6::timestamptz < $7::interval / 2),
+                   AND (c.extended
+                        OR c.expires_at - $6::timestamptz < (excluded.expires_at - $6) / 2),
                consumed_at = NULL,
                shared_attempts = 0,
                last_sent_at = excluded.last_sent_at,
                last_local_id = excluded.last_local_id,
+               mount = excluded.mount,
                sends_today = CASE WHEN c.day >= excluded.day THEN c.sends_today + 1 ELSE 1 END,
                shared_attempts_today =
                    CASE WHEN c.day >= excluded.day THEN c.shared_attempts_today ELSE 0 END,
@@ -122,9 +134,9 @@ pub(super) async fn issue(
         &purposes,
         &nonces,
         rules.key_id,
-        rules.digits,
+        &digits,
         now,
-        interval(rules.ttl),
+        &lives,
         &local_ids,
         interval(rules.longest_life),
         rules.cooldown.map(interval),
@@ -132,6 +144,7 @@ pub(super) async fn issue(
         rules.daily_sends,
         &requests,
         &addresses as &[Option<IpNetwork>],
+        &mounts as &[Option<String>],
     )
     .fetch_all(connection)
     .await?;
@@ -187,7 +200,7 @@ pub(super) async fn find_request(
            FROM otp_requests r
            LEFT JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
                AND c.generation = r.generation
-           WHERE r.id = $1"#,
+           WHERE r.id = $1 AND r.purpose <> 'reset_password'"#,
         request_id,
     )
     .fetch_optional(pool)
@@ -202,6 +215,7 @@ pub(super) struct CodeRow {
     pub(super) nonce: Nonce,
     pub(super) key_id: String,
     pub(super) digits: i16,
+    pub(super) mount: Option<String>,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) consumed_at: Option<DateTime<Utc>>,
 }
@@ -214,6 +228,7 @@ struct RawCode {
     nonce: Vec<u8>,
     key_id: String,
     digits: i16,
+    mount: Option<String>,
     expires_at: DateTime<Utc>,
     consumed_at: Option<DateTime<Utc>>,
 }
@@ -236,6 +251,7 @@ impl TryFrom<RawCode> for CodeRow {
             nonce,
             key_id: raw.key_id,
             digits: raw.digits,
+            mount: raw.mount,
             expires_at: raw.expires_at,
             consumed_at: raw.consumed_at,
         })
@@ -250,8 +266,8 @@ pub(super) async fn codes_of_messages(
 ) -> Result<HashMap<i64, CodeRow>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT r.local_id,
-                c.phone, c.purpose, c.generation, c.nonce, c.key_id, c.digits, c.expires_at,
-                c.consumed_at
+                c.phone, c.purpose, c.generation, c.nonce, c.key_id, c.digits, c.mount,
+                c.expires_at, c.consumed_at
          FROM otp_requests r
          JOIN otp_codes c ON c.phone = r.phone AND c.purpose = r.purpose
              AND c.generation = r.generation
@@ -269,6 +285,7 @@ pub(super) async fn codes_of_messages(
                 nonce: row.nonce,
                 key_id: row.key_id,
                 digits: row.digits,
+                mount: row.mount,
                 expires_at: row.expires_at,
                 consumed_at: row.consumed_at,
             };
@@ -331,7 +348,7 @@ pub(super) async fn reserve(
                    AND (c.day < $6 OR c.requested_attempts_today < $8) END
          RETURNING c.phone AS "phone!", c.purpose AS "purpose!", c.generation AS "generation!", c.nonce AS "nonce!",
              c.key_id AS "key_id!", c.digits AS "digits!", c.expires_at AS "expires_at!",
-             c.consumed_at"#,
+             c.consumed_at, c.mount"#,
         &phones,
         &purposes,
         &requests as &[Option<String>],
@@ -376,6 +393,26 @@ pub(super) async fn consume(
     )
     .fetch_one(connection)
     .await
+}
+
+/// Marks codes of a number used that nobody used.
+pub(super) async fn void(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let purposes: Vec<_> = purposes.iter().map(|purpose| purpose.as_str().to_owned()).collect();
+    sqlx::query!(
+        "UPDATE otp_codes SET consumed_at = $3
+         WHERE phone = $1 AND purpose = ANY($2) AND consumed_at IS NULL",
+        phone.as_e164(),
+        &purposes,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 crate::purge_table!(pub(super) purge_codes, count_codes, "otp_codes", "expires_at", "");

@@ -1,11 +1,13 @@
 //! What a code's text says: derived at the moment it is needed.
 
+use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 
-use super::{Otp, store};
+use super::{Otp, Purpose, store};
 use crate::{
     batch::{BatchWrite, WriteError},
     config::Otp as OtpConfig,
+    phone::PhoneNumber,
     sms::templates::Wording,
 };
 
@@ -30,7 +32,7 @@ impl Otp {
             return Ok(None);
         }
         let Some(code) = self.derive(&row) else { return Ok(None) };
-        let text = Some(self.text_with(&code));
+        let text = Some(self.text_with(&row, &code));
         let token = |name: &String| (name.clone(), vec![("token".to_owned(), code.clone())]);
         let template = self.config.template.as_ref().map(token);
         Ok(Some(Wording { text, template }))
@@ -42,23 +44,46 @@ impl Otp {
     /// When the database is away.
     pub async fn readable(&self, local_id: i64) -> Result<ReadableMessage, WriteError> {
         let row = self.codes.write(local_id).await?;
-        let code = row.and_then(|row| self.derive(&row));
-        let text = match &code {
-            Some(code) => self.text_with(code),
+        let read = row.and_then(|row| Some((self.derive(&row)?, row)));
+        let text = match &read {
+            Some((code, row)) => self.text_with(row, code),
             None => "(this code was replaced by a newer one)".to_owned(),
         };
-        Ok(ReadableMessage { text, code })
+        Ok(ReadableMessage { text, code: read.map(|(code, _)| code) })
     }
 
-    fn text_with(&self, code: &str) -> String {
-        text_of(&self.config, code)
+    /// Whether the number gets no texts because it always has the same code.
+    pub fn is_test_number(&self, phone: &PhoneNumber) -> bool {
+        self.test_code(phone).is_some()
+    }
+
+    /// The code of a test number whose time is not over.
+    pub(super) fn test_code(&self, phone: &PhoneNumber) -> Option<String> {
+        let number = self.config.test_numbers.get(phone.as_e164())?;
+        let ended = number.until.is_some_and(|until| until <= self.clock.now());
+        (!ended).then(|| number.code.expose_secret().to_owned())
+    }
+
+    fn text_with(&self, row: &store::CodeRow, code: &str) -> String {
+        let of_mount = row.mount.as_ref().and_then(|mount| self.mount_texts.get(mount));
+        let text = match (row.purpose, of_mount) {
+            (Purpose::Login, Some(text)) => text,
+            (Purpose::Login, None) => &self.config.text,
+            _ => &self.config.confirmation_text,
+        };
+        fill(&self.config, text, code)
     }
 }
 
-/// The text that carries a code. Last come what programs read: the hash of the Android app, then the
-/// line for browsers, which must be the last one.
+/// The text that carries a code for logging in.
 pub(crate) fn text_of(config: &OtpConfig, code: &str) -> String {
-    let mut text = config.text.replace("{code}", code);
+    fill(config, &config.text, code)
+}
+
+/// Last come what programs read: the hash of the Android app, then the line for browsers, which must
+/// be the last one.
+fn fill(config: &OtpConfig, text: &str, code: &str) -> String {
+    let mut text = text.replace("{code}", code);
     if let Some(hash) = &config.android_hash {
         text = format!("{}\n\n{hash}", text.trim_end());
     }

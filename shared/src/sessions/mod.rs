@@ -228,6 +228,15 @@ pub async fn confirm(
     store::confirm(connection, session_id, now).await
 }
 
+/// Blanks what the sessions of a person tell of them and their devices, inside the caller's
+/// transaction.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn forget(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
+    store::forget(connection, user_id).await
+}
+
 /// Deletes sessions that ended (were revoked, or their refresh token expired), one slice.
 ///
 /// # Errors

@@ -89,6 +89,18 @@ pub(super) async fn confirm(
         .map(drop)
 }
 
+pub(super) async fn forget(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions
+         SET ip = NULL, user_agent = NULL, device = NULL, browser = NULL, os = NULL
+         WHERE user_id = $1",
+        user_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// One revoked session and when it may be forgotten; none if there is nothing new.
 pub(super) struct Look {
     /// What the next look begins with.

@@ -39,7 +39,7 @@ pub struct NewMessage {
     pub kind: MessageKind,
     /// When it is to go out; `None`: at once.
     pub send_at: Option<DateTime<Utc>>,
-    /// What it was asked for with, if with a key.
+    /// Who asked for it; `None`: somebody without credentials.
     pub sender: Option<Sender>,
     /// See [`AcceptedMessage::bulk_id`].
     pub bulk_id: Option<String>,
@@ -61,11 +61,11 @@ pub enum Repeat {
     OfBulk,
 }
 
-/// A key and its caps.
+/// Who asks for a text, and their caps.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    /// The key's row.
-    pub api_key: i64,
+    /// Whose the text is.
+    pub owner: Owner,
     /// Texts per UTC day.
     pub daily_sends: Option<i64>,
     /// Rials per UTC day.
@@ -75,7 +75,7 @@ pub struct Sender {
 impl From<&ApiKey> for Sender {
     fn from(key: &ApiKey) -> Self {
         Self {
-            api_key: key.id,
+            owner: Owner::ApiKey(key.id),
             daily_sends: key.settings.daily_sends,
             daily_spend_rials: key.settings.daily_spend_rials,
         }
@@ -106,6 +106,9 @@ pub enum MessageRefused {
     /// The key had its share of today.
     #[error("daily cap of the key")]
     KeyCap,
+    /// The account had its share of today.
+    #[error("daily cap of the account")]
+    UserCap,
     /// The installation had its share of today.
     #[error("daily cap of the installation")]
     Cap,
@@ -151,8 +154,50 @@ pub struct MessageDetails {
     pub bulk_id: Option<String>,
 }
 
-/// Whose messages are looked at: those of a key, or those asked for without one.
-pub type Owner = Option<i64>;
+/// Whose messages they are. Nobody sees or takes back those of another owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Those asked for with this key.
+    ApiKey(i64),
+    /// Those asked for with access tokens of this account.
+    User(i64),
+    /// Those asked for without credentials, and our own.
+    Nobody,
+}
+
+impl Owner {
+    /// The key, if it is one.
+    pub const fn api_key(self) -> Option<i64> {
+        match self {
+            Self::ApiKey(id) => Some(id),
+            Self::User(_) | Self::Nobody => None,
+        }
+    }
+
+    /// The account, if it is one.
+    pub const fn user(self) -> Option<i64> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::ApiKey(_) | Self::Nobody => None,
+        }
+    }
+
+    /// What its share of a day is counted as.
+    fn scope(self) -> Option<String> {
+        match self {
+            Self::ApiKey(id) => Some(format!("key:{id}")),
+            Self::User(id) => Some(format!("user:{id}")),
+            Self::Nobody => None,
+        }
+    }
+}
+
+impl NewMessage {
+    /// Whose it is.
+    pub fn owner(&self) -> Owner {
+        self.sender.as_ref().map_or(Owner::Nobody, |sender| sender.owner)
+    }
+}
 
 /// Messages over one database.
 #[derive(Clone)]
@@ -306,7 +351,7 @@ impl Messages {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn cancel_bulk(&self, owner: i64, bulk: &str) -> Result<Option<u64>, sqlx::Error> {
+    pub async fn cancel_bulk(&self, owner: Owner, bulk: &str) -> Result<Option<u64>, sqlx::Error> {
         let cancelled = store::cancel_bulk(&self.pool, owner, bulk).await?;
         let known = cancelled > 0 || store::has_bulk(&self.pool, owner, bulk).await?;
         Ok(known.then_some(cancelled))
@@ -390,10 +435,11 @@ impl Accepts {
         };
         let mut demands = vec![count("messages".to_owned(), self.daily_messages)];
         demands.extend(spend("rials:all".to_owned(), self.daily_spend));
-        if let Some(sender) = &message.new.sender {
-            let key = format!("key:{}", sender.api_key);
-            demands.extend(sender.daily_sends.map(|cap| count(key.clone(), cap)));
-            demands.extend(spend(format!("rials:{key}"), sender.daily_spend_rials));
+        if let Some(sender) = &message.new.sender
+            && let Some(scope) = sender.owner.scope()
+        {
+            demands.extend(sender.daily_sends.map(|cap| count(scope.clone(), cap)));
+            demands.extend(spend(format!("rials:{scope}"), sender.daily_spend_rials));
         }
         demands
     }
@@ -409,7 +455,11 @@ fn local_id_of(bulk_id: &str, phone: &PhoneNumber) -> i64 {
 }
 
 fn refusal(scope: &str) -> MessageRefused {
-    if scope.contains("key:") { MessageRefused::KeyCap } else { MessageRefused::Cap }
+    match scope.strip_prefix("rials:").unwrap_or(scope) {
+        of if of.starts_with("key:") => MessageRefused::KeyCap,
+        of if of.starts_with("user:") => MessageRefused::UserCap,
+        _ => MessageRefused::Cap,
+    }
 }
 
 impl BatchWrite for Accepts {

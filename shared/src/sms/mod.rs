@@ -16,6 +16,7 @@ mod events;
 pub mod inbound;
 pub mod learning;
 pub mod messages;
+pub(crate) mod notices;
 pub mod providers;
 pub mod quiet;
 pub mod reports;

@@ -1,11 +1,13 @@
 //! People's accounts.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use crate::phone::PhoneNumber;
+use crate::{db, phone::PhoneNumber};
 
+pub mod email;
 mod store;
+pub mod username;
 
 /// A person's account. One phone may own one account per group.
 #[derive(Debug, Clone)]
@@ -37,8 +39,87 @@ pub async fn find_or_create(
     if let Some(user) = store::find_by_phone(connection, phone, group).await? {
         return Ok(user);
     }
-    let username = format!("G{group}-{}", phone.to_national());
-    store::insert(connection, &username, phone, group, now).await
+    store::insert(connection, &machine_made(phone, group), phone, group, now).await
+}
+
+/// The username of an account that is made by a code, unless somebody has it already.
+fn machine_made(phone: &PhoneNumber, group: i32) -> String {
+    format!("G{group}-{}", phone.to_national())
+}
+
+/// An account with what rules of changing it look at.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The account.
+    pub user: User,
+    /// When its number was changed last.
+    pub phone_changed_at: Option<DateTime<Utc>>,
+}
+
+/// The account with this id, disabled ones too.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<Account>, sqlx::Error> {
+    store::find(executor, id).await
+}
+
+/// The same, locked until the transaction ends: meanwhile nobody logs in to it or changes it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Account>, sqlx::Error> {
+    store::lock(connection, id).await
+}
+
+/// Why an account does not get a number.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePhoneError {
+    /// Another account of the group has it.
+    #[error("another account has the number")]
+    Taken,
+    /// Another account got it at this moment: the transaction is lost.
+    #[error("another account got the number")]
+    TakenMeanwhile,
+    /// The database refused or is away.
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for ChangePhoneError {
+    fn from(error: sqlx::Error) -> Self {
+        match db::violated_unique(&error) {
+            Some("users_phone_group_key") => Self::TakenMeanwhile,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Gives an account that is locked in the caller's transaction another number. A username that was
+/// made of the old number follows.
+///
+/// # Errors
+/// [`ChangePhoneError`].
+pub async fn change_phone(
+    connection: &mut PgConnection,
+    user: &User,
+    phone: &PhoneNumber,
+    now: DateTime<Utc>,
+) -> Result<User, ChangePhoneError> {
+    if store::has_phone(connection, phone, user.group).await? {
+        return Err(ChangePhoneError::Taken);
+    }
+    let follows =
+        user.phone.as_ref().is_some_and(|old| is_made_of(&user.username, old, user.group));
+    let username = follows.then(|| machine_made(phone, user.group));
+    Ok(store::change_phone(connection, user.id, phone, username.as_deref(), now).await?)
+}
+
+/// Whether a username was made of this number, perhaps with an id behind it.
+fn is_made_of(username: &str, phone: &PhoneNumber, group: i32) -> bool {
+    let rest = username.strip_prefix(&machine_made(phone, group));
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_id))
 }
 
 /// The account with this number, locked against being disabled, inside the caller's transaction.
@@ -81,4 +162,72 @@ pub struct Profile {
 /// When the database is away.
 pub async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, sqlx::Error> {
     store::profile(pool, id).await
+}
+
+/// What an account's owner changes of it; `None`: it stays.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileChange {
+    /// At most 254 characters; may be empty.
+    pub email: Option<String>,
+    /// At most 150 characters; may be empty.
+    pub first_name: Option<String>,
+    /// At most 150 characters; may be empty.
+    pub last_name: Option<String>,
+}
+
+/// Changes the profile of an active account and gives it as it is then; `None`: there is no such one.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn change_profile(
+    pool: &PgPool,
+    id: i64,
+    change: &ProfileChange,
+) -> Result<Option<Profile>, sqlx::Error> {
+    store::change_profile(pool, id, change).await
+}
+
+/// What the owner of an active account may do beyond their own, as words; `None`: there is no such
+/// account.
+///
+/// # Errors
+/// When the database is away.
+pub async fn scopes(pool: &PgPool, id: i64) -> Result<Option<Vec<String>>, sqlx::Error> {
+    store::scopes(pool, id).await
+}
+
+/// Takes everything from an account's row that names a person, and every right, inside the caller's
+/// transaction. The row stays, for what refers to it; nobody ever logs in to it again.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn forget(
+    connection: &mut PgConnection,
+    id: i64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    store::forget(connection, id, now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_username_made_of_the_number_follows_it() {
+        let phone = PhoneNumber::from_e164("+989123456789").unwrap();
+        for (username, group, follows) in [
+            ("G0-09123456789", 0, true),
+            ("G1-09123456789", 1, true),
+            ("G0-09123456789-17", 0, true),
+            ("G1-09123456789", 0, false),
+            ("G0-09123456789-", 0, false),
+            ("G0-09123456789-a", 0, false),
+            ("G0-091234567890", 0, false),
+            ("sara", 0, false),
+        ] {
+            assert_eq!(is_made_of(username, &phone, group), follows, "{username}");
+        }
+        assert_eq!(phone.masked(), "0912***89");
+    }
 }

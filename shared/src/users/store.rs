@@ -1,9 +1,9 @@
 //! All SQL of the `users` table.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use super::{Profile, User};
+use super::{Account, Profile, ProfileChange, User};
 use crate::phone::PhoneNumber;
 
 struct RawUser {
@@ -93,6 +93,106 @@ pub(super) async fn insert(
     User::try_from(raw)
 }
 
+struct RawAccount {
+    id: i64,
+    username: String,
+    phone: Option<String>,
+    group: i32,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    phone_changed_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<RawAccount> for Account {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: RawAccount) -> Result<Self, sqlx::Error> {
+        let user = User {
+            id: raw.id,
+            username: raw.username,
+            phone: read_phone(raw.phone.as_deref())?,
+            group: raw.group,
+            is_active: raw.is_active,
+            created_at: raw.created_at,
+        };
+        Ok(Self { user, phone_changed_at: raw.phone_changed_at })
+    }
+}
+
+pub(super) async fn find(
+    executor: impl PgExecutor<'_>,
+    id: i64,
+) -> Result<Option<Account>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawAccount,
+        r#"SELECT id, username, phone, "group", is_active, created_at, phone_changed_at
+           FROM users WHERE id = $1"#,
+        id,
+    )
+    .fetch_optional(executor)
+    .await?;
+    raw.map(Account::try_from).transpose()
+}
+
+/// Locks the row until the transaction ends.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<Account>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawAccount,
+        r#"SELECT id, username, phone, "group", is_active, created_at, phone_changed_at
+           FROM users WHERE id = $1 FOR UPDATE"#,
+        id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    raw.map(Account::try_from).transpose()
+}
+
+pub(super) async fn has_phone(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    group: i32,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM users WHERE phone = $1 AND "group" = $2) AS "has!""#,
+        phone.as_e164(),
+        group,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// `username`: the new one, `None` to keep it; as in [`insert`], one that somebody else took gets
+/// the id appended.
+pub(super) async fn change_phone(
+    connection: &mut PgConnection,
+    id: i64,
+    phone: &PhoneNumber,
+    username: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<User, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawUser,
+        r#"UPDATE users AS u SET
+               phone = $2, phone_changed_at = $4,
+               username = CASE
+                   WHEN $3::text IS NULL THEN u.username
+                   WHEN EXISTS (SELECT 1 FROM users WHERE username = $3) THEN $3 || '-' || u.id
+                   ELSE $3 END
+           WHERE id = $1
+           RETURNING id, username, phone, "group", is_active, created_at"#,
+        id,
+        phone.as_e164(),
+        username,
+        now,
+    )
+    .fetch_one(connection)
+    .await?;
+    User::try_from(raw)
+}
+
 struct RawProfile {
     id: i64,
     username: String,
@@ -105,18 +205,11 @@ struct RawProfile {
     created_at: DateTime<Utc>,
 }
 
-pub(super) async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, sqlx::Error> {
-    let raw = sqlx::query_as!(
-        RawProfile,
-        r#"SELECT id, username, phone, "group", email, first_name, last_name,
-               password IS NOT NULL AS "has_password!", created_at
-           FROM users WHERE id = $1 AND is_active"#,
-        id,
-    )
-    .fetch_optional(pool)
-    .await?;
-    raw.map(|raw| {
-        Ok(Profile {
+impl TryFrom<RawProfile> for Profile {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: RawProfile) -> Result<Self, sqlx::Error> {
+        Ok(Self {
             id: raw.id,
             username: raw.username,
             phone: read_phone(raw.phone.as_deref())?,
@@ -127,8 +220,73 @@ pub(super) async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, s
             has_password: raw.has_password,
             created_at: raw.created_at,
         })
-    })
-    .transpose()
+    }
+}
+
+pub(super) async fn profile(pool: &PgPool, id: i64) -> Result<Option<Profile>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawProfile,
+        r#"SELECT id, username, phone, "group", email, first_name, last_name,
+               password IS NOT NULL AS "has_password!", created_at
+           FROM users WHERE id = $1 AND is_active"#,
+        id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    raw.map(Profile::try_from).transpose()
+}
+
+pub(super) async fn change_profile(
+    pool: &PgPool,
+    id: i64,
+    change: &ProfileChange,
+) -> Result<Option<Profile>, sqlx::Error> {
+    let raw = sqlx::query_as!(
+        RawProfile,
+        r#"UPDATE users SET
+               email = coalesce($2, email), first_name = coalesce($3, first_name),
+               last_name = coalesce($4, last_name)
+           WHERE id = $1 AND is_active
+           RETURNING id, username, phone, "group", email, first_name, last_name,
+               password IS NOT NULL AS "has_password!", created_at"#,
+        id,
+        change.email,
+        change.first_name,
+        change.last_name,
+    )
+    .fetch_optional(pool)
+    .await?;
+    raw.map(Profile::try_from).transpose()
+}
+
+pub(super) async fn scopes(pool: &PgPool, id: i64) -> Result<Option<Vec<String>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT scopes FROM users WHERE id = $1 AND is_active", id)
+        .fetch_optional(pool)
+        .await
+}
+
+/// A name somebody took on purpose does not keep anybody from being erased.
+pub(super) async fn forget(
+    connection: &mut PgConnection,
+    id: i64,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users AS u SET
+             username = CASE
+                 WHEN EXISTS (SELECT 1 FROM users WHERE username = 'erased-' || u.id)
+                     THEN 'erased-' || u.id || '-' || gen_random_uuid()
+                 ELSE 'erased-' || u.id END,
+             phone = NULL, email = '', first_name = '', last_name = '', password = NULL,
+             role = NULL, scopes = '{}', is_active = false, erased_at = $2,
+             password_changed_at = NULL, phone_changed_at = NULL
+         WHERE id = $1",
+        id,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 fn read_phone(phone: Option<&str>) -> Result<Option<PhoneNumber>, sqlx::Error> {

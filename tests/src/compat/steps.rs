@@ -18,7 +18,7 @@ use crate::{
 const RECORDED_KEY: &str = "TESTKEY";
 
 /// The hooks that can be played.
-pub(super) const HOOKS: [&str; 1] = ["age_otp"];
+pub(super) const HOOKS: [&str; 2] = ["age_otp", "age_phonecode"];
 
 /// What the steps are done to.
 pub(super) struct Stage<'a> {
@@ -109,7 +109,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn hook(&self, name: &str, arguments: &[Value]) -> Map<String, Value> {
         let argument = |at: usize| arguments.get(at).map(plain).unwrap_or_default();
         match name {
-            "age_otp" => {
+            "age_otp" | "age_phonecode" => {
                 let seconds: u32 = argument(1).parse().expect("an age in seconds");
                 aging::age_code_to(&self.peyk.database.pool, &argument(0), seconds).await;
             }

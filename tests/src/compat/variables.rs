@@ -20,11 +20,24 @@ impl Variables {
     /// # Panics
     /// On a kind nobody can generate.
     pub fn begin(vars: &Map<String, Value>) -> Self {
-        let fresh = |value: &Value| match value["gen"].as_str() {
-            Some(kind) => Value::String(generate(kind)),
-            None => value.clone(),
-        };
-        Self(vars.iter().map(|(name, value)| (name.clone(), fresh(value))).collect())
+        let mut variables = Self::default();
+        for (name, value) in vars {
+            match value["gen"].as_str() {
+                Some("phone") => variables.set_phone(name, &generate("phone")),
+                Some(kind) => variables.set(name, generate(kind).into()),
+                None => variables.set(name, value.clone()),
+            }
+        }
+        variables
+    }
+
+    /// A number, its digits alone (`…_d`), and as people write it (`…_fmt`).
+    fn set_phone(&mut self, name: &str, phone: &str) {
+        let (country, rest) = phone.split_at(2);
+        let formatted = format!("{country} ({}) {}-{}", &rest[..3], &rest[3..6], &rest[6..]);
+        self.set(name, phone.into());
+        self.set(&format!("{name}_d"), phone.trim_start_matches('+').into());
+        self.set(&format!("{name}_fmt"), formatted.into());
     }
 
     /// Sets one.
@@ -99,6 +112,8 @@ fn generate(kind: &str) -> String {
     match kind {
         // Without 0 at its end and beginning the subscriber's part is one in every spelling.
         "mobile" => format!("091{}", random(b"123456789", 8)),
+        "phone" => format!("+7926{}", random(b"123456789", 7)),
+        "username" => format!("u{}", random(b"abcdefghjkmnpqrstuvwxyz23456789", 12)),
         "junk" => format!("abc!{}", random(b"abcdefgh-+", 7)),
         other => panic!("no variable of the kind {other} can be made"),
     }

@@ -182,6 +182,16 @@ impl Peyk {
         (status.success(), process.output())
     }
 
+    /// Runs a binary to its end with this as its standard input.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn run_fed(&self, input: &str, binary: &str, arguments: &[&str]) -> (bool, String) {
+        let mut process = Process::start_fed(input, binary, arguments, &self.environment);
+        let status = process.wait().await;
+        (status.success(), process.output())
+    }
+
     /// Runs a binary whose answer nobody reads: the other end of the pipe is closed before it
     /// starts. Gives what it wrote to standard error.
     ///
@@ -361,6 +371,9 @@ impl PeykBuilder {
             // Everything a test does comes from one address.
             ("PEYK__LIMITS__OTP_SEND_PER_IP".to_owned(), "100000/1s".to_owned()),
             ("PEYK__LIMITS__VERIFY_FAILURES_PER_IP".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__PASSWORD_FAILURES_PER_IP".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__PASSWORD_FAILURES_PER_NAME".to_owned(), "100000/1s".to_owned()),
+            ("PEYK__LIMITS__REGISTRATIONS_PER_IP".to_owned(), "100000/1s".to_owned()),
         ];
         environment.extend(self.settings);
         let client = reqwest::Client::builder().timeout(super::PATIENCE).no_proxy();

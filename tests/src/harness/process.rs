@@ -1,6 +1,7 @@
 //! One real process of Peyk, its output kept.
 
 use std::{
+    io::Write,
     path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex},
@@ -32,6 +33,19 @@ impl Process {
         Self::start_into(Stdio::piped(), binary, arguments, environment)
     }
 
+    /// The same with this as its standard input.
+    pub(super) fn start_fed(
+        input: &str,
+        binary: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
+        // A few bytes: the pipe holds them until they are read.
+        writer.write_all(input.as_bytes()).expect("the pipe takes the input");
+        Self::spawn(reader.into(), Stdio::piped(), binary, arguments, environment)
+    }
+
     /// The same with its standard output going elsewhere; only the other one is kept.
     pub(super) fn start_into(
         stdout: Stdio,
@@ -39,8 +53,19 @@ impl Process {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Self {
+        Self::spawn(Stdio::null(), stdout, binary, arguments, environment)
+    }
+
+    fn spawn(
+        stdin: Stdio,
+        stdout: Stdio,
+        binary: &str,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
         let mut child = Command::new(binary_path(binary))
             .args(arguments)
+            .stdin(stdin)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(environment.iter().cloned())

@@ -43,6 +43,7 @@ impl Bench {
             reply_to: None,
             keyed: None,
             trace: None,
+            mount: None,
         };
         let mut rng = rand::make_rng::<rand::rngs::StdRng>();
         self.otp.accept_send(&new, &mut rng).await

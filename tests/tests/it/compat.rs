@@ -7,7 +7,8 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 3] = ["authenticate", "message_send", "otp_send"];
+const PLAYED: [&str; 5] =
+    ["authenticate", "message_send", "otp_send", "register_login", "smsauth_default"];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
@@ -38,8 +39,18 @@ async fn sending_texts_goes_as_recorded_with_a_key() {
 }
 
 #[tokio::test]
+async fn signing_in_with_django_rest_sms_auth_goes_as_recorded() {
+    plays("smsauth_default").await;
+}
+
+#[tokio::test]
 async fn logging_in_goes_as_recorded() {
     plays("authenticate").await;
+}
+
+#[tokio::test]
+async fn passwords_go_as_recorded() {
+    plays("register_login").await;
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn tokens() -> Arc<Tokens> {
         algorithm: config::Algorithm::HS256,
         secret: Some(SECRET.to_owned().into()),
         private_key: None,
+        verify_until: None,
     };
     let config = config::Auth {
         keys: BTreeMap::from([("django".to_owned(), key)]),

@@ -1,6 +1,9 @@
 //! Whole-system tests, one module per subject.
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod account_erasure;
+mod account_profile;
+mod account_steps;
 mod audit;
 mod batch;
 mod bulk;
@@ -36,10 +39,16 @@ mod login_sends;
 mod login_steps;
 mod login_tokens;
 mod messages;
+mod messages_of_users;
 mod operations;
 mod organizations;
 mod outward;
+mod password_change;
+mod password_login;
+mod password_reset;
+mod password_steps;
 mod people;
+mod phone_change;
 mod provider_balances;
 mod provider_choice;
 mod provider_hours;
@@ -55,7 +64,9 @@ mod provider_sms_ir;
 mod provider_suite;
 mod provider_twilio;
 mod queue;
+mod register;
 mod reports;
+mod rest_sms_auth;
 mod secrets;
 mod staff;
 mod supervision;

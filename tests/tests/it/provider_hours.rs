@@ -129,6 +129,14 @@ async fn providers(peyk: &Peyk) -> Value {
 }
 
 #[tokio::test]
+async fn where_nobody_was_ever_called_there_is_nothing_to_count() {
+    let peyk = Peyk::builder().apis(0).workers(0).start().await;
+    count(&peyk).await;
+    assert_eq!(hours(&peyk.database).await, [""; 0]);
+    assert_eq!(providers(&peyk).await[0]["last_day"]["sends"], 0);
+}
+
+#[tokio::test]
 async fn the_last_day_is_told_before_anybody_counted() {
     let peyk = Peyk::builder().apis(0).workers(0).set("SMS__PROVIDERS__A__KIND", "sandbox");
     let peyk = peyk.set("SMS__PROVIDERS__B__KIND", "sandbox").start().await;

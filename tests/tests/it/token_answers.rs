@@ -1,7 +1,7 @@
 //! Tokens over HTTP: the forms they come in, the words of refusals, and that nobody keeps them.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use peyk_tests::harness::{Answer, Peyk, fresh_mobile};
+use peyk_tests::harness::{Answer, fresh_mobile};
 use reqwest::Method;
 use serde_json::{Value, json};
 

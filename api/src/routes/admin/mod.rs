@@ -11,6 +11,7 @@ use poem_openapi::{
 use shared::{
     admin::{ChangeError, Search, Shown, roles::Action},
     audit::{self, Filter},
+    users::username::normal_form,
 };
 
 use self::types::{AuditEvent, AuditPage, StaffDone, StaffUser, StaffUserPage};
@@ -205,7 +206,7 @@ fn read_search(state: &State, search: Option<&str>) -> Search {
     let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) else {
         return Search::All;
     };
-    state.phones.parse(text).map_or_else(|_| Search::Username(text.to_owned()), Search::Phone)
+    state.phones.parse(text).map_or_else(|_| Search::Username(normal_form(text)), Search::Phone)
 }
 
 fn done(details: &str, sessions: Option<i32>) -> Json<StaffDone> {

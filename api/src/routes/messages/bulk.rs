@@ -179,7 +179,9 @@ fn recipient_result(
     match answer {
         Ok(Ok(_)) => RecipientResult::Accepted,
         Ok(Err(MessageRefused::Blocked)) => RecipientResult::Blocked,
-        Ok(Err(MessageRefused::KeyCap | MessageRefused::Cap)) => RecipientResult::OverLimit,
+        Ok(Err(MessageRefused::KeyCap | MessageRefused::UserCap | MessageRefused::Cap)) => {
+            RecipientResult::OverLimit
+        }
         Ok(Err(MessageRefused::Repeated)) | Err(_) => RecipientResult::Unknown,
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct InboundApi;
 impl InboundApi {
     /// List inbound messages
     ///
-    /// Texts people sent to the lines of this service, newest first, whatever key asks. Needs the
-    /// scope `sms:read`.
+    /// Texts people sent to the lines of this service, newest first, whatever key asks. Needs an API
+    /// key with the scope `sms:read`: they are nobody's own, so no account's token opens them.
     #[oai(path = "/message/inbound", method = "get", operation_id = "listInboundMessages")]
     async fn list_inbound_messages(
         &self,

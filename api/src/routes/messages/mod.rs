@@ -1,4 +1,4 @@
-//! `message/…`: text messages, for programs with an API key.
+//! `message/…`: text messages, for programs with an API key and for accounts that may.
 
 mod bulk;
 mod inbound;
@@ -82,7 +82,7 @@ impl MessageApi {
     /// Send a message
     ///
     /// Answers 200 once a provider accepted it, or 202 if that takes longer than a few seconds or
-    /// was asked for. Needs an API key with the scope `sms:send`.
+    /// was asked for. Needs an API key, or the access token of an account, with the scope `sms:send`.
     #[oai(path = "/message/send", method = "post", operation_id = "sendMessage")]
     async fn send_message(
         &self,
@@ -119,11 +119,12 @@ impl MessageApi {
         idempotency_key: IdempotencyKey,
         input: Input<ToMany, SendBulk>,
     ) -> Result<SendBulkResponse, SendBulkProblem> {
-        let key = credentials.need_key(state.0, Scope::SmsSend).await?;
-        let keyed = idempotency_key.keyed(Caller::ApiKey(key.id), "sendBulk", &input.0);
-        let ask = limits::message_key(&state.config.limits, key.id);
+        let sender = credentials.need_sender(state.0, Scope::SmsSend).await?;
+        let caller = caller(Some(&sender), &credentials);
+        let keyed = idempotency_key.keyed(caller, "sendBulk", &input.0);
+        let ask = limits::message_sender(&state.config.limits, sender.owner);
         credentials.measured.ask(state.0, &ask).await.map_err(Problem::from)?;
-        let result = bulk::send_once(state.0, &input.0, &Sender::from(&key), keyed).await?;
+        let result = bulk::send_once(state.0, &input.0, &sender, keyed).await?;
         Ok(SendBulkResponse::Accepted(Json(result)))
     }
 
@@ -140,8 +141,8 @@ impl MessageApi {
         #[oai(example = "example_handle", validator(pattern = "^[0-9a-f]{32}$"))]
         bulk_id: Path<String>,
     ) -> Result<Json<CancelBulkResult>, CancelBulkProblem> {
-        let key = credentials.need_key(state.0, Scope::SmsSend).await?;
-        let cancelled = state.messages.cancel_bulk(key.id, &bulk_id.0).await;
+        let sender = credentials.need_sender(state.0, Scope::SmsSend).await?;
+        let cancelled = state.messages.cancel_bulk(sender.owner, &bulk_id.0).await;
         let cancelled = cancelled.map_err(Problem::from)?;
         let cancelled = cancelled.ok_or_else(|| Problem::new(Code::NotFound))?;
         let cancelled = i32::try_from(cancelled).unwrap_or(i32::MAX);
@@ -150,7 +151,7 @@ impl MessageApi {
 
     /// List messages
     ///
-    /// Those sent with the same key, newest first. Needs the scope `sms:read`.
+    /// Those sent with the same key, or by the same account, newest first. Needs the scope `sms:read`.
     #[oai(path = "/message", method = "get", operation_id = "listMessages")]
     async fn list_messages(
         &self,
@@ -166,10 +167,10 @@ impl MessageApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<MessagePage>, ListMessagesProblem> {
-        let key = credentials.need_key(state.0, Scope::SmsRead).await?;
+        let sender = credentials.need_sender(state.0, Scope::SmsRead).await?;
         let limit = limit.0.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
         let bulk = bulk_id.0.as_deref();
-        let found = state.messages.list(Some(key.id), bulk, before.0, limit + 1).await;
+        let found = state.messages.list(sender.owner, bulk, before.0, limit + 1).await;
         let mut found = found.map_err(Problem::from)?;
         let more = i64::try_from(found.len()).is_ok_and(|count| count > limit);
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -184,7 +185,7 @@ impl MessageApi {
 
     /// Look at a message
     ///
-    /// One sent with the same key. Needs the scope `sms:read`.
+    /// One sent with the same key, or by the same account. Needs the scope `sms:read`.
     #[oai(path = "/message/:id", method = "get", operation_id = "getMessage")]
     async fn get_message(
         &self,
@@ -194,8 +195,8 @@ impl MessageApi {
         #[oai(example = "example_message")]
         id: Path<i64>,
     ) -> Result<Json<Message>, GetMessageProblem> {
-        let key = credentials.need_key(state.0, Scope::SmsRead).await?;
-        Ok(Json(find(state.0, Some(key.id), id.0).await?))
+        let sender = credentials.need_sender(state.0, Scope::SmsRead).await?;
+        Ok(Json(find(state.0, sender.owner, id.0).await?))
     }
 
     /// Take a message back
@@ -210,8 +211,7 @@ impl MessageApi {
         #[oai(example = "example_message")]
         id: Path<i64>,
     ) -> Result<Json<Message>, CancelMessageProblem> {
-        let key = credentials.need_key(state.0, Scope::SmsSend).await?;
-        let owner = Some(key.id);
+        let owner = credentials.need_sender(state.0, Scope::SmsSend).await?.owner;
         let cancelled = state.messages.cancel(owner, id.0).await.map_err(Problem::from)?;
         let message = find(state.0, owner, id.0).await?;
         if !cancelled {
@@ -240,13 +240,14 @@ fn example_message() -> i64 {
     41
 }
 
-/// Who sends; `None`: somebody without a key, where a deployment lets them in.
+/// Who sends; `None`: somebody without credentials, where a deployment lets them in.
 async fn sender(state: &State, credentials: &Credentials) -> Result<Option<Sender>, Problem> {
     let limits = &state.config.limits;
-    match credentials.key(state, Scope::SmsSend).await? {
-        Some(key) => {
-            credentials.measured.ask(state, &limits::message_key(limits, key.id)).await?;
-            Ok(Some(Sender::from(&key)))
+    match credentials.sender(state, Scope::SmsSend).await? {
+        Some(sender) => {
+            let ask = limits::message_sender(limits, sender.owner);
+            credentials.measured.ask(state, &ask).await?;
+            Ok(Some(sender))
         }
         None if state.config.sms.anonymous.is_some() => {
             let ask = limits::message_ip(limits, credentials.ip.0);
@@ -259,10 +260,14 @@ async fn sender(state: &State, credentials: &Credentials) -> Result<Option<Sende
 
 /// Whose idempotency key it is.
 fn caller(sender: Option<&Sender>, credentials: &Credentials) -> Caller {
-    sender.map_or(Caller::Anonymous(credentials.ip.0), |sender| Caller::ApiKey(sender.api_key))
+    match sender.map_or(Owner::Nobody, |sender| sender.owner) {
+        Owner::ApiKey(id) => Caller::ApiKey(id),
+        Owner::User(id) => Caller::User(id),
+        Owner::Nobody => Caller::Anonymous(credentials.ip.0),
+    }
 }
 
-/// Without a key only what the configuration lists may be sent.
+/// Without credentials only what the configuration lists may be sent.
 fn allow_anonymous(state: &State, phone: &PhoneNumber, asked: &Asked) -> Result<(), Problem> {
     let allowed = state.config.sms.anonymous.as_ref().is_some_and(|anonymous| {
         let number = anonymous.numbers.iter().any(|number| number == phone.as_e164());
@@ -349,7 +354,7 @@ async fn earlier(
 ) -> Result<Option<SendMessageResponse>, Problem> {
     let Some(keyed) = keyed else { return Ok(None) };
     let Some(reference) = idempotency::earlier(state, keyed).await? else { return Ok(None) };
-    let owner = one.sender.as_ref().map(|sender| sender.api_key);
+    let owner = one.sender.as_ref().map_or(Owner::Nobody, |sender| sender.owner);
     let found = state.messages.referred(owner, &reference).await?;
     let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     if found.status == MessageStatus::Failed {
@@ -390,7 +395,7 @@ async fn send(
     let waiter = if wait { state.waiters.join() } else { None };
     new.reply_to = waiter.as_ref().map(Waiter::reply_to);
     let at_once = new.send_at.is_none();
-    let owner = new.sender.as_ref().map(|sender| sender.api_key);
+    let owner = new.owner();
     let receiver = new.phone.to_national();
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let accepted =
@@ -449,6 +454,7 @@ fn refusal(state: &State, refused: MessageRefused) -> Problem {
     let code = match refused {
         MessageRefused::Blocked => return Problem::new(Code::RecipientBlocked),
         MessageRefused::KeyCap => Code::DailyKeyLimit,
+        MessageRefused::UserCap => Code::DailyUserLimit,
         MessageRefused::Cap => Code::DailyMessageLimit,
         MessageRefused::Repeated => return idempotency::in_flight(1),
     };

@@ -347,7 +347,7 @@ pub(crate) enum RecipientResult {
     Duplicate,
     /// It wants no such messages.
     Blocked,
-    /// The key, or the service, had its share of today.
+    /// The key, the account or the service had its share of today.
     OverLimit,
     /// Something went wrong here: it may have been accepted.
     Unknown,

@@ -7,7 +7,10 @@ use phonenumber::country;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Checks, is_name};
-use crate::config::{Algorithm, Auth, Config, Otp, Phone, SigningKey, decode_key};
+use crate::{
+    config::{Algorithm, Auth, Config, Mode, Otp, Passwords, Phone, SigningKey, decode_key},
+    phone::PhoneNumber,
+};
 
 /// Bytes a symmetric key has at least: the output of SHA-256, below which HMAC weakens
 /// (RFC 2104, section 3).
@@ -22,6 +25,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
         checks.require(&format!("auth.keys.{id}"), is_name(id, 1, 32), KEY_ID_MESSAGE);
     }
     otp(checks, &config.otp);
+    test_numbers(checks, config);
     otp_keys(checks, &config.otp);
     phone(checks, &config.phone);
 }
@@ -29,6 +33,8 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
 fn auth(checks: &mut Checks<'_>, auth: &Auth) {
     let fine = !auth.groups.is_empty() && auth.groups.iter().all(|group| *group >= 0);
     checks.require("auth.groups", fine, "must be at least one number, none of them negative");
+    checks.require("auth.methods", !auth.methods.is_empty(), "must name otp, password or both");
+    passwords(checks, &auth.passwords);
     checks.range("auth.access_ttl_seconds", auth.access_ttl_seconds, 1..=86_400);
     checks.range("auth.refresh_ttl_seconds", auth.refresh_ttl_seconds, 1..=31_536_000);
     checks.relate(
@@ -46,6 +52,13 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
     );
     checks.range("auth.refresh_grace_seconds", auth.refresh_grace_seconds, 0..=60);
     checks.range("auth.step_up_seconds", auth.step_up_seconds, 30..=86_400);
+    checks.range(
+        "auth.phone_change_every_seconds",
+        auth.phone_change_every_seconds,
+        0..=31_536_000,
+    );
+    let fine = auth.phone_notice_template.as_deref() != Some("");
+    checks.require("auth.phone_notice_template", fine, "must not be empty; leave it out");
     checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
     chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
     let signing = auth.keys.get(&auth.signing_key);
@@ -65,6 +78,22 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
     for (path, text) in [("auth.issuer", &auth.issuer), ("auth.audience", &auth.audience)] {
         checks.require(path, text.as_deref() != Some(""), "must not be empty; leave it out");
     }
+}
+
+/// Less work than OWASP asks for is no protection; much more would be a weapon of whoever logs in.
+fn passwords(checks: &mut Checks<'_>, passwords: &Passwords) {
+    checks.range("auth.passwords.max_parallel", passwords.max_parallel, 0..=1_024);
+    checks.range("auth.passwords.max_waiting", passwords.max_waiting, 0..=100_000);
+    checks.range("auth.passwords.memory_kib", passwords.memory_kib, 7_168..=262_144);
+    checks.range("auth.passwords.passes", passwords.passes, 1..=64);
+    checks.range("auth.passwords.lanes", passwords.lanes, 1..=64);
+    let work = u64::from(passwords.memory_kib) * u64::from(passwords.passes);
+    checks.relate(
+        "auth.passwords.passes",
+        "auth.passwords.memory_kib",
+        (35_840..=1_048_576).contains(&work),
+        "must make 35840 to 1048576 together with memory_kib (memory_kib times passes)",
+    );
 }
 
 fn signing_key(checks: &mut Checks<'_>, path: &str, key: &SigningKey) {
@@ -103,6 +132,8 @@ fn otp(checks: &mut Checks<'_>, otp: &Otp) {
         checks.range(path, count, 1..=1_000_000);
     }
     checks.require("otp.text", otp.text.contains("{code}"), "must contain {code}");
+    let fine = otp.confirmation_text.contains("{code}");
+    checks.require("otp.confirmation_text", fine, "must contain {code}");
     let fine = otp.template.as_deref() != Some("");
     checks.require("otp.template", fine, "must not be empty; leave it out");
     let fine = otp.webotp_domain.as_deref().is_none_or(is_host_name);
@@ -122,6 +153,20 @@ fn android_hash(checks: &mut Checks<'_>, otp: &Otp) {
     let fine = bytes <= 140;
     let message = "makes the text longer than the 140 bytes Android reads: shorten otp.text";
     checks.require("otp.android_hash", fine, message);
+}
+
+/// A number that needs no text to log in is a door; in production it closes by itself.
+fn test_numbers(checks: &mut Checks<'_>, config: &Config) {
+    for (phone, number) in &config.otp.test_numbers {
+        let at = format!("otp.test_numbers.{phone}");
+        let fine = PhoneNumber::from_e164(phone).is_ok();
+        checks.require(&at, fine, "must be a number such as +989120000000");
+        let code = number.code.expose_secret();
+        let fine = (4..=10).contains(&code.len()) && code.bytes().all(|it| it.is_ascii_digit());
+        checks.require(&format!("{at}.code"), fine, "must be 4 to 10 digits");
+        let fine = config.mode == Mode::Sandbox || number.until.is_some();
+        checks.relate(&format!("{at}.until"), "mode", fine, "is required in production");
+    }
 }
 
 fn is_host_name(text: &str) -> bool {

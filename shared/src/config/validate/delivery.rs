@@ -24,6 +24,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
         "must not be more than sms.budget_ms",
     );
     checks.range("sms.max_attempts", config.sms.max_attempts, 1..=1_000);
+    checks.range("sms.user_daily_sends", config.sms.user_daily_sends, 1..=100_000_000);
     checks.range("sms.message_ttl_seconds", config.sms.message_ttl_seconds, 60..=2_592_000);
     webhooks(checks, &config.sms);
     checks.range("sms.account_pause_seconds", config.sms.account_pause_seconds, 1..=3_600);

@@ -139,17 +139,20 @@ pub(in crate::sms) async fn counted_hours(
     Ok(rows.into_iter().map(Hour::from).collect())
 }
 
-/// Hours with calls since `from`, or since the last one that was counted if that is earlier.
+/// Hours with calls since `from`, or since the last one that was counted if that is earlier; none if
+/// there was never a call.
 pub(in crate::sms) async fn hours_with_calls(
     pool: &PgPool,
     from: DateTime<Utc>,
 ) -> Result<Vec<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT h AS "hour!"
-           FROM generate_series(
-               date_trunc('hour', greatest((SELECT min(started_at) FROM sms_attempts), least($1,
-                   coalesce((SELECT max(hour) FROM sms_provider_hours), '-infinity'))), 'UTC'),
-               now(), interval '1 hour') AS h
+           FROM (SELECT min(started_at) AS first FROM sms_attempts) a,
+               generate_series(
+                   date_trunc('hour', CASE WHEN first IS NOT NULL THEN greatest(first, least($1,
+                       coalesce((SELECT max(hour) FROM sms_provider_hours), '-infinity'))) END,
+                       'UTC'),
+                   now(), interval '1 hour') AS h
            WHERE EXISTS (
                SELECT FROM sms_attempts
                WHERE started_at >= h AND started_at < h + interval '1 hour')

@@ -148,10 +148,8 @@ pub(in crate::sms) async fn insert_messages(
         messages.iter().map(|message| text(message)).collect()
     };
     let local_ids: Vec<_> = messages.iter().map(|message| message.local_id).collect();
-    let keys: Vec<_> = messages
-        .iter()
-        .map(|message| message.new.sender.as_ref().map(|sender| sender.api_key))
-        .collect();
+    let keys: Vec<_> = messages.iter().map(|message| message.new.owner().api_key()).collect();
+    let users: Vec<_> = messages.iter().map(|message| message.new.owner().user()).collect();
     let segments: Vec<_> = messages.iter().map(|message| message.segments).collect();
     let prices: Vec<_> = messages.iter().map(|message| message.price_rials).collect();
     let times: Vec<_> = messages.iter().map(|message| message.new.send_at).collect();
@@ -161,18 +159,18 @@ pub(in crate::sms) async fn insert_messages(
         .collect();
     let rows = sqlx::query!(
         "INSERT INTO sms_messages
-             (kind, phone, local_id, body, template, variables, api_key_id, bulk_id, segments,
-              price_rials, reply_to, send_at, created_at, expires_at, next_attempt_at,
+             (kind, phone, local_id, body, template, variables, api_key_id, user_id, bulk_id,
+              segments, price_rials, reply_to, send_at, created_at, expires_at, next_attempt_at,
               pushed_until)
          SELECT r.kind, r.phone, r.local_id, r.body, r.template, r.variables, r.api_key_id,
-                r.bulk_id, r.segments, r.price_rials, r.reply_to, r.send_at, $13,
+                r.user_id, r.bulk_id, r.segments, r.price_rials, r.reply_to, r.send_at, $13,
                 coalesce(r.send_at, $13) + $14::interval, coalesce(r.send_at, now()),
                 CASE WHEN r.send_at IS NULL THEN now() + interval '2 seconds' END
          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[],
                      $7::bigint[], $8::text[], $9::smallint[], $10::bigint[], $11::text[],
-                     $12::timestamptz[])
+                     $12::timestamptz[], $15::bigint[])
              AS r(kind, phone, local_id, body, template, variables, api_key_id, bulk_id, segments,
-                  price_rials, reply_to, send_at)
+                  price_rials, reply_to, send_at, user_id)
          RETURNING id, local_id",
         &texts(|message| Some(message.new.kind.as_str().to_owned())) as &[Option<String>],
         &texts(|message| Some(message.new.phone.as_e164().to_owned())) as &[Option<String>],
@@ -189,6 +187,7 @@ pub(in crate::sms) async fn insert_messages(
         &times as &[Option<DateTime<Utc>>],
         now,
         PgInterval::try_from(life).map_err(sqlx::Error::Encode)?,
+        &users as &[Option<i64>],
     )
     .fetch_all(connection)
     .await?;
@@ -239,27 +238,37 @@ impl TryFrom<DetailsRow> for MessageDetails {
     }
 }
 
+/// One query of messages: `details!("WHERE …", parameters…)`.
+macro_rules! details {
+    ($rest:literal, $($parameter:expr),*) => {
+        sqlx::query_as!(
+            DetailsRow,
+            r#"SELECT id, phone, kind AS "kind: MessageKind", body, template,
+                   status AS "status: MessageStatus", delivery AS "delivery: DeliveryStatus",
+                   coalesce(delivery_code, reason) AS reason, provider, provider_message_id,
+                   segments, price_rials, created_at, send_at, settled_at, bulk_id
+               FROM sms_messages "# + $rest,
+            $($parameter),*
+        )
+    };
+}
+
 pub(in crate::sms) async fn find_message(
     pool: &PgPool,
     owner: Owner,
     id: i64,
 ) -> Result<Option<MessageDetails>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        DetailsRow,
-        r#"SELECT id, phone, kind AS "kind: MessageKind", body, template,
-               status AS "status: MessageStatus", delivery AS "delivery: DeliveryStatus",
-               coalesce(delivery_code, reason) AS reason, provider, provider_message_id,
-               segments, price_rials, created_at, send_at, settled_at, bulk_id
-           FROM sms_messages
-           WHERE id = $1 AND api_key_id IS NOT DISTINCT FROM $2 AND kind <> 'otp'"#,
+    let row = details!(
+        "WHERE id = $1 AND api_key_id IS NOT DISTINCT FROM $2
+           AND user_id IS NOT DISTINCT FROM $3 AND kind <> 'otp'",
         id,
-        owner,
-    )
-    .fetch_optional(pool)
-    .await?;
-    row.map(MessageDetails::try_from).transpose()
+        owner.api_key(),
+        owner.user()
+    );
+    row.fetch_optional(pool).await?.map(MessageDetails::try_from).transpose()
 }
 
+/// Nobody lists what has no owner.
 pub(in crate::sms) async fn list_messages(
     pool: &PgPool,
     owner: Owner,
@@ -267,23 +276,34 @@ pub(in crate::sms) async fn list_messages(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<MessageDetails>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        DetailsRow,
-        r#"SELECT id, phone, kind AS "kind: MessageKind", body, template,
-               status AS "status: MessageStatus", delivery AS "delivery: DeliveryStatus",
-               coalesce(delivery_code, reason) AS reason, provider, provider_message_id,
-               segments, price_rials, created_at, send_at, settled_at, bulk_id
-           FROM sms_messages
-           WHERE api_key_id = $1 AND id < coalesce($2, 9223372036854775807)
-             AND ($3::text IS NULL OR bulk_id = $3)
-           ORDER BY id DESC LIMIT $4"#,
-        owner,
-        before,
-        bulk_id,
-        limit,
-    )
-    .fetch_all(pool)
-    .await?;
+    let before = before.unwrap_or(i64::MAX);
+    let rows = match owner {
+        Owner::ApiKey(key) => {
+            details!(
+                "WHERE api_key_id = $1 AND id < $2 AND ($3::text IS NULL OR bulk_id = $3)
+                 ORDER BY id DESC LIMIT $4",
+                key,
+                before,
+                bulk_id,
+                limit
+            )
+            .fetch_all(pool)
+            .await?
+        }
+        Owner::User(user) => {
+            details!(
+                "WHERE user_id = $1 AND id < $2 AND ($3::text IS NULL OR bulk_id = $3)
+                 ORDER BY id DESC LIMIT $4",
+                user,
+                before,
+                bulk_id,
+                limit
+            )
+            .fetch_all(pool)
+            .await?
+        }
+        Owner::Nobody => Vec::new(),
+    };
     rows.into_iter().map(MessageDetails::try_from).collect()
 }
 
@@ -296,10 +316,11 @@ pub(in crate::sms) async fn cancel_message(
         "UPDATE sms_messages
          SET status = 'cancelled', next_attempt_at = NULL, pushed_until = NULL,
              settled_at = now()
-         WHERE id = $1 AND api_key_id IS NOT DISTINCT FROM $2 AND kind <> 'otp'
-           AND status = 'queued'",
+         WHERE id = $1 AND api_key_id IS NOT DISTINCT FROM $2
+           AND user_id IS NOT DISTINCT FROM $3 AND kind <> 'otp' AND status = 'queued'",
         id,
-        owner,
+        owner.api_key(),
+        owner.user(),
     )
     .execute(pool)
     .await?;
@@ -308,16 +329,18 @@ pub(in crate::sms) async fn cancel_message(
 
 pub(in crate::sms) async fn cancel_bulk(
     pool: &PgPool,
-    owner: i64,
+    owner: Owner,
     bulk: &str,
 ) -> Result<u64, sqlx::Error> {
     let cancelled = sqlx::query!(
         "UPDATE sms_messages
          SET status = 'cancelled', next_attempt_at = NULL, pushed_until = NULL,
              settled_at = now()
-         WHERE bulk_id = $1 AND api_key_id = $2 AND status = 'queued'",
+         WHERE bulk_id = $1 AND api_key_id IS NOT DISTINCT FROM $2
+           AND user_id IS NOT DISTINCT FROM $3 AND status = 'queued'",
         bulk,
-        owner,
+        owner.api_key(),
+        owner.user(),
     )
     .execute(pool)
     .await?;
@@ -326,14 +349,17 @@ pub(in crate::sms) async fn cancel_bulk(
 
 pub(in crate::sms) async fn has_bulk(
     pool: &PgPool,
-    owner: i64,
+    owner: Owner,
     bulk: &str,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (
-               SELECT FROM sms_messages WHERE bulk_id = $1 AND api_key_id = $2) AS "has!""#,
+               SELECT FROM sms_messages
+               WHERE bulk_id = $1 AND api_key_id IS NOT DISTINCT FROM $2
+                 AND user_id IS NOT DISTINCT FROM $3) AS "has!""#,
         bulk,
-        owner,
+        owner.api_key(),
+        owner.user(),
     )
     .fetch_one(pool)
     .await
