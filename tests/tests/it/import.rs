@@ -1,9 +1,14 @@
 //! `api import-django`: accounts of the Django packages come here, and what cannot is said.
 
-use peyk_tests::harness::{Peyk, Process, fresh_mobile};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use peyk_tests::harness::{Answer, Peyk, Process, fresh_mobile};
 use serde_json::{Value, json};
+use shared::clock::{Clock, SystemClock};
 
 use super::import_steps::{HASH, Old, accounts, empty_peyk, import};
+
+/// What the old system signed tokens with.
+const SECRET: &str = "django-secret-of-thirty-two-bytes-and-more";
 
 /// Accounts of every kind that is imported, and what becomes of them.
 async fn fill(old: &Old) -> Vec<String> {
@@ -303,31 +308,69 @@ async fn what_changed_here_stays_when_an_import_is_repeated_and_what_was_repaire
     assert_eq!([&after[..9], &after[10..]].concat(), changed);
 }
 
+/// A refresh token of the old system.
+fn old_token(user: i64, exp: chrono::DateTime<chrono::Utc>) -> String {
+    let claims = json!({ "token_type": "refresh", "exp": exp.timestamp(), "iat": 1, "jti": "5f0c",
+        "user_id": user });
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
+}
+
+/// Whose access token the answer has.
+async fn who(peyk: &Peyk, answer: &Answer) -> Value {
+    let access = answer.json["access"].as_str().unwrap_or_else(|| panic!("{}", answer.json));
+    let me = peyk.send(peyk.client().get(peyk.url("/api/me/")).bearer_auth(access)).await;
+    me.json["id"].clone()
+}
+
 #[tokio::test]
-async fn people_log_in_to_imported_accounts_and_new_ones_get_new_ids() {
+async fn people_get_in_by_code_by_password_and_by_the_token_they_had_and_new_ones_get_new_ids() {
     let old = Old::sqlite().await;
     let mobile = fresh_mobile();
     old.account(17, &format!("G0-{mobile}"), Some((&mobile, 0))).await;
+    old.account(18, "sara", None).await;
+    old.account(19, "disabled", None).await;
+    old.account(20, "G0-bad", Some(("bad", 0))).await;
+    old.execute("UPDATE auth_user SET is_active = FALSE WHERE id = 19").await;
     // The last one's id is not given again: there may be tokens of it.
     old.account(4_000, "gone", None).await;
     old.execute("DELETE FROM auth_user WHERE id = 4000").await;
-    let mut peyk = Peyk::builder().apis(0).start().await;
-    assert!(import(&peyk, &old, &[]).await.0);
+    let until = SystemClock.now() + chrono::TimeDelta::hours(1);
+    let mut peyk = Peyk::builder()
+        .set("AUTH__LEGACY_REFRESH__SECRET", SECRET)
+        .set("AUTH__LEGACY_REFRESH__UNTIL", until.to_rfc3339())
+        .apis(0)
+        .start()
+        .await;
+    assert!(import(&peyk, &old, &["--allow-refused"]).await.0);
     peyk.start_api().await;
     let stranger = fresh_mobile();
     for (mobile, id) in [(&mobile, 17), (&stranger, 4_001)] {
         peyk.send_otp(mobile).await;
         let code = peyk.sandbox_code(mobile).await;
         let tokens = peyk.authenticate(mobile, &code, None).await;
-        let access = tokens.json["access"].as_str().unwrap();
-        let me = peyk.send(peyk.client().get(peyk.url("/api/me/")).bearer_auth(access)).await;
-        assert_eq!(me.json["id"], json!(id), "{}", me.json);
+        assert_eq!(who(&peyk, &tokens).await, id);
     }
-    // The old system went on for a while: two of its new accounts have ids that are taken.
+    let log_in = async |username, password| {
+        let body = json!({ "username": username, "password": password });
+        peyk.post("/api/login/", &body).await
+    };
+    assert_eq!(who(&peyk, &log_in("sara", "horse-battery-9").await).await, 18);
+    assert_eq!(log_in("sara", "horse-battery-8").await.status, 401);
+    assert_eq!(log_in("disabled", "horse-battery-9").await.status, 401);
+    let refresh = async |user| {
+        let body = json!({ "refresh": old_token(user, until) });
+        peyk.post("/api/token/refresh/", &body).await
+    };
+    assert_eq!(who(&peyk, &refresh(18).await).await, 18);
+    for (user, why) in [(19, "disabled"), (20, "refused"), (4_000, "gone there")] {
+        assert_eq!(refresh(user).await.status, 401, "{why}");
+    }
+    // The old system went on for a while: two of its new accounts have ids, one of them taken.
     old.account(4_001, "late", None).await;
     old.account(4_002, "later", None).await;
     let (good, output) = import(&peyk, &old, &["--resume"]).await;
-    assert!(!good && output.contains("3 read, 2 imported, 0 here before, 1 refused"), "{output}");
+    assert!(!good && output.contains("6 read, 4 imported, 0 here before, 2 refused"), "{output}");
     assert!(output.contains("id_taken"), "{output}");
 }
 

@@ -5,11 +5,13 @@ use chrono_tz::Tz;
 
 use crate::{
     admin::roles::Role,
+    auth::passwords,
     import::{
         report::Reason,
         source::{Row, Unreadable, read_time},
     },
     phone::{PhoneNumber, PhoneRules},
+    users::username::{Username, UsernameError, normal_form},
 };
 
 /// The columns of an account, in the order they are read.
@@ -69,7 +71,7 @@ impl Rules {
         let username = username(row)?;
         let phone = self.phone(row)?;
         let group = group(row)?;
-        if is_named_after_another(username, phone.as_ref(), group, &self.phones) {
+        if !may_be_called(&username, phone.as_ref(), group, &self.phones) {
             return Err(Reason::UsernameReserved);
         }
         let password = password(row, &mut notes);
@@ -85,7 +87,7 @@ impl Rules {
         });
         let account = Account {
             id: row.id,
-            username: username.to_owned(),
+            username,
             phone,
             group,
             is_active: !self.has_is_active || row.flag(Field::IsActive as usize),
@@ -135,11 +137,13 @@ fn text(row: &Row, field: Field) -> Result<Option<&str>, Reason> {
     row.text(field as usize).map_err(|Unreadable| Reason::Unreadable)
 }
 
-fn username(row: &Row) -> Result<&str, Reason> {
+/// In the one spelling that logins look for.
+fn username(row: &Row) -> Result<String, Reason> {
     let username = match text(row, Field::Username)? {
         Some(username) => username,
         None => text(row, Field::Phone)?.unwrap_or_default(),
     };
+    let username = normal_form(username);
     match username.chars().count() {
         0 => Err(Reason::UsernameEmpty),
         1..=150 => Ok(username),
@@ -152,21 +156,21 @@ fn group(row: &Row) -> Result<i32, Reason> {
     group.ok().filter(|group| *group >= 0).ok_or(Reason::GroupBad)
 }
 
-/// A name that the first login of (number, group) would give an account, on an account of others: its
-/// owner could never be told from the number's.
-fn is_named_after_another(
+/// Not by the name that the first login of another (number, group) gives an account, nor by one that
+/// looks like those: its owner could never be told from the number's.
+fn may_be_called(
     username: &str,
     phone: Option<&PhoneNumber>,
     group: i32,
     rules: &PhoneRules,
 ) -> bool {
     let named = username.strip_prefix('G').and_then(|rest| rest.split_once('-'));
-    let Some((named_group, named_phone)) = named else { return false };
-    let (Ok(named_group), Ok(named_phone)) = (named_group.parse::<i32>(), rules.parse(named_phone))
-    else {
-        return false;
-    };
-    named_group != group || phone != Some(&named_phone)
+    let named = named
+        .and_then(|(group, phone)| Some((group.parse::<i32>().ok()?, rules.parse(phone).ok()?)));
+    match named {
+        Some((named_group, named_phone)) => named_group == group && phone == Some(&named_phone),
+        None => Username::parse(username) != Err(UsernameError::Reserved),
+    }
 }
 
 /// What no login checks is left out: `!…` is Django's way to say that there is no password.
@@ -177,17 +181,11 @@ fn password(row: &Row, notes: &mut Vec<Reason>) -> Option<String> {
         Ok(None) => return None,
         Err(Unreadable) => None,
     };
-    let known = hash.filter(|hash| is_known(hash) && hash.len() <= 1024);
+    let known = hash.filter(|hash| hash.len() <= 1024 && passwords::is_known(hash));
     if known.is_none() {
         notes.push(Reason::PasswordUnknown);
     }
     known.map(str::to_owned)
-}
-
-fn is_known(hash: &str) -> bool {
-    const KNOWN: [&str; 5] =
-        ["pbkdf2_sha256$", "pbkdf2_sha1$", "bcrypt_sha256$", "scrypt$", "argon2$"];
-    KNOWN.iter().any(|known| hash.starts_with(known))
 }
 
 fn optional(
@@ -229,7 +227,7 @@ mod tests {
         let mut all: [Option<&'a str>; FIELDS] = [None; FIELDS];
         let usual = [
             (Field::Username, "sara"),
-            (Field::Password, "pbkdf2_sha256$1$salt$hash"),
+            (Field::Password, "pbkdf2_sha256$1$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
             (Field::IsActive, "true"),
             (Field::DateJoined, "2024-03-01 10:00:00+00"),
         ];
@@ -259,7 +257,10 @@ mod tests {
         assert_eq!(notes, []);
         assert_eq!((account.id, account.username.as_str(), account.group), (17, "sara", 1));
         assert_eq!(account.phone.unwrap().as_e164(), "+989123456789");
-        assert_eq!(account.password.as_deref(), Some("pbkdf2_sha256$1$salt$hash"));
+        assert_eq!(
+            account.password.as_deref(),
+            Some("pbkdf2_sha256$1$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+        );
         assert_eq!(
             (account.email.as_str(), account.first_name.as_str()),
             ("s@example.org", "سارا")
@@ -275,6 +276,8 @@ mod tests {
             (vec![(Field::Username, long.as_str())], Reason::UsernameTooLong),
             (vec![(Field::Username, "G0-09123456789")], Reason::UsernameReserved),
             (vec![(Field::Username, "G0-+989123456789")], Reason::UsernameReserved),
+            (vec![(Field::Username, "gO-09123456789")], Reason::UsernameReserved),
+            (vec![(Field::Username, "erased-17")], Reason::UsernameReserved),
             (
                 vec![(Field::Username, "G0-09123456789"), (Field::Mobile, "09123456780")],
                 Reason::UsernameReserved,
@@ -296,7 +299,8 @@ mod tests {
         }
         for cells in [
             vec![(Field::Username, "G0-09123456789"), (Field::Mobile, "+98 912 345 6789")],
-            vec![(Field::Username, "G0-shop")],
+            vec![(Field::Username, "G0-۰۹۱۲۳۴۵۶۷۸۹"), (Field::Mobile, "09123456789")],
+            vec![(Field::Username, "a b!")],
             vec![(Field::Username, "Gx-09123456789")],
             vec![(Field::Username, "x".repeat(150).leak())],
         ] {
@@ -373,6 +377,12 @@ mod tests {
         };
         assert_eq!(phone("+989123456789").as_deref(), Some("+989123456789"));
         assert_eq!(phone("boss"), None);
+    }
+
+    #[test]
+    fn a_username_comes_in_the_spelling_that_logins_look_for() {
+        let account = rules().account(&row(&[(Field::Username, "ｓａｒａ")])).unwrap().0;
+        assert_eq!(account.username, "sara");
     }
 
     #[test]
