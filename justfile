@@ -32,6 +32,10 @@ sdk-check *args:
 token-check:
     script/token-check
 
+# Import real Django sites made with the packages Peyk replaces (--only DATABASE, --accounts N)
+import-check *args:
+    script/import-check {{args}}
+
 # Fuzz a private Peyk against its document (--cases N, --seed N, --base URL)
 contract *args:
     script/contract {{args}}

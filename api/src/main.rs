@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod guard;
 mod idempotency;
+mod import;
 mod input;
 mod keys;
 mod language;
@@ -86,6 +87,8 @@ enum Command {
     /// Who did what to whose account
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Move accounts here from the Django packages, with their ids and passwords
+    ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
         /// YAML instead of JSON
@@ -159,6 +162,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
             print(&audit::execute(&load()?, command).await?);
             Ok(())
         }
+        Command::ImportDjango(command) => import::execute(&load()?, command).await,
         Command::Init { sandbox } => {
             print(&init_toml(if sandbox { Mode::Sandbox } else { Mode::Production }));
             Ok(())

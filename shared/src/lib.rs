@@ -16,6 +16,7 @@ pub mod fold;
 pub mod http_client;
 pub mod idempotency;
 pub mod ids;
+pub mod import;
 pub mod jobs;
 pub mod leases;
 pub mod limits;

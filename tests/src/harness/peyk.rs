@@ -151,6 +151,11 @@ impl Peyk {
         self.workers.pop().expect("a worker runs").kill().await;
     }
 
+    /// Starts a binary with this Peyk's configuration.
+    pub fn spawn(&self, binary: &str, arguments: &[&str]) -> Process {
+        Process::start(binary, arguments, &self.environment)
+    }
+
     /// Runs a binary to its end with this Peyk's configuration.
     ///
     /// # Panics

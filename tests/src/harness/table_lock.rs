@@ -41,6 +41,11 @@ impl TestDatabase {
         self.hold_up("webhook_events", lock).await
     }
 
+    /// Locks `gate`, a table of the test that a trigger of its own makes writers wait for.
+    pub async fn hold_up_gate(&self) -> TableLock {
+        self.hold_up("gate", "LOCK TABLE gate IN ROW EXCLUSIVE MODE").await
+    }
+
     async fn hold_up(&self, table: &'static str, lock: &'static str) -> TableLock {
         let mut held = self.pool.begin().await.expect("the database answers");
         sqlx::query(lock).execute(&mut *held).await.expect("the lock is free soon");

@@ -25,6 +25,8 @@ mod failover;
 mod guard;
 mod idempotency;
 mod idempotency_crash;
+mod import;
+mod import_steps;
 mod leases;
 mod limit_steps;
 mod limits_without_redis;

@@ -83,6 +83,11 @@ pub(super) enum Verdict {
     },
 }
 
+/// Whether a stored hash is one that a login can check.
+pub fn is_known(encoded: &str) -> bool {
+    Stored::parse(encoded).is_some()
+}
+
 impl Passwords {
     /// A place as the configuration wants it.
     pub fn new(config: &config::Passwords) -> Self {
