@@ -166,7 +166,8 @@ async fn show(
         ("erased", person.erased_at.map(date).unwrap_or_default()),
     ];
     let told = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(told.map(|(name, value)| format!("{name:<15}{value}\n")).collect())
+    let lines: Vec<_> = told.map(|(name, value)| format!("{name:<15}{value}\n")).collect();
+    Ok(lines.concat())
 }
 
 async fn erase(admin: &Admin, server: &Acting, id: i64) -> anyhow::Result<String> {

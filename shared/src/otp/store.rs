@@ -22,6 +22,12 @@ pub(super) struct SendRules {
     pub(super) daily_sends: i32,
 }
 
+impl SendRules {
+    fn form_of(&self, mount: Option<&str>) -> Form {
+        mount.and_then(|mount| self.forms.get(mount)).copied().unwrap_or(self.form)
+    }
+}
+
 /// Locks the codes there are, in order; as briefly as the transaction's lock time-out says. From
 /// then on the transaction waits up to two seconds for a lock: what comes next are the counters, and
 /// waiting for one's turn there is no reason to give up sharing a commit: whoever goes alone holds
@@ -55,6 +61,7 @@ pub(super) async fn lock(
 /// never past the longest life, and the shared budget of checks starts anew (the daily cap holds).
 /// `instead_of`: a message that failed and therefore starts no cool-down.
 /// Locks the rows of (phone, purpose), so that parallel sends get one answer each.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub(super) async fn issue(
     connection: &mut PgConnection,
     rules: &SendRules,
@@ -71,12 +78,9 @@ pub(super) async fn issue(
     let addresses: Vec<Option<IpNetwork>> =
         sends.iter().map(|send| send.new.ip.map(IpNetwork::from)).collect();
     let mounts: Vec<_> = sends.iter().map(|send| send.new.mount.clone()).collect();
-    let form = |mount: &Option<String>| {
-        let mount = mount.as_ref().and_then(|mount| rules.forms.get(mount));
-        mount.copied().unwrap_or(rules.form)
-    };
-    let digits: Vec<_> = mounts.iter().map(|mount| form(mount).digits).collect();
-    let lives: Vec<_> = mounts.iter().map(|mount| interval(form(mount).ttl)).collect();
+    let forms = mounts.iter().map(|mount| rules.form_of(mount.as_deref()));
+    let (digits, lives): (Vec<_>, Vec<_>) =
+        forms.map(|form| (form.digits, interval(form.ttl))).unzip();
     let rows = sqlx::query!(
         r#"WITH issued AS (INSERT INTO otp_codes AS c
                (phone, purpose, nonce, key_id, digits, created_at, expires_at,
