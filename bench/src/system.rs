@@ -289,6 +289,11 @@ async fn ready_logins(pool: &PgPool, first: i64, rows: i64) -> anyhow::Result<()
          SELECT phone, 'login', 'sixteen bytes ok', 'k1', 8, now(), now() + interval '240 seconds',
              now(), i + 1, (now() AT TIME ZONE 'UTC')::date, 1
          FROM n",
+        "INSERT INTO otp_requests
+             (id, phone, purpose, generation, local_id, ip, created_at, expires_at)
+         SELECT md5(phone), phone, 'login', 1, i + 1, '127.0.0.1', now(),
+             now() + interval '10 minutes'
+         FROM n",
     ] {
         let numbers = "WITH n AS MATERIALIZED (
             SELECT i, '+9891' || lpad((($1 + i) * 61803399 % 100000000)::text, 8, '0') AS phone
@@ -300,7 +305,7 @@ async fn ready_logins(pool: &PgPool, first: i64, rows: i64) -> anyhow::Result<()
             .await?;
     }
     // As autovacuum would have done it before so many came together.
-    sqlx::query("ANALYZE users, otp_codes, sms_messages").execute(pool).await?;
+    sqlx::query("ANALYZE users, otp_codes, otp_requests, sms_messages").execute(pool).await?;
     sqlx::query("CHECKPOINT").execute(pool).await?;
     Ok(())
 }

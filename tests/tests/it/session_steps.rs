@@ -67,13 +67,13 @@ pub(crate) async fn account(peyk: &Peyk, sessions: i32) -> (i64, Vec<i64>) {
     let user = "INSERT INTO users (username, created_at)
         VALUES ('u' || (SELECT count(*) FROM users), now()) RETURNING id";
     let user: i64 = sqlx::query_scalar(user).fetch_one(&peyk.database.pool).await.unwrap();
-    let begin = "INSERT INTO sessions (user_id, created_at, last_seen_at, authenticated_at,
+    let insert = "INSERT INTO sessions (user_id, created_at, last_seen_at, authenticated_at,
             refresh_issued_at, refresh_expires_at, expires_at)
         SELECT $1, at, at, at, at, now() + interval '1 day', now() + interval '90 days'
         FROM generate_series(1, $2) n, LATERAL (SELECT now() - ($2 - n) * interval '1 second' AS at) t
         ORDER BY n RETURNING id";
-    let begun = sqlx::query_scalar(begin).bind(user).bind(sessions);
-    (user, begun.fetch_all(&peyk.database.pool).await.unwrap())
+    let inserted = sqlx::query_scalar(insert).bind(user).bind(sessions);
+    (user, inserted.fetch_all(&peyk.database.pool).await.unwrap())
 }
 
 /// `GET` from one of the api processes with a token.

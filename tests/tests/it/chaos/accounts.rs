@@ -29,7 +29,7 @@ async fn logging_in_takes_as_long_among_many_accounts_as_among_none() {
     let logins = size("ACCOUNTS", 150, |_| 2_000);
     // So few have no 99th percentile worth the name.
     let percent = size("ACCOUNTS", 50, |_| 99);
-    stays_fast(accounts, logins, percent).await;
+    Box::pin(stays_fast(accounts, logins, percent)).await;
 }
 
 #[expect(clippy::float_arithmetic, reason = "ratios of times, no money here")]
