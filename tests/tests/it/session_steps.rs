@@ -72,8 +72,8 @@ pub(crate) async fn account(peyk: &Peyk, sessions: i32) -> (i64, Vec<i64>) {
         SELECT $1, at, at, at, at, now() + interval '1 day', now() + interval '90 days'
         FROM generate_series(1, $2) n, LATERAL (SELECT now() - ($2 - n) * interval '1 second' AS at) t
         ORDER BY n RETURNING id";
-    let begun = sqlx::query_scalar(insert).bind(user).bind(sessions);
-    (user, begun.fetch_all(&peyk.database.pool).await.unwrap())
+    let inserted = sqlx::query_scalar(insert).bind(user).bind(sessions);
+    (user, inserted.fetch_all(&peyk.database.pool).await.unwrap())
 }
 
 /// `GET` from one of the api processes with a token.

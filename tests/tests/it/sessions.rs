@@ -336,9 +336,9 @@ async fn nobody_waits_for_a_session_somebody_else_holds() {
     let peyk = forgeable().workers(0).set("AUTH__LAST_SEEN_EVERY_SECONDS", "1").start().await;
     let (user, sessions) = account(&peyk, 2).await;
     unseen_for(&peyk, "10 minutes").await;
-    let mut held = peyk.database.pool.begin().await.unwrap();
+    let mut holder = peyk.database.pool.begin().await.unwrap();
     let lock = "SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE";
-    sqlx::query(lock).bind(sessions[0]).execute(&mut *held).await.unwrap();
+    sqlx::query(lock).bind(sessions[0]).execute(&mut *holder).await.unwrap();
     for session in &sessions {
         assert_eq!(list(&peyk, &access(user, *session)).await.status, 200);
     }
@@ -431,7 +431,7 @@ async fn the_log_says_who_logged_in_who_did_not_and_what_was_ended() {
     let mobile = fresh_mobile();
     let (_, code) = send(&peyk, &mobile).await;
     let forged = "Mozilla/5.0 {\"message\":\"logged in\",\"user.id\":1}\t\u{1b}[31mred";
-    let enter = |code: &str| {
+    let ask = |code: &str| {
         let request = peyk.client().post(peyk.url("/api/authenticate/"));
         let request = request.json(&json!({"mobile_number": mobile, "code": code}));
         let agent = reqwest::header::HeaderValue::from_bytes(forged.as_bytes());
@@ -441,8 +441,8 @@ async fn the_log_says_who_logged_in_who_did_not_and_what_was_ended() {
             Err(_) => peyk.send(request.header("User-Agent", forged.replace('\u{1b}', ""))),
         }
     };
-    assert_eq!(enter(&wrong(&code)).await.status, 401);
-    let login = enter(&code).await;
+    assert_eq!(ask(&wrong(&code)).await.status, 401);
+    let login = ask(&code).await;
     assert_eq!(login.status, 200);
     let session = ids(&list(&peyk, &text(&login, "access")).await)[0];
     assert_eq!(end_at(&peyk, 0, &text(&login, "access"), session).await.status, 200);
