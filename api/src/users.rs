@@ -163,8 +163,8 @@ async fn show(
         ("created", date(person.created_at)),
         ("erased", person.erased_at.map(date).unwrap_or_default()),
     ];
-    let told = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(told.map(|(name, value)| format!("{name:<15}{value}\n")).collect())
+    let told = rows.iter().filter(|(_, value)| !value.is_empty());
+    Ok(told.fold(String::new(), |text, (name, value)| format!("{text}{name:<15}{value}\n")))
 }
 
 async fn erase(admin: &Admin, server: &Acting, id: i64) -> anyhow::Result<String> {
