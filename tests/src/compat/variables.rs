@@ -99,6 +99,7 @@ fn generate(kind: &str) -> String {
     match kind {
         // Without 0 at its end and beginning the subscriber's part is one in every spelling.
         "mobile" => format!("091{}", random(b"123456789", 8)),
+        "username" => format!("u{}", random(b"abcdefghjkmnpqrstuvwxyz23456789", 12)),
         "junk" => format!("abc!{}", random(b"abcdefgh-+", 7)),
         other => panic!("no variable of the kind {other} can be made"),
     }

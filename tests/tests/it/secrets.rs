@@ -119,6 +119,31 @@ impl Watched {
         assert_eq!(self.peyk.authenticate(mobile, &code, None).await.status, 401);
     }
 
+    /// An account with a password, and every way to give a password.
+    async fn passwords(&mut self) {
+        let [password, wrong, new] = [(); 3].map(|()| {
+            let password = format!("pass-{}", shared::ids::random_handle(&mut rand::rng()));
+            self.needles.push(("a password", password.clone()));
+            password
+        });
+        let twice = |password: &str| json!({"password": password, "password2": password});
+        let mut body = twice(&password);
+        body["username"] = "sara".into();
+        assert_eq!(self.peyk.post("/api/register/", &body).await.status, 201);
+        assert_eq!(self.peyk.post("/api/register/", &body).await.status, 409);
+        let named = |password: &str| json!({"username": "sara", "password": password});
+        assert_eq!(self.peyk.post("/api/login/", &named(&wrong)).await.status, 401);
+        let login = self.peyk.post("/api/login/", &named(&password)).await;
+        self.tokens(&login);
+        for (current, status) in [(&wrong, 400), (&password, 200)] {
+            let mut body = twice(&new);
+            body["current_password"] = current.as_str().into();
+            let change = self.peyk.client().post(self.peyk.url("/api/me/password/"));
+            let change = change.bearer_auth(text(&login, "access")).json(&body);
+            assert_eq!(self.peyk.send(change).await.status, status);
+        }
+    }
+
     /// Sends that the provider answers in every bad way, with our own words in its answer.
     async fn failing_sends(&mut self) {
         for behaviour in [
@@ -216,6 +241,7 @@ async fn no_secret_leaves_the_process_but_to_whom_it_belongs() {
     let (first, second) = (watched.number(), watched.number());
     watched.log_in(&first).await;
     watched.log_in(&first).await;
+    watched.passwords().await;
     // From here on wrong codes are over the address's limit.
     let sent = watched.peyk.send_otp(&second).await;
     assert_eq!(sent.status, 200);

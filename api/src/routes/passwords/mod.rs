@@ -179,10 +179,10 @@ impl PasswordApi {
         let group = allowed_group(state.0, input.0.group)?;
         let asks = limits::password_resets(&state.config, ip.0, &phone);
         measured.ask(&state, &asks).await.map_err(|limited| {
-            match limited.policy.name == limits::RESET_COOLDOWN {
-                true => Problem::new(Code::OtpCooldown).with_retry_after(limited.retry_after),
-                false => limited.into(),
+            if limited.policy.name == limits::RESET_COOLDOWN {
+                return Problem::new(Code::OtpCooldown).with_retry_after(limited.retry_after);
             }
+            limited.into()
         })?;
         let request_id = send_reset(state.0, &phone, group, ip, &request).await?;
         let resend_after = state.config.otp.resend_after().as_secs();

@@ -63,10 +63,7 @@ impl Auth {
             if !found.user.is_active {
                 return Err(PasswordLoginError::Refused);
             }
-            let newer = match outdated {
-                true => Some(turn.hash(login.password, rng).await),
-                false => None,
-            };
+            let newer = if outdated { Some(turn.hash(login.password, rng).await) } else { None };
             let now = self.clock.now();
             let mut tx = self.pool.begin().await?;
             let account = store::lock_to_log_in(&mut tx, found.user.id).await?;
