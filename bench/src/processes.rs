@@ -100,7 +100,7 @@ pub(crate) fn cpu(pid: u32) -> Duration {
     stat(&PathBuf::from(format!("/proc/{pid}/stat"))).map_or(Duration::ZERO, |stat| stat.cpu)
 }
 
-/// Processor time the calling thread used so far, to the nanosecond.
+/// Processor time the calling thread used until the scheduler's last tick: good to some 4 ms.
 pub(crate) fn cpu_of_thread() -> anyhow::Result<Duration> {
     let file = "/proc/thread-self/schedstat";
     let text = std::fs::read_to_string(file).context(file)?;
