@@ -28,7 +28,7 @@ use crate::{
     limits::Measured,
     routes::{
         Tag,
-        authenticate::refuse,
+        authenticate::{allowed_group, refuse},
         otp::{Asked, send_code},
         phone,
     },
@@ -396,7 +396,7 @@ async fn log_in(
     started: tokio::time::Instant,
 ) -> Result<SmsAuthAccount, Problem> {
     let Client { ip, origin } = client;
-    let group = mount.settings.group;
+    let group = allowed_group(state, mount.settings.group)?;
     let login = CodeLogin { phone, code, group, request_id: None, origin: &origin };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let LoggedIn { user, tokens } = match state.auth.login_by_code(&login, &mut rng).await {

@@ -205,6 +205,7 @@ mod tests {
                 "#timeout_ms",
                 "#[otp.test_numbers",
                 "#code = ",
+                "#group = 0",
                 "#code_length",
                 "#ttl_seconds = 60",
             ];

@@ -118,7 +118,8 @@ pub enum ChangePhoneError {
 impl From<sqlx::Error> for ChangePhoneError {
     fn from(error: sqlx::Error) -> Self {
         match db::violated_unique(&error) {
-            Some("users_phone_group_key") => Self::TakenMeanwhile,
+            // Usernames like this one are made of the number alone.
+            Some("users_phone_group_key" | "users_username_key") => Self::TakenMeanwhile,
             _ => Self::Database(error),
         }
     }
