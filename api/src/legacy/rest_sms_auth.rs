@@ -397,7 +397,8 @@ async fn log_in(
 ) -> Result<SmsAuthAccount, Problem> {
     let Client { ip, origin } = client;
     let group = allowed_group(state, mount.settings.group)?;
-    let login = CodeLogin { phone, code, group, request_id: None, origin: &origin };
+    let named = mount.settings.user_field;
+    let login = CodeLogin { phone, code, group, named, request_id: None, origin: &origin };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let LoggedIn { user, tokens } = match state.auth.login_by_code(&login, &mut rng).await {
         Ok(logged_in) => logged_in,

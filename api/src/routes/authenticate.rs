@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::{
     auth::{CodeLogin, LoggedIn, LoginError},
     config::LoginMethod,
+    config::UserField,
     ids,
     phone::PhoneNumber,
     telemetry::OTP_CHECKS,
@@ -185,6 +186,7 @@ impl AuthenticateApi {
             phone: &phone,
             code: &input.code,
             group,
+            named: UserField::Phone,
             request_id: input.request_id.as_deref(),
             origin: &origin,
         };

@@ -7,10 +7,11 @@ use super::admission::{Admission, Admitted, Entrant};
 use crate::{
     batch::BatchWrite,
     clock::SharedClock,
+    config::UserField,
     otp::{self, CheckedCode},
     phone::PhoneNumber,
     sessions::{Method, Origin},
-    users::{self, User},
+    users::{self, User, Wanted},
     webhooks::Outbox,
 };
 
@@ -26,6 +27,7 @@ pub(super) struct RightCode {
     pub(super) checked: CheckedCode,
     pub(super) phone: PhoneNumber,
     pub(super) group: i32,
+    pub(super) named: UserField,
     pub(super) origin: Origin,
 }
 
@@ -61,7 +63,9 @@ impl BatchWrite for CodeLogins {
         let checked: Vec<_> = logins.iter().map(|login| &login.checked).collect();
         let consumed = otp::consume_all(connection, &checked, now).await?;
         let entering = || logins.iter().zip(&consumed).filter_map(|(one, is)| is.then_some(one));
-        let asked: Vec<_> = entering().map(|login| (&login.phone, login.group)).collect();
+        let asked: Vec<_> = entering()
+            .map(|login| Wanted { phone: &login.phone, group: login.group, named: login.named })
+            .collect();
         let found = users::find_or_create(connection, &self.outbox, &asked, now).await?;
         let entrants: Vec<_> = found
             .iter()

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     batch::{Batcher, WriteError},
     clock::SharedClock,
-    config::Config,
+    config::{Config, UserField},
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     sessions::{EndReason, Lifetimes, Method, Origin, Session, Which, rotation::Rotate},
@@ -70,6 +70,8 @@ pub struct CodeLogin<'a> {
     pub code: &'a str,
     /// Which of the number's accounts; one of `auth.groups`.
     pub group: i32,
+    /// What names the account, if this login makes it.
+    pub named: UserField,
     /// The handle of the send, if the client kept it.
     pub request_id: Option<&'a str>,
     /// Where the request comes from.
@@ -188,6 +190,7 @@ impl Auth {
             checked: checked.clone(),
             phone: login.phone.clone(),
             group: login.group,
+            named: login.named,
             origin: login.origin.clone(),
         });
         match entry.await? {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::{
+    config::UserField,
     db,
     phone::PhoneNumber,
     webhooks::{
@@ -33,6 +34,17 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
+/// An account that is to be there.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its number.
+    pub phone: &'a PhoneNumber,
+    /// Which of the number's accounts.
+    pub group: i32,
+    /// What names it, if it is made.
+    pub named: UserField,
+}
+
 /// The accounts of each (phone, group), made where they are not there, inside the caller's
 /// transaction; in the order given. No two may be equal. Accounts that were there are locked
 /// against changes.
@@ -42,14 +54,14 @@ pub struct User {
 pub async fn find_or_create(
     connection: &mut PgConnection,
     outbox: &Outbox,
-    asked: &[(&PhoneNumber, i32)],
+    asked: &[Wanted<'_>],
     now: DateTime<Utc>,
 ) -> Result<Vec<User>, sqlx::Error> {
     if asked.is_empty() {
         return Ok(Vec::new());
     }
     let mut found = store::find_by_phone(connection, asked).await?;
-    let key = |(phone, group): &(&PhoneNumber, i32)| (phone.as_e164().to_owned(), *group);
+    let key = |wanted: &Wanted<'_>| (wanted.phone.as_e164().to_owned(), wanted.group);
     let missing: Vec<_> =
         asked.iter().filter(|one| !found.contains_key(&key(one))).copied().collect();
     if !missing.is_empty() {
@@ -72,6 +84,14 @@ impl User {
 }
 
 /// The username of an account that is made by a code, unless somebody has it already.
+fn name_of(named: UserField, phone: &PhoneNumber, group: i32) -> String {
+    match named {
+        UserField::Phone => machine_made(phone, group),
+        UserField::Username => phone.as_e164().to_owned(),
+    }
+}
+
+/// The usual one.
 fn machine_made(phone: &PhoneNumber, group: i32) -> String {
     format!("G{group}-{}", phone.to_national())
 }
@@ -139,17 +159,19 @@ pub async fn change_phone(
     if store::has_phone(connection, phone, user.group).await? {
         return Err(ChangePhoneError::Taken);
     }
-    let follows =
-        user.phone.as_ref().is_some_and(|old| is_made_of(&user.username, old, user.group));
-    let username = follows.then(|| machine_made(phone, user.group));
+    let named = user.phone.as_ref().and_then(|old| named_after(&user.username, old, user.group));
+    let username = named.map(|named| name_of(named, phone, user.group));
     Ok(store::change_phone(connection, user.id, phone, username.as_deref(), now).await?)
 }
 
-/// Whether a username was made of this number, perhaps with an id behind it.
-fn is_made_of(username: &str, phone: &PhoneNumber, group: i32) -> bool {
-    let rest = username.strip_prefix(&machine_made(phone, group));
+/// How a username was made of this number, perhaps with an id behind it, if it was.
+fn named_after(username: &str, phone: &PhoneNumber, group: i32) -> Option<UserField> {
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_id))
+    let made = |named: &UserField| {
+        let rest = username.strip_prefix(&name_of(*named, phone, group));
+        rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_id))
+    };
+    [UserField::Phone, UserField::Username].into_iter().find(made)
 }
 
 /// The account with this number, locked against being disabled, inside the caller's transaction.
@@ -256,7 +278,7 @@ mod tests {
             ("G0-091234567890", 0, false),
             ("sara", 0, false),
         ] {
-            assert_eq!(is_made_of(username, &phone, group), follows, "{username}");
+            assert_eq!(named_after(username, &phone, group).is_some(), follows, "{username}");
         }
         assert_eq!(phone.masked(), "0912***89");
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use super::{Account, Profile, ProfileChange, User};
+use super::{Account, Profile, ProfileChange, User, Wanted};
 use crate::phone::PhoneNumber;
 
 struct RawUser {
@@ -36,7 +36,7 @@ impl TryFrom<RawUser> for User {
 /// an account that is being disabled begins no session.
 pub(super) async fn find_by_phone(
     connection: &mut PgConnection,
-    asked: &[(&PhoneNumber, i32)],
+    asked: &[Wanted<'_>],
 ) -> Result<HashMap<(String, i32), User>, sqlx::Error> {
     let (phones, groups) = columns(asked);
     let rows = sqlx::query_as!(
@@ -79,12 +79,14 @@ pub(super) async fn find_by_id(
 /// be kept out by a squatter.
 pub(super) async fn insert(
     connection: &mut PgConnection,
-    asked: &[(&PhoneNumber, i32)],
+    asked: &[Wanted<'_>],
     now: DateTime<Utc>,
 ) -> Result<Vec<(User, bool)>, sqlx::Error> {
     let (phones, groups) = columns(asked);
-    let names: Vec<_> =
-        asked.iter().map(|(phone, group)| super::machine_made(phone, *group)).collect();
+    let names: Vec<_> = asked
+        .iter()
+        .map(|wanted| super::name_of(wanted.named, wanted.phone, wanted.group))
+        .collect();
     // No transaction has touched a row that was inserted just now: its xmax is empty.
     let rows = sqlx::query!(
         r#"INSERT INTO users AS u (username, phone, "group", created_at)
@@ -116,8 +118,8 @@ pub(super) async fn insert(
         .collect()
 }
 
-fn columns(asked: &[(&PhoneNumber, i32)]) -> (Vec<String>, Vec<i32>) {
-    asked.iter().map(|(phone, group)| (phone.as_e164().to_owned(), *group)).unzip()
+fn columns(asked: &[Wanted<'_>]) -> (Vec<String>, Vec<i32>) {
+    asked.iter().map(|wanted| (wanted.phone.as_e164().to_owned(), wanted.group)).unzip()
 }
 
 struct RawAccount {

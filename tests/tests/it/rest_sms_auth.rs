@@ -199,3 +199,60 @@ async fn a_test_number_has_one_code_gets_no_text_and_ends() {
     assert_eq!(ended.authenticate(&mobile, "424242", None).await.status, 401);
     assert_eq!(provider.effects_to(&mobile).len(), 1, "a number like any other");
 }
+
+#[tokio::test]
+async fn accounts_are_named_by_the_number_where_the_mount_says_so() {
+    let peyk = patient().set("REST_SMS_AUTH__AUTH__USER_FIELD", "username").start().await;
+    let mobile = fresh_mobile();
+    let phone = e164(&mobile);
+    sign_in(&peyk, "auth", &phone).await;
+    let code = code_of(&peyk, &mobile).await;
+    assert_eq!(auth(&peyk, "auth", &phone, code).await.status, 200);
+    let name: String = sqlx::query_scalar("SELECT username FROM users")
+        .fetch_one(&peyk.database.pool)
+        .await
+        .unwrap();
+    assert_eq!(name, phone);
+}
+
+#[tokio::test]
+async fn a_number_is_changed_by_the_token_that_asked_and_by_nobody_else() {
+    let peyk = short_codes().start().await;
+    let [old, new, other] = [fresh_mobile(), fresh_mobile(), fresh_mobile()];
+    let mut tokens = Vec::new();
+    for mobile in [&old, &other] {
+        sign_in(&peyk, "auth", &e164(mobile)).await;
+        let code = code_of(&peyk, mobile).await;
+        tokens.push(text(&auth(&peyk, "auth", &e164(mobile), code).await, "jwt_token"));
+    }
+    let change = |token: &str, phone: &str| {
+        let request = peyk.client().post(peyk.url("/auth/change-phonenumber/")).bearer_auth(token);
+        peyk.send(request.json(&json!({"new_phone_number": phone})))
+    };
+    let confirm = |token: &str, phone: &str, code: &str| {
+        let request = peyk.client().post(peyk.url("/auth/auth/")).bearer_auth(token);
+        peyk.send(request.json(&json!({"phone_number": phone, "code": code})))
+    };
+    let asked = change(&tokens[0], &e164(&new)).await;
+    let said = json!({"detail": "Your request was successfully processed"});
+    assert_eq!((asked.status, &asked.json), (200, &said));
+    let code = code_of(&peyk, &new).await;
+    // To everybody else it is a login with a code that was never sent.
+    assert_said(&auth(&peyk, "auth", &e164(&new), code.clone()).await, "Code not found");
+    assert_said(&confirm(&tokens[1], &e164(&new), &code).await, "Code not found");
+    let wrong = format!("{:04}", (code.parse::<u32>().unwrap() + 1) % 10_000);
+    assert_said(&confirm(&tokens[0], &e164(&new), &wrong).await, "Code not found");
+    let changed = confirm(&tokens[0], &e164(&new), &code).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let me = peyk.client().get(peyk.url("/api/me/")).bearer_auth(&tokens[0]);
+    let me = peyk.send(me).await;
+    assert_eq!((&me.json["id"], &me.json["mobile_number"]), (&changed.json["pk"], &json!(new)));
+    // The number of another account: told to whoever proved that they read its texts.
+    assert_eq!(change(&tokens[1], &e164(&new)).await.status, 200);
+    let code = wait_for("another code", || async {
+        Some(code_of(&peyk, &new).await).filter(|other| *other != code)
+    })
+    .await;
+    let taken = confirm(&tokens[1], &e164(&new), &code).await;
+    assert_said(&taken, "User with this phone number already exists");
+}
