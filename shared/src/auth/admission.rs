@@ -1,5 +1,7 @@
 //! Letting somebody in who proved who they are: a session begins, whatever the proof.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 
 use super::endings::{Ended, Endings};
@@ -73,15 +75,14 @@ impl Admission {
             })
             .collect();
         let begun = sessions::begin(connection, &new, &self.lifetimes, self.clock.now()).await?;
-        let mut admitted: Vec<_> = begun
-            .into_iter()
-            .zip(entrants)
-            .map(|(session, entrant)| Admitted {
-                session,
-                method: entrant.method,
-                ended: Ended::new(EndReason::TooMany, Vec::new()),
-            })
-            .collect();
+        // By their user, whatever order rows come back in: nobody gets a session of somebody else.
+        let mut begun: HashMap<_, _> = begun.into_iter().map(|one| (one.user_id, one)).collect();
+        let mut admitted = Vec::with_capacity(entrants.len());
+        for Entrant { user, method, .. } in entrants {
+            let session = begun.remove(&user.id).ok_or(sqlx::Error::RowNotFound)?;
+            let ended = Ended::new(EndReason::TooMany, Vec::new());
+            admitted.push(Admitted { session, method: *method, ended });
+        }
         self.tell(connection, &admitted).await?;
         if self.max_sessions > 0 {
             let begun: Vec<_> =

@@ -8,6 +8,8 @@ use shared::{
     auth::tokens::Tokens,
     clock::{Clock, SystemClock},
     config,
+    otp::{Purpose, code::CodeKeys},
+    phone::PhoneNumber,
     sessions::Session,
 };
 
@@ -15,6 +17,11 @@ use shared::{
 const SECRET: &str = "django-secret-of-thirty-two-bytes";
 /// Base64 of 32 bytes.
 const REFRESH_KEY: &str = "cGV5ay10ZXN0cy1yZWZyZXNoLWtleS0zMi1ieXRlcyE=";
+
+/// The key (`OTP__KEYS__K1`) that the codes of [`known_codes`] are derived with.
+pub(crate) const OTP_KEY: &str = "cGV5ay10ZXN0cy1vdHAta2V5LW9mLTMyLWJ5dGVzLi4=";
+/// The nonce of all of them.
+const NONCE: [u8; 16] = *b"sixteen bytes ok";
 
 /// What a revocation has to hold within, in every process.
 pub(crate) const BOUND: Duration = Duration::from_secs(1);
@@ -105,4 +112,30 @@ pub(crate) fn assert_out(answer: &Answer) {
     let code = answer.json["code"].as_str();
     assert_eq!((answer.status, code), (401, Some("token_not_valid")), "{answer:?}");
     assert_eq!(answer.json["messages"][0]["message"], "Token is invalid");
+}
+
+/// Number so-and-so of those with a known code.
+pub(crate) fn mobile(number: usize) -> String {
+    format!("0919{number:07}")
+}
+
+/// Its code.
+pub(crate) fn code_of(number: usize) -> String {
+    let keys = BTreeMap::from([("k1".to_owned(), OTP_KEY.to_owned().into())]);
+    let config = config::Otp { active_key: "k1".to_owned(), keys, ..config::Otp::default() };
+    let phone = PhoneNumber::from_e164(&format!("+98919{number:07}")).unwrap();
+    let keys = CodeKeys::new(&config).unwrap();
+    keys.derive("k1", Purpose::Login, &phone, &NONCE, 8).unwrap()
+}
+
+/// Gives `count` numbers from number `first` on a code to log in with, without a text.
+pub(crate) async fn known_codes(peyk: &Peyk, first: usize, count: usize) {
+    let insert = "INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at,
+            expires_at, last_sent_at, last_local_id, day, sends_today)
+        SELECT '+98919' || lpad(n::text, 7, '0'), 'login', 'sixteen bytes ok', 'k1', 8, now(),
+            now() + interval '10 minutes', now(), n + 1, (now() AT TIME ZONE 'UTC')::date, 1
+        FROM generate_series($1, $1 + $2 - 1) n";
+    let insert = sqlx::query(insert).bind(i64::try_from(first).unwrap());
+    let insert = insert.bind(i64::try_from(count).unwrap());
+    insert.execute(&peyk.database.pool).await.unwrap();
 }

@@ -12,8 +12,8 @@ use shared::{
 use crate::{
     login_steps::{count, header, log_in, log_in_with, patient, send, text, wrong},
     session_steps::{
-        access, access_of, account, assert_out, end_at, forgeable, get_from, ids, list,
-        session_until,
+        OTP_KEY, access, access_of, account, assert_out, code_of, end_at, forgeable, get_from, ids,
+        known_codes, list, mobile, session_until,
     },
 };
 
@@ -414,6 +414,57 @@ async fn parallel_first_logins_make_one_account_and_one_event() {
     let (_, code) = send(&peyk, &mobile).await;
     assert_eq!(log_in_with(&peyk, &mobile, &code, json!({})).await.status, 200);
     assert_eq!(count(&peyk, "SELECT count(*) FROM webhook_events").await, 1);
+}
+
+/// Of 90 logins at once a third has an account, a third a disabled one, a third none and a name
+/// that somebody else took.
+#[tokio::test]
+async fn logins_that_share_a_commit_are_each_their_own_and_refusals_refuse_nobody_else() {
+    const LOGINS: usize = 90;
+    let peyk = forgeable().apis(2).workers(0).set("OTP__KEYS__K1", OTP_KEY).start().await;
+    peyk.database
+        .execute(
+            "INSERT INTO users (username, phone, is_active, created_at)
+             SELECT CASE n % 3 WHEN 2 THEN 'G0-0919' || lpad(n::text, 7, '0') ELSE 'u' || n END,
+                 CASE WHEN n % 3 < 2 THEN '+98919' || lpad(n::text, 7, '0') END, n % 3 <> 1, now()
+             FROM generate_series(0, 89) n",
+        )
+        .await;
+    known_codes(&peyk, 0, LOGINS).await;
+    // Every right answer twice, in both processes.
+    let logins = (0..2 * LOGINS).map(|at| {
+        let number = at % LOGINS;
+        let url = format!("{}/api/authenticate/", peyk.urls[at / LOGINS]);
+        let body = json!({"mobile_number": mobile(number), "code": code_of(number)});
+        peyk.send(peyk.client().post(url).json(&body))
+    });
+    let answers = join_all(logins).await;
+    for number in 0..LOGINS {
+        let both = [&answers[number], &answers[number + LOGINS]];
+        let good: Vec<_> = both.iter().filter(|answer| answer.status == 200).collect();
+        let refused = both.iter().filter(|answer| answer.status == 401).count();
+        assert_eq!(good.len() + refused, 2, "{number}: {both:?}");
+        if number % 3 == 1 {
+            let codes = both.map(|answer| answer.json["code"].as_str().unwrap_or_default());
+            let disabled = codes.iter().filter(|code| **code == "user_inactive").count();
+            assert_eq!((good.len(), disabled), (0, 1), "{number}: {codes:?}");
+            continue;
+        }
+        assert_eq!(good.len(), 1, "{number}: exactly one of parallel right answers wins");
+        let user = &good[0].json["user"];
+        assert_eq!(user["mobile_number"], mobile(number));
+        // The tokens are of this account: the list they open is its own.
+        let own = list(&peyk, &text(good[0], "access")).await;
+        assert_eq!((ids(&own).len(), &own.json[0]["user"]), (1, &user["id"]), "{number}");
+        if number % 3 == 2 {
+            let name = user["username"].as_str().unwrap();
+            assert!(name.starts_with(&format!("G0-{}-", mobile(number))), "{name}");
+        }
+    }
+    let unused = "SELECT count(*) FROM otp_codes WHERE consumed_at IS NULL";
+    assert_eq!(count(&peyk, unused).await, 0, "a disabled account uses its code up as well");
+    assert_eq!(count(&peyk, "SELECT count(*) FROM users").await, 90 + 30);
+    assert_eq!(count(&peyk, "SELECT count(*) FROM sessions").await, 60);
 }
 
 #[tokio::test]

@@ -1,23 +1,14 @@
 //! Logging in takes as long with a million accounts and sessions as with none.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use peyk_tests::{
     chaos::{Dice, Tally, size},
     harness::{Peyk, wait_for},
 };
-use shared::{
-    config,
-    otp::{Purpose, code::CodeKeys},
-    phone::PhoneNumber,
-};
 
-/// The key codes are derived with, and the nonce of all of them.
-const OTP_KEY: &str = "cGV5ay10ZXN0cy1vdHAta2V5LW9mLTMyLWJ5dGVzLi4=";
-const NONCE: [u8; 16] = *b"sixteen bytes ok";
+use crate::session_steps::{OTP_KEY, code_of, known_codes, mobile};
+
 /// The most that logins may take longer by.
 const WORST: f64 = 1.2;
 /// A busy machine may spoil one measurement; it does not spoil all of them.
@@ -99,30 +90,19 @@ async fn fill(peyk: &Peyk, accounts: usize) {
 
 /// Codes for so many numbers, of which every other one has an account.
 async fn ready(peyk: &Peyk, first: usize, count: usize) {
-    let (first, count) = (i64::try_from(first).unwrap(), i64::try_from(count).unwrap());
-    for sql in [
-        "INSERT INTO users (username, phone, created_at)
-         SELECT 'known-' || n, '+98919' || lpad(n::text, 7, '0'), now()
-         FROM generate_series($1, $1 + $2 - 1) n WHERE n % 2 = 0",
-        "INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at, expires_at,
-             last_sent_at, last_local_id, day, sends_today)
-         SELECT '+98919' || lpad(n::text, 7, '0'), 'login', 'sixteen bytes ok', 'k1', 8, now(),
-             now() + interval '10 minutes', now(), n + 1, (now() AT TIME ZONE 'UTC')::date, 1
-         FROM generate_series($1, $1 + $2 - 1) n",
-    ] {
-        let query = sqlx::query(sql).bind(first).bind(count);
-        query.execute(&peyk.database.pool).await.unwrap();
-    }
+    let insert = "INSERT INTO users (username, phone, created_at)
+        SELECT 'known-' || n, '+98919' || lpad(n::text, 7, '0'), now()
+        FROM generate_series($1, $1 + $2 - 1) n WHERE n % 2 = 0";
+    let insert = sqlx::query(insert).bind(i64::try_from(first).unwrap());
+    let insert = insert.bind(i64::try_from(count).unwrap());
+    insert.execute(&peyk.database.pool).await.unwrap();
+    known_codes(peyk, first, count).await;
 }
 
 async fn log_in(peyk: &Peyk, number: usize) -> Duration {
-    let phone = PhoneNumber::from_e164(&format!("+98919{number:07}")).unwrap();
-    let keys = BTreeMap::from([("k1".to_owned(), OTP_KEY.to_owned().into())]);
-    let config = config::Otp { active_key: "k1".to_owned(), keys, ..config::Otp::default() };
-    let keys = CodeKeys::new(&config).unwrap();
-    let code = keys.derive("k1", Purpose::Login, &phone, &NONCE, 8).unwrap();
+    let code = code_of(number);
     let begun = Instant::now();
-    let login = peyk.authenticate(&phone.to_national(), &code, None).await;
+    let login = peyk.authenticate(&mobile(number), &code, None).await;
     assert_eq!(login.status, 200, "{login:?}");
     begun.elapsed()
 }
