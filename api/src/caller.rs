@@ -15,6 +15,7 @@ use shared::{
     auth::{
         api_keys::{self, ApiKey, KeyError, Scope},
         bearers::{Bearer, TokenError},
+        security,
     },
     device::Device,
     sessions::{self, Origin},
@@ -65,10 +66,12 @@ impl<'a> FromRequest<'a> for SignedIn {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let state: &SharedState = request.data().expect("the router gives every request the state");
         let Bearer { user_id, session_id, .. } = bearer(request, state)?;
+        let ip = ClientIp::from_request(request, body).await?;
+        state.last_seen.note(session_id, state.auth.now(), ip.0);
         Ok(Self {
             user_id,
             session_id,
-            ip: ClientIp::from_request(request, body).await?,
+            ip,
             measured: Measured::from_request(request, body).await?,
             request: RequestId::from_request(request, body).await?,
         })
@@ -96,6 +99,7 @@ impl SignedIn {
         if sessions::is_recent(&state.pool, self.session_id, within, now).await? {
             return Ok(());
         }
+        security::denied(self.user_id, self.session_id, self.ip.0, "confirmation_required");
         Err(Problem::new(Code::ConfirmationRequired))
     }
 }

@@ -14,8 +14,9 @@ use shared::{
 
 /// Where to import from, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct ImportDjango {
-    /// URL of the old database (postgres://…, mysql://… or sqlite:///path), or @ and the path of a
+    /// URL of the old database (`postgres://…`, `mysql://…` or `sqlite:///path`), or @ and the path of a
     /// file that has it: a command line is no place for a password
     #[arg(long)]
     from: String,
@@ -46,10 +47,10 @@ pub(crate) struct ImportDjango {
     /// The table of accounts
     #[arg(long, default_value = "auth_user")]
     user_table: String,
-    /// Its column with the phone (SMS_USER_FIELD), where django-chelseru has none
+    /// Its column with the phone (`SMS_USER_FIELD`), where django-chelseru has none
     #[arg(long)]
     phone_field: Option<String>,
-    /// The old TIME_ZONE, if USE_TZ was off
+    /// The old `TIME_ZONE`, if `USE_TZ` was off
     #[arg(long, default_value = "UTC", value_parser = import::time_zone)]
     time_zone: TimeZone,
     /// Rows that are committed together

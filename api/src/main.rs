@@ -215,6 +215,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(server::serve(listener, app, limits, shutdown.clone()));
     }
     let app = router::app(state.clone());
+    let last_seen = state.last_seen.clone();
     tracing::info!(listen = %listen, mode = ?state.config.mode, "api started");
     let stopping = shutdown.clone();
     tokio::spawn(async move {
@@ -224,6 +225,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     });
     server::serve(listener, app, limits, shutdown).await?;
+    last_seen.write().await;
     tracing::info!("api stopped");
     Ok(())
 }

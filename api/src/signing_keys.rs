@@ -85,7 +85,7 @@ mod tests {
         };
         let switched = added.replace("signing_key = \"k1\"", &line("signing_key"));
         let until = format!("[auth.keys.k1]\n{}", line("verify_until"));
-        let ended = switched.replace("[auth.keys.k1]", &until);
+        let ended = switched.replacen("[auth.keys.k1]", &until, 1);
         (added, switched, ended)
     }
 

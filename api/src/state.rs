@@ -15,7 +15,7 @@ use shared::{
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
-    sessions::revocations::Revocations,
+    sessions::{revocations::Revocations, seen::LastSeen},
     sms::{
         callbacks::Callbacks,
         inbound::Inbound,
@@ -44,6 +44,7 @@ pub(crate) struct State {
     pub(crate) auth: Auth,
     pub(crate) admin: Admin,
     pub(crate) organizations: Organizations,
+    pub(crate) last_seen: LastSeen,
     pub(crate) phones: PhoneRules,
     pub(crate) limiter: Limiter,
     pub(crate) pusher: Pusher,
@@ -72,7 +73,8 @@ impl State {
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let revocations = Revocations::follow(pool.clone(), redis.clone(), clock.clone(), &config)?;
         let outbox = Outbox::new(&config.webhooks, clock.clone());
-        let admin = Admin::new(pool.clone(), clock.clone(), revocations.clone(), &config.auth);
+        let (people, told) = (pool.clone(), outbox.clone());
+        let admin = Admin::new(people, clock.clone(), revocations.clone(), told, &config.auth);
         let bearers = Bearers::new(tokens, revocations);
         let (accounts, told) = (pool.clone(), outbox.clone());
         let callbacks = Callbacks::new(&config);
@@ -92,6 +94,7 @@ impl State {
             templates: Templates::new(&config.sms),
             auth,
             admin,
+            last_seen: LastSeen::start(pool.clone(), config.auth.last_seen_every()),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
                 redis.clone(),

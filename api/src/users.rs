@@ -14,6 +14,7 @@ use shared::{
     redis::Redis,
     sessions::revocations::Revocations,
     users,
+    webhooks::Outbox,
 };
 use sqlx::PgPool;
 
@@ -100,7 +101,8 @@ pub(crate) async fn execute(config: &Config, command: UsersCommand) -> anyhow::R
     let clock = Arc::new(SystemClock);
     // Whoever serves reads in the database who is out, twice a second: Redis need not be there.
     let revocations = Revocations::new(Redis::start(&config.redis)?, clock.clone(), config);
-    let admin = Admin::new(pool.clone(), clock, revocations, &config.auth);
+    let outbox = Outbox::new(&config.webhooks, clock.clone());
+    let admin = Admin::new(pool.clone(), clock, revocations, outbox, &config.auth);
     let server = Acting::on_the_server();
     match command {
         UsersCommand::List { phone, username, limit, shown } => {
@@ -163,8 +165,8 @@ async fn show(
         ("created", date(person.created_at)),
         ("erased", person.erased_at.map(date).unwrap_or_default()),
     ];
-    let told = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(told.map(|(name, value)| format!("{name:<15}{value}\n")).collect())
+    let told = rows.iter().filter(|(_, value)| !value.is_empty());
+    Ok(told.fold(String::new(), |text, (name, value)| format!("{text}{name:<15}{value}\n")))
 }
 
 async fn erase(admin: &Admin, server: &Acting, id: i64) -> anyhow::Result<String> {

@@ -62,6 +62,11 @@ impl Board {
         self.slots.len()
     }
 
+    /// Where this board's numbers begin among all, for SQL that makes the same ones.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The last eight digits of the number of request `index`.
     pub(crate) fn number(&self, index: usize) -> u64 {
         (self.first + index as u64) * STEP % NUMBERS

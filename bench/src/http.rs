@@ -1,7 +1,13 @@
 //! As little HTTP/1.1 as a light client needs: requests made beforehand, answers hardly read.
 
-use std::{io, net::SocketAddr};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
+use anyhow::Context;
+use shared::{
+    config,
+    otp::{Purpose, code::CodeKeys},
+    phone::PhoneNumber,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,6 +36,70 @@ impl SendRequest {
             number /= 10;
         }
         &self.bytes
+    }
+}
+
+/// The key that codes of logins are derived with.
+pub(crate) const OTP_KEY: &str = "cGV5ay1iZW5jaC1vdHAta2V5LW9mLTMyLWJ5dGVzLi4=";
+/// The nonce of all of them.
+pub(crate) const NONCE: [u8; 16] = *b"sixteen bytes ok";
+
+/// `POST /api/authenticate/` for a number, with the code its row stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct LoginRequest {
+    bytes: Vec<u8>,
+    keys: Arc<CodeKeys>,
+}
+
+impl LoginRequest {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let keys = BTreeMap::from([("k1".to_owned(), OTP_KEY.to_owned().into())]);
+        let active_key = "k1".to_owned();
+        let config = config::Otp { active_key, keys, ..config::Otp::default() };
+        let body = "{\"code\":\"00000000\",\"mobile_number\":\"09100000000\"}";
+        let length = body.len();
+        let head = "POST /api/authenticate/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+            Content-Type: application/json\r\n";
+        let bytes = format!("{head}Content-Length: {length}\r\n\r\n{body}").into_bytes();
+        Ok(Self { bytes, keys: CodeKeys::new(&config)?.into() })
+    }
+
+    fn to(&mut self, number: u64) -> anyhow::Result<&[u8]> {
+        let number = format!("{number:08}");
+        let phone = PhoneNumber::from_e164(&format!("+9891{number}"))?;
+        let code = self.keys.derive("k1", Purpose::Login, &phone, &NONCE, 8).context("no key")?;
+        let end = self.bytes.len() - 2;
+        self.bytes[end - 8..end].copy_from_slice(number.as_bytes());
+        let code_end = self.bytes.len() - "\",\"mobile_number\":\"09100000000\"}".len();
+        self.bytes[code_end - 8..code_end].copy_from_slice(code.as_bytes());
+        Ok(&self.bytes)
+    }
+}
+
+/// What a load asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    /// A code.
+    Send(SendRequest),
+    /// To be let in.
+    LogIn(LoginRequest),
+}
+
+impl Ask {
+    /// The request for `091` and these digits.
+    pub(crate) fn to(&mut self, number: u64) -> anyhow::Result<&[u8]> {
+        match self {
+            Self::Send(request) => Ok(request.to(number)),
+            Self::LogIn(request) => request.to(number),
+        }
+    }
+
+    /// The status of the answer everybody wants.
+    pub(crate) fn good(&self) -> u16 {
+        match self {
+            Self::Send(_) => 202,
+            Self::LogIn(_) => 200,
+        }
     }
 }
 
@@ -91,6 +161,21 @@ fn number(digits: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_carries_its_number_and_its_code() {
+        let mut request = LoginRequest::new().unwrap();
+        let bodies = [7, 12_345_678].map(|number| {
+            let bytes = request.to(number).unwrap();
+            let body = &bytes[end_of_head(bytes).unwrap()..];
+            assert_eq!(content_length(bytes), Some(body.len()));
+            let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+            assert_eq!(body["mobile_number"], format!("091{number:08}"));
+            body["code"].as_str().unwrap().to_owned()
+        });
+        assert!(bodies.iter().all(|code| code.len() == 8 && code != "00000000"));
+        assert_ne!(bodies[0], bodies[1]);
+    }
 
     #[test]
     fn a_request_carries_its_number() {

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     board::{Board, Times},
-    http::{Connection, SendRequest},
+    http::{Ask, Connection, SendRequest},
     processes,
     system::System,
 };
@@ -65,7 +65,18 @@ pub(crate) async fn closed(
     (clients, until): (usize, Until),
     span: Duration,
 ) -> anyhow::Result<Load> {
-    let run = Arc::new(Run::new(board, system.address));
+    closed_asking(&Ask::Send(SendRequest::new()), system, board, (clients, until), span).await
+}
+
+/// The same, asking for something else.
+pub(crate) async fn closed_asking(
+    ask: &Ask,
+    system: &System,
+    board: &Arc<Board>,
+    (clients, until): (usize, Until),
+    span: Duration,
+) -> anyhow::Result<Load> {
+    let run = Arc::new(Run::new(board, system.address, ask.clone()));
     let mut tasks = JoinSet::new();
     for client in 0..clients {
         let run = run.clone();
@@ -80,7 +91,7 @@ pub(crate) async fn closed(
 /// One request to each number of the board, with 64 clients.
 pub(crate) async fn fill(system: &System, board: &Arc<Board>) -> anyhow::Result<()> {
     const CLIENTS: usize = 64;
-    let run = Arc::new(Run::new(board, system.address));
+    let run = Arc::new(Run::new(board, system.address, Ask::Send(SendRequest::new())));
     let mut tasks = JoinSet::new();
     for client in 0..CLIENTS {
         let run = run.clone();
@@ -96,7 +107,7 @@ pub(crate) async fn constant(
     per_second: f64,
     span: Duration,
 ) -> anyhow::Result<Load> {
-    let run = Arc::new(Run::new(board, system.address));
+    let run = Arc::new(Run::new(board, system.address, Ask::Send(SendRequest::new())));
     let (pacer, due) = mpsc::unbounded_channel();
     let due = Arc::new(Mutex::new(due));
     let mut tasks = JoinSet::new();
@@ -146,17 +157,18 @@ struct Run {
     stop: AtomicBool,
     refused: AtomicUsize,
     why: Mutex<String>,
+    ask: Ask,
 }
 
 impl Run {
-    fn new(board: &Arc<Board>, address: SocketAddr) -> Self {
+    fn new(board: &Arc<Board>, address: SocketAddr, ask: Ask) -> Self {
         let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { board: board.clone(), address, stop, refused, why: Mutex::default() }
+        Self { board: board.clone(), address, stop, refused, why: Mutex::default(), ask }
     }
 
     async fn client(&self, (first, step): (usize, usize), until: Until) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address).await?;
-        let mut request = SendRequest::new();
+        let mut request = self.ask.clone();
         for index in (first..self.board.capacity()).step_by(step) {
             if self.stop.load(Ordering::Relaxed) {
                 break;
@@ -173,7 +185,7 @@ impl Run {
 
     async fn connection(&self, due: &Mutex<mpsc::UnboundedReceiver<usize>>) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address).await?;
-        let mut request = SendRequest::new();
+        let mut request = self.ask.clone();
         loop {
             let next = due.lock().await.recv().await;
             let Some(index) = next else { return Ok(()) };
@@ -185,12 +197,13 @@ impl Run {
         &self,
         index: usize,
         connection: &mut Connection,
-        request: &mut SendRequest,
+        request: &mut Ask,
     ) -> anyhow::Result<()> {
-        let asked = connection.ask(request.to(self.board.number(index)));
+        let good = request.good();
+        let asked = connection.ask(request.to(self.board.number(index))?);
         let answer = tokio::time::timeout(PATIENCE, asked).await.context("no answer of the api")?;
         let (status, body) = answer.context("the api closed a connection")?;
-        if status == 202 {
+        if status == good {
             self.board.answer(index);
         } else if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
             *self.why.lock().await = format!("{status} {}", String::from_utf8_lossy(body));

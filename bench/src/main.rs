@@ -47,6 +47,8 @@ pub(crate) enum Part {
     Idle,
     /// Accepts per second beside pgbench with the same transaction
     Accept,
+    /// Logins per second beside pgbench with the same transaction
+    Login,
     /// Latencies at half of the measured maximum and at 5 a second
     Latency,
     /// A backlog, until it is delivered

@@ -27,7 +27,7 @@ use crate::{
 /// Longest wait for a process to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// Limits and caps stay on, set beyond what the load reaches.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("MODE", "production"),
     ("LOG__FORMAT", "json"),
     ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
@@ -36,6 +36,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("SMS__PROVIDERS__KAVENEGAR__API_KEY", "0123456789ABCDEF"),
     ("HTTP__PUBLIC_URL", "http://127.0.0.1:8080"),
     ("REDIS__PREFIX", "peyk"),
+    ("OTP__KEYS__K1", crate::http::OTP_KEY),
 ];
 
 /// Everything under test.
@@ -219,6 +220,16 @@ impl System {
         Ok(())
     }
 
+    /// Gives every number of a board an account and a code, brought by a text, to log in with; in
+    /// both databases, in that of the yardstick to the numbers of a first board.
+    pub(crate) async fn ready_logins(&self, board: &Board) -> anyhow::Result<()> {
+        let rows = i64::try_from(board.capacity())?;
+        for (pool, first) in [(&self.pool, board.first()), (&self.yardstick, 0)] {
+            ready_logins(pool, i64::try_from(first)?, rows).await?;
+        }
+        Ok(())
+    }
+
     /// Texts to many that a provider has taken.
     pub(crate) async fn sent_bulk(&self) -> anyhow::Result<i64> {
         let sent = "SELECT count(*) FROM sms_messages WHERE kind = 'bulk' AND status = 'sent'";
@@ -278,6 +289,43 @@ async fn database(admin_url: &str, name: &str) -> anyhow::Result<(String, PgPool
     let config = Database { url: url.clone().into(), max_connections: 2, ..Database::default() };
     shared::db::migrate(&config).await?;
     Ok((url, shared::db::connect(&config)?))
+}
+
+/// Accounts and codes of the numbers of a board that begins at `first`; the nonce is
+/// [`crate::http::NONCE`].
+async fn ready_logins(pool: &PgPool, first: i64, rows: i64) -> anyhow::Result<()> {
+    sqlx::query("TRUNCATE users CASCADE").execute(pool).await?;
+    for table in [
+        "INSERT INTO users (username, phone, created_at)
+         SELECT phone, phone, now() FROM n",
+        "INSERT INTO sms_messages
+             (kind, phone, local_id, status, created_at, expires_at, settled_at)
+         SELECT 'otp', phone, i + 1, 'sent', now(), now() + interval '240 seconds', now()
+         FROM n",
+        "INSERT INTO otp_codes (phone, purpose, nonce, key_id, digits, created_at, expires_at,
+             last_sent_at, last_local_id, day, sends_today)
+         SELECT phone, 'login', 'sixteen bytes ok', 'k1', 8, now(), now() + interval '240 seconds',
+             now(), i + 1, (now() AT TIME ZONE 'UTC')::date, 1
+         FROM n",
+        "INSERT INTO otp_requests
+             (id, phone, purpose, generation, local_id, ip, created_at, expires_at)
+         SELECT md5(phone), phone, 'login', 1, i + 1, '127.0.0.1', now(),
+             now() + interval '10 minutes'
+         FROM n",
+    ] {
+        let numbers = "WITH n AS MATERIALIZED (
+            SELECT i, '+9891' || lpad((($1 + i) * 61803399 % 100000000)::text, 8, '0') AS phone
+            FROM generate_series(0, $2::bigint - 1) AS i) ";
+        sqlx::query(AssertSqlSafe(format!("{numbers}{table}")))
+            .bind(first)
+            .bind(rows)
+            .execute(pool)
+            .await?;
+    }
+    // As autovacuum would have done it before so many came together.
+    sqlx::query("ANALYZE users, otp_codes, otp_requests, sms_messages").execute(pool).await?;
+    sqlx::query("CHECKPOINT").execute(pool).await?;
+    Ok(())
 }
 
 async fn postmaster(pool: &PgPool) -> anyhow::Result<u32> {

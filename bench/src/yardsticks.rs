@@ -18,6 +18,10 @@ use crate::{
 pub(crate) const ACCEPT: &str = include_str!("../sql/accept.sql");
 pub(crate) const ACCEPT_IN_ONE: &str = include_str!("../sql/accept_in_one_statement.sql");
 
+/// What a login writes: the attempt, in a commit of its own as ever, and the transaction.
+pub(crate) const ATTEMPT: &str = include_str!("../sql/attempt.sql");
+pub(crate) const LOGIN: &str = include_str!("../sql/login.sql");
+
 /// What pgbench says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pgbench {

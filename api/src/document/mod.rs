@@ -111,8 +111,10 @@ fn tidy(value: &mut Value) {
             if let Some(schema) = members.remove("application/json; charset=utf-8") {
                 members.insert("application/json".to_owned(), schema);
             }
-            if let Some(header) = members.remove("LOCATION") {
-                members.insert("Location".to_owned(), header);
+            for (written, usual) in [("LOCATION", "Location"), ("LINK", "Link")] {
+                if let Some(header) = members.remove(written) {
+                    members.insert(usual.to_owned(), header);
+                }
             }
             if members.get("in") == Some(&json!("header"))
                 && members.get("name") == Some(&json!("PREFER"))

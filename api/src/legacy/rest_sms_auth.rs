@@ -28,7 +28,7 @@ use crate::{
     limits::Measured,
     routes::{
         Tag,
-        authenticate::refuse,
+        authenticate::{allowed_group, refuse},
         otp::{Asked, send_code},
         phone,
     },
@@ -280,10 +280,7 @@ impl RestSmsAuthApi {
         &self,
         state: Data<&SharedState>,
         mount: Data<&Mounted>,
-        client: Client,
-        measured: Measured,
-        caller: Bearing,
-        language: Language,
+        entrant: Entrant,
         input: Input<SmsAuthCode>,
     ) -> Result<SmsAuthResponse, SmsAuthCodeProblem> {
         state.need_method(LoginMethod::Otp)?;
@@ -291,6 +288,7 @@ impl RestSmsAuthApi {
         let SmsAuthCode { phone_number: number, code } = input.0;
         let phone = phone_number(state.0, "phone_number", &number)?;
         let proof = (&phone, code.as_str());
+        let Entrant { client, measured, caller, language } = entrant;
         let changing = changing(state.0, caller, &phone).await?;
         let account = if let Some(caller) = changing {
             change_number(state.0, mount.0, &caller, language, &code).await?
@@ -338,24 +336,34 @@ impl RestSmsAuthApi {
     }
 }
 
-/// Somebody who may send an access token; one that is not good is refused, as everywhere.
-pub(crate) struct Bearing(Option<SignedIn>);
+/// Somebody with a code, and perhaps with an access token; one that is not good is refused, as
+/// everywhere.
+pub(crate) struct Entrant {
+    client: Client,
+    measured: Measured,
+    caller: Option<SignedIn>,
+    language: Language,
+}
 
-impl<'a> FromRequest<'a> for Bearing {
+impl<'a> FromRequest<'a> for Entrant {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let scheme = header.unwrap_or_default().split_ascii_whitespace().next();
-        if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer")) {
-            return Ok(Self(None));
-        }
-        SignedIn::from_request(request, body).await.map(|caller| Self(Some(caller)))
+        let bears = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
+        let caller = if bears { Some(SignedIn::from_request(request, body).await?) } else { None };
+        Ok(Self {
+            client: Client::from_request(request, body).await?,
+            measured: Measured::from_request(request, body).await?,
+            caller,
+            language: Language::from_request(request, body).await?,
+        })
     }
 }
 
 /// The caller, if their session asked for this number.
 async fn changing(
     state: &State,
-    Bearing(caller): Bearing,
+    caller: Option<SignedIn>,
     phone: &PhoneNumber,
 ) -> Result<Option<SignedIn>, Problem> {
     let Some(caller) = caller else { return Ok(None) };
@@ -388,7 +396,7 @@ async fn log_in(
     started: tokio::time::Instant,
 ) -> Result<SmsAuthAccount, Problem> {
     let Client { ip, origin } = client;
-    let group = mount.settings.group;
+    let group = allowed_group(state, mount.settings.group)?;
     let login = CodeLogin { phone, code, group, request_id: None, origin: &origin };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let LoggedIn { user, tokens } = match state.auth.login_by_code(&login, &mut rng).await {

@@ -206,7 +206,7 @@ impl AuthenticateApi {
 ///
 /// # Errors
 /// A validation problem for one that is not configured.
-pub(super) fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
+pub(crate) fn allowed_group(state: &State, group: Option<i32>) -> Result<i32, Problem> {
     let groups = &state.config.auth.groups;
     let group = group.unwrap_or_else(|| {
         if groups.contains(&0) { 0 } else { groups.first().copied().unwrap_or(0) }
@@ -227,7 +227,7 @@ pub(crate) async fn refuse(
 ) -> Problem {
     let code = match error {
         LoginError::NoSuchCode => Code::OtpNotFound,
-        LoginError::AccountDisabled => Code::UserInactive,
+        LoginError::AccountDisabled(_) => Code::UserInactive,
         LoginError::Database(error) => return error.into(),
         LoginError::Write(error) => return error.into(),
     };

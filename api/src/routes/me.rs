@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use poem::web::Data;
-use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use shared::{
     admin::EraseError,
     phone::PhoneNumber,
@@ -139,11 +139,18 @@ fn is_unseen_control(char: char) -> bool {
     char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') || turns
 }
 
-#[derive(ApiResponse)]
-pub(crate) enum EraseMeResponse {
-    /// The account is erased, and every session of it ended.
-    #[oai(status = 204)]
-    Erased,
+/// The account is erased, and every session of it has ended.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct Erased {
+    /// A sentence for people.
+    details: String,
+}
+
+impl Example for Erased {
+    fn example() -> Self {
+        Self { details: "The account was erased.".to_owned() }
+    }
 }
 
 problems!(
@@ -200,7 +207,7 @@ impl MeApi {
         &self,
         state: Data<&SharedState>,
         caller: SignedIn,
-    ) -> Result<EraseMeResponse, EraseMeProblem> {
+    ) -> Result<Json<Erased>, EraseMeProblem> {
         caller.need_recent(state.0).await?;
         let erased = state.admin.erase(&caller.source(), caller.user_id).await;
         erased.map_err(|error| match error {
@@ -210,7 +217,7 @@ impl MeApi {
             EraseError::OwnsOrganizations(_) => Problem::new(Code::OwnsOrganizations),
             EraseError::Database(error) => error.into(),
         })?;
-        Ok(EraseMeResponse::Erased)
+        Ok(Json(Erased::example()))
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod paging;
 pub(crate) mod passwords;
 pub(crate) mod phone;
 pub(crate) mod sandbox;
+pub(crate) mod sessions;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
@@ -40,6 +41,7 @@ fn operations() -> impl OpenApi {
         me::MeApi,
         confirm::ConfirmApi,
         phone::PhoneApi,
+        sessions::SessionsApi,
         passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
@@ -69,6 +71,8 @@ pub(crate) enum Tag {
     Tokens,
     /// One's own account; with the access token of a login.
     Account,
+    /// Where one is logged in; with the access token of a login.
+    Sessions,
     /// Send text messages and see what became of them; with an API key, or the access token of an
     /// account that may.
     Messages,

@@ -7,6 +7,7 @@ mod bulk;
 mod drain;
 mod idle;
 mod latency;
+mod login;
 mod yardsticks;
 
 use crate::{Options, Part, report::Report, system::System};
@@ -23,6 +24,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Accept) {
         maximum = Some(accept::measure(options, system, report).await?);
+    }
+    if options.wants(Part::Login) {
+        login::measure(options, system, report).await?;
     }
     if options.wants(Part::Latency) {
         latency::measure(options, system, report, maximum).await?;

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     audit::{self, Entry, Source, Subject},
-    sessions::{self, EndReason, Ending, Which},
+    auth::endings::Ended,
+    sessions::{EndReason, Which},
+    webhooks::events::{Kind, NewEvent},
 };
 
 /// Somebody on the staff who does something.
@@ -68,11 +70,13 @@ impl Admin {
         let ended = self.end_all(&mut tx, id, EndReason::Account).await?;
         if store::switch(&mut tx, id, false).await? {
             let entry = Entry::new(&acting.source, "user.disabled", Subject::user(id))
-                .with("sessions", ended.len());
+                .with("sessions", ended.count());
             audit::record(&mut tx, &entry, self.clock.now()).await?;
+            let event = NewEvent::of_user(Kind::UserDisabled, id, []);
+            self.outbox.emit(&mut tx, &[event]).await?;
         }
         tx.commit().await?;
-        self.revocations.announce(ended);
+        self.endings.announce(ended);
         Ok(())
     }
 
@@ -100,11 +104,11 @@ impl Admin {
         target(&mut tx, acting, id).await?;
         let ended = self.end_all(&mut tx, id, EndReason::Staff).await?;
         let entry = Entry::new(&acting.source, "user.sessions_ended", Subject::user(id))
-            .with("sessions", ended.len());
+            .with("sessions", ended.count());
         audit::record(&mut tx, &entry, self.clock.now()).await?;
         tx.commit().await?;
-        let count = ended.len();
-        self.revocations.announce(ended);
+        let count = ended.count();
+        self.endings.announce(ended);
         Ok(count)
     }
 
@@ -113,9 +117,8 @@ impl Admin {
         connection: &mut PgConnection,
         id: i64,
         reason: EndReason,
-    ) -> Result<Vec<i64>, sqlx::Error> {
-        let ending = Ending::new(reason, &self.lifetimes, self.clock.now());
-        sessions::revoke(connection, id, Which::All, &ending).await
+    ) -> Result<Ended, sqlx::Error> {
+        self.endings.end(connection, id, Which::All, reason).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     otp,
     sessions::{self, EndReason},
     users::{self, Account},
+    webhooks::events::{Kind, NewEvent},
 };
 
 /// Why a person is not erased.
@@ -63,9 +64,10 @@ impl Admin {
         let ended = self.end_all(&mut tx, id, EndReason::Account).await?;
         forget(&mut tx, id, source, now).await?;
         let entry = Entry::new(source, "user.erased", Subject::user(id));
-        audit::record(&mut tx, &entry.with("sessions", ended.len()), now).await?;
+        audit::record(&mut tx, &entry.with("sessions", ended.count()), now).await?;
+        self.outbox.emit(&mut tx, &[NewEvent::of_user(Kind::UserErased, id, [])]).await?;
         tx.commit().await?;
-        self.revocations.announce(ended);
+        self.endings.announce(ended);
         Ok(())
     }
 }

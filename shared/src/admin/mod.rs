@@ -9,10 +9,12 @@ use sqlx::PgPool;
 
 use crate::{
     audit::{self, Entry, Source, Subject},
+    auth::endings::Endings,
     clock::SharedClock,
     config,
     phone::PhoneNumber,
-    sessions::{Lifetimes, revocations::Revocations},
+    sessions::revocations::Revocations,
+    webhooks::Outbox,
 };
 
 mod accounts;
@@ -36,8 +38,8 @@ pub use self::{
 pub struct Admin {
     pool: PgPool,
     clock: SharedClock,
-    revocations: Revocations,
-    lifetimes: Lifetimes,
+    endings: Endings,
+    outbox: Outbox,
 }
 
 /// An account as staff see it.
@@ -121,9 +123,11 @@ impl Admin {
         pool: PgPool,
         clock: SharedClock,
         revocations: Revocations,
+        outbox: Outbox,
         config: &config::Auth,
     ) -> Self {
-        Self { pool, clock, revocations, lifetimes: Lifetimes::new(config) }
+        let endings = Endings::new(revocations, outbox.clone(), clock.clone(), config);
+        Self { pool, clock, endings, outbox }
     }
 
     /// What the owner of an active account is on the staff.

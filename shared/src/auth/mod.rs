@@ -12,26 +12,36 @@ use crate::{
     config::Config,
     otp::{Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
-    sessions::{self, Lifetimes, Method, NewSession, Origin, Session, rotation::Rotate},
-    users::{self, User},
+    sessions::{EndReason, Lifetimes, Method, Origin, Session, Which, rotation::Rotate},
+    users::User,
     webhooks::Outbox,
 };
 
+mod admission;
 pub mod api_keys;
 pub mod bearers;
+mod code_logins;
 pub mod confirm;
+pub mod endings;
 pub mod legacy;
 pub mod passwords;
 pub mod phone_change;
 pub mod refresh;
+pub mod security;
 mod store;
 pub mod tokens;
 mod verify;
 
+use admission::{Admission, Admitted, Entrant};
 use bearers::Bearers;
+use code_logins::{CodeLogins, Entry, RightCode};
+use endings::{Ended, Endings};
 use passwords::Passwords;
 use phone_change::PhoneChanges;
 use tokens::TokenPair;
+
+/// Batchers of logins by code per process.
+const WRITERS: usize = 1;
 
 /// The login feature.
 #[derive(Clone)]
@@ -43,6 +53,9 @@ pub struct Auth {
     lifetimes: Lifetimes,
     grace: TimeDelta,
     rotations: Batcher<Rotate>,
+    endings: Endings,
+    admission: Admission,
+    code_logins: Batcher<CodeLogins>,
     passwords: Passwords,
     outbox: Outbox,
     phone_changes: Arc<PhoneChanges>,
@@ -78,9 +91,9 @@ pub enum LoginError {
     /// Wrong, expired, used or unknown code, or no attempts left.
     #[error("no such code")]
     NoSuchCode,
-    /// The account is disabled; the code is used up all the same.
+    /// This account is disabled; the code is used up all the same.
     #[error("account disabled")]
-    AccountDisabled,
+    AccountDisabled(i64),
     /// The database is away.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -108,12 +121,24 @@ impl Auth {
         outbox: Outbox,
         config: &Config,
     ) -> Self {
+        let revocations = bearers.revocations().clone();
+        let endings = Endings::new(revocations, outbox.clone(), clock.clone(), &config.auth);
+        let admission =
+            Admission::new(endings.clone(), outbox.clone(), clock.clone(), &config.auth);
+        let logins = CodeLogins {
+            admission: admission.clone(),
+            outbox: outbox.clone(),
+            clock: clock.clone(),
+        };
         Self {
-            rotations: Batcher::start(Rotate, &pool, 1),
             lifetimes: Lifetimes::new(&config.auth),
             grace: refresh::grace(&config.auth),
+            rotations: Batcher::start(Rotate, &pool, WRITERS),
+            code_logins: Batcher::start(logins, &pool, WRITERS),
             passwords: Passwords::new(&config.auth.passwords),
             phone_changes: Arc::new(PhoneChanges::new(config)),
+            endings,
+            admission,
             pool,
             clock,
             otp,
@@ -142,36 +167,115 @@ impl Auth {
         login: &CodeLogin<'_>,
         rng: &mut (impl Rng + Send),
     ) -> Result<LoggedIn, LoginError> {
+        let entered = self.enter_by_code(login, rng).await;
+        let failed = |user, why| security::login_failed(Method::Otp, login.origin, user, why);
+        match &entered {
+            Err(LoginError::NoSuchCode) => failed(None, "no_such_code"),
+            Err(LoginError::AccountDisabled(user)) => failed(Some(*user), "account_disabled"),
+            Ok(_) | Err(LoginError::Database(_) | LoginError::Write(_)) => {}
+        }
+        entered
+    }
+
+    async fn enter_by_code(
+        &self,
+        login: &CodeLogin<'_>,
+        rng: &mut (impl Rng + Send),
+    ) -> Result<LoggedIn, LoginError> {
         let checked =
             self.otp.check(login.phone, Purpose::Login, login.code, login.request_id).await?;
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        if !self.otp.consume(&mut tx, &checked).await? {
-            return Err(LoginError::NoSuchCode);
+        let entry = self.code_logins.write(RightCode {
+            checked: checked.clone(),
+            phone: login.phone.clone(),
+            group: login.group,
+            origin: login.origin.clone(),
+        });
+        match entry.await? {
+            Entry::UsedUp => Err(LoginError::NoSuchCode),
+            Entry::Disabled(user) => {
+                self.otp.verified(checked);
+                Err(LoginError::AccountDisabled(user.id))
+            }
+            Entry::Admitted(entered) => {
+                self.otp.verified(checked);
+                let (user, admitted) = *entered;
+                Ok(self.admitted(admitted, user, login.origin, rng))
+            }
         }
-        let user = users::find_or_create(&mut tx, login.phone, login.group, now).await?;
-        if !user.is_active {
-            tx.commit().await?;
-            self.otp.verified(checked);
-            return Err(LoginError::AccountDisabled);
-        }
-        let session = self.admit(&mut tx, &user, login.origin, Method::Otp).await?;
-        tx.commit().await?;
-        self.otp.verified(checked);
-        let tokens = self.bearers.tokens().pair(&session, now, rng);
-        Ok(LoggedIn { user, tokens })
     }
 
     /// Begins a session for somebody who proved who they are, inside the caller's transaction, in which
-    /// the account's row is locked. The one way to log in, whatever the proof.
+    /// the account's row is locked. The one way to log in, whatever the proof. After the commit
+    /// [`Auth::admitted`] makes a login of it.
     async fn admit(
         &self,
         connection: &mut PgConnection,
         user: &User,
         origin: &Origin,
         method: Method,
-    ) -> Result<Session, sqlx::Error> {
-        let new = NewSession { user_id: user.id, origin, method };
-        sessions::begin(connection, &new, &self.lifetimes, self.clock.now()).await
+    ) -> Result<Admitted, sqlx::Error> {
+        let entrant = Entrant { user, origin, method };
+        let mut admitted = self.admission.admit(connection, &[entrant]).await?;
+        admitted.pop().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// A session that [`Auth::admit`] began is committed: here are its tokens, and what ended for it
+    /// holds.
+    fn admitted(
+        &self,
+        admitted: Admitted,
+        user: User,
+        origin: &Origin,
+        rng: &mut impl Rng,
+    ) -> LoggedIn {
+        let session = self.entered(admitted, origin);
+        let tokens = self.bearers.tokens().pair(&session, self.clock.now(), rng);
+        LoggedIn { user, tokens }
+    }
+
+    /// The session of a login that is committed; what ended for it holds.
+    fn entered(&self, admitted: Admitted, origin: &Origin) -> Session {
+        let Admitted { session, method, ended } = admitted;
+        security::logged_in(&session, method, origin);
+        self.endings.announce(ended);
+        session
+    }
+
+    /// Ends sessions of a user, inside the caller's transaction, and tells of it. After the commit
+    /// call [`Auth::announce`].
+    ///
+    /// # Errors
+    /// When the database refuses or is away.
+    pub async fn end_sessions(
+        &self,
+        connection: &mut PgConnection,
+        user_id: i64,
+        which: Which,
+        reason: EndReason,
+    ) -> Result<Ended, sqlx::Error> {
+        self.endings.end(connection, user_id, which, reason).await
+    }
+
+    /// What ended is committed: it holds everywhere within a second.
+    pub fn announce(&self, ended: Ended) {
+        self.endings.announce(ended);
+    }
+
+    /// Ends sessions of a user now; gives how many had not ended yet.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn end_sessions_now(
+        &self,
+        user_id: i64,
+        which: Which,
+        reason: EndReason,
+    ) -> Result<usize, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let ended = self.end_sessions(&mut tx, user_id, which, reason).await?;
+        tx.commit().await?;
+        let count = ended.count();
+        self.announce(ended);
+        Ok(count)
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     batch::WriteError,
     sessions::{
-        self, EndReason, Ending, Method, Origin, Session, Which,
+        EndReason, Method, Origin, Session, Which,
         rotation::{self, Presented, Rotation, Standing, Verdict},
     },
     telemetry::TOKEN_REFRESHES,
@@ -81,7 +81,7 @@ impl Auth {
                 Ok(standing.session)
             }
             Verdict::Reused => {
-                self.end(&presented, EndReason::Reuse, now).await?;
+                self.end(&presented, EndReason::Reuse).await?;
                 TOKEN_REFRESHES.with_label_values(&["reused"]).inc();
                 let Presented { user_id, session_id, .. } = presented;
                 tracing::warn!(user_id, session_id, "refresh token used again, session ended");
@@ -102,8 +102,9 @@ impl Auth {
         if !legacy::spend(&mut tx, legacy).await? {
             return Err(TokenError::Blacklisted.into());
         }
-        let session = self.admit(&mut tx, &user, origin, Method::Import).await?;
+        let admitted = self.admit(&mut tx, &user, origin, Method::Import).await?;
         tx.commit().await?;
+        let session = self.entered(admitted, origin);
         TOKEN_REFRESHES.with_label_values(&["imported"]).inc();
         Ok(session)
     }
@@ -148,7 +149,7 @@ impl Auth {
     pub async fn log_out_by_refresh(&self, token: &str) -> Result<(), RefreshError> {
         let now = self.clock.now();
         let ended = match self.bearers.tokens().read_refresh(token, now)? {
-            Refresh::Own(presented) => self.end(&presented, EndReason::Logout, now).await?,
+            Refresh::Own(presented) => self.end(&presented, EndReason::Logout).await?,
             Refresh::Legacy(legacy) => {
                 legacy::spend(&mut *self.pool.acquire().await?, &legacy).await?
             }
@@ -162,7 +163,7 @@ impl Auth {
     /// When the database is away.
     pub async fn log_out(&self, user_id: i64, session_id: i64) -> Result<(), sqlx::Error> {
         let presented = Presented { user_id, session_id, generation: 0 };
-        self.end(&presented, EndReason::Logout, self.clock.now()).await.map(drop)
+        self.end(&presented, EndReason::Logout).await.map(drop)
     }
 
     async fn standing(
@@ -175,19 +176,13 @@ impl Auth {
     }
 
     /// `false`: it had ended before.
-    async fn end(
-        &self,
-        family: &Presented,
-        reason: EndReason,
-        now: DateTime<Utc>,
-    ) -> Result<bool, sqlx::Error> {
-        let ending = Ending::new(reason, &self.lifetimes, now);
+    async fn end(&self, family: &Presented, reason: EndReason) -> Result<bool, sqlx::Error> {
         let which = Which::One(family.session_id);
         let mut tx = self.pool.begin().await?;
-        let ended = sessions::revoke(&mut tx, family.user_id, which, &ending).await?;
+        let ended = self.end_sessions(&mut tx, family.user_id, which, reason).await?;
         tx.commit().await?;
-        let any = !ended.is_empty();
-        self.bearers.revocations().announce(ended);
+        let any = ended.count() > 0;
+        self.announce(ended);
         Ok(any)
     }
 }

@@ -198,17 +198,11 @@ impl Tokens {
         TokenPair { access: self.access(session, now, rng), refresh: self.refresh(session) }
     }
 
-    /// It never outlives its session.
+    /// Ends with the session at the latest.
     fn access(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> String {
         let issued = now.timestamp();
-        let ends = session.refresh_expires_at.timestamp();
-        let claims = self.claims(
-            TokenType::Access,
-            session,
-            issued,
-            ends.min(issued + self.access_ttl_seconds),
-            ids::random_handle(rng),
-        );
+        let ends = (issued + self.access_ttl_seconds).min(session.refresh_expires_at.timestamp());
+        let claims = self.claims(TokenType::Access, session, issued, ends, ids::random_handle(rng));
         jsonwebtoken::encode(&self.header, &claims, &self.signing_key)
             .expect("the key was read for this algorithm")
     }

@@ -64,6 +64,11 @@ pub struct Auth {
     /// Seconds for which proving who one is (a login, `me/confirm/`) counts as recent, for what needs
     /// that. Default 600.
     pub step_up_seconds: u32,
+    /// Sessions one account may have; the one that is unseen the longest ends when another begins. 0
+    /// (default): any number.
+    pub max_sessions: u32,
+    /// Seconds between two writes of when sessions were last seen. Default 30.
+    pub last_seen_every_seconds: u32,
     /// The id in `keys` of the key that signs; the others only verify. Required.
     pub signing_key: String,
     /// Keys by id (the tokens' `kid`).
@@ -103,6 +108,8 @@ impl Default for Auth {
             session_ttl_seconds: 7_776_000,
             refresh_grace_seconds: 30,
             step_up_seconds: 600,
+            max_sessions: 0,
+            last_seen_every_seconds: 30,
             signing_key: String::new(),
             keys: BTreeMap::new(),
             refresh_key: SecretString::default(),
@@ -134,6 +141,11 @@ impl Auth {
     /// [`Auth::refresh_ttl_seconds`].
     pub fn refresh_ttl(&self) -> Duration {
         Duration::from_secs(self.refresh_ttl_seconds.into())
+    }
+
+    /// [`Auth::last_seen_every_seconds`].
+    pub fn last_seen_every(&self) -> Duration {
+        Duration::from_secs(self.last_seen_every_seconds.into())
     }
 
     /// [`Auth::failure_floor_ms`].

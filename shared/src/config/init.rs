@@ -205,11 +205,9 @@ mod tests {
                 "#timeout_ms",
                 "#[otp.test_numbers",
                 "#code = ",
-                "#until",
-                "#[rest_sms_auth",
+                "#group = 0",
                 "#code_length",
                 "#ttl_seconds = 60",
-                "#text",
             ];
             // The example of a provider goes up to the next blank line.
             in_provider = line.starts_with("#[sms.providers.") || in_provider && !line.is_empty();

@@ -19,8 +19,8 @@ impl Default for RestSmsAuth {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Mount {
-    /// The group of its accounts, one of `auth.groups`. Default 0.
-    pub group: i32,
+    /// The group of its accounts, one of `auth.groups`. Default: that of logins that name none.
+    pub group: Option<i32>,
     /// Digits of its codes, 4 to 10 (`SMS_AUTH_CODE_LEN`). Default: `otp.length`.
     pub code_length: Option<u8>,
     /// Seconds its codes are valid, 30 to 600 (`SMS_TIMELIFE`). Default: `otp.ttl_seconds`.
@@ -44,7 +44,7 @@ pub struct Mount {
 impl Default for Mount {
     fn default() -> Self {
         Self {
-            group: 0,
+            group: None,
             code_length: None,
             ttl_seconds: None,
             text: None,

@@ -1,4 +1,4 @@
-//! The old database: PostgreSQL, MySQL or SQLite. Read in one snapshot, never written.
+//! The old database: `PostgreSQL`, `MySQL` or `SQLite`. Read in one snapshot, never written.
 //!
 //! Its tables are not ours, so these are the only queries that no compiler has checked. Every column
 //! is read as text, whatever its type there: one way to read for three databases.
@@ -70,9 +70,8 @@ impl Row {
     /// A row as it could have been read.
     #[cfg(test)]
     pub(super) fn of(id: i64, cells: &[Option<&str>]) -> Self {
-        let cell =
-            |cell: &Option<&str>| cell.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
-        Self { id, cells: cells.iter().map(cell).collect() }
+        let cell = |cell: Option<&str>| cell.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+        Self { id, cells: cells.iter().copied().map(cell).collect() }
     }
 
     /// The text of a cell, `None` if it is null.
@@ -285,11 +284,11 @@ impl Connection {
         }
         let mut from = format!("{} t", self.quote(&reading.table)?);
         if let Some((table, key)) = &reading.join {
-            from +=
-                &format!(" LEFT JOIN {} j ON j.{} = t.id", self.quote(table)?, self.quote(key)?);
+            let (table, key) = (self.quote(table)?, self.quote(key)?);
+            from = format!("{from} LEFT JOIN {table} j ON j.{key} = t.id");
         }
         if let Some(after) = after {
-            from += &format!(" WHERE t.id > {after}");
+            from = format!("{from} WHERE t.id > {after}");
         }
         Ok(format!("SELECT {columns} FROM {from} ORDER BY t.id LIMIT {limit}"))
     }

@@ -9,7 +9,7 @@ use super::{
     parts::{organizations::Organization, users::Account},
     report::Tally,
 };
-use crate::admin::roles::Role;
+use crate::{admin::roles::Role, phone::PhoneNumber};
 
 /// How far a part is.
 #[derive(Debug, Clone, Default)]
@@ -161,7 +161,7 @@ pub(super) async fn insert_users(
                $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])"#,
         &column(accounts, |account| account.id),
         &column(accounts, |account| account.username.as_str()) as _,
-        &column(accounts, |account| account.phone.as_ref().map(|phone| phone.as_e164())) as _,
+        &column(accounts, |account| account.phone.as_ref().map(PhoneNumber::as_e164)) as _,
         &column(accounts, |account| account.group),
         &column(accounts, |account| account.is_active),
         &column(accounts, |account| account.created_at),

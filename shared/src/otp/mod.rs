@@ -226,8 +226,25 @@ impl Otp {
         connection: &mut PgConnection,
         checked: &CheckedCode,
     ) -> Result<bool, sqlx::Error> {
-        store::consume(connection, checked, self.clock.now()).await
+        let consumed = consume_all(connection, &[checked], self.clock.now()).await?;
+        Ok(consumed.first().copied().unwrap_or(false))
     }
+}
+
+/// Marks codes used, inside the caller's transaction; for each, in their order, whether this was the
+/// one caller who did. No two may be for one number and purpose.
+///
+/// # Errors
+/// When the database is away.
+pub async fn consume_all(
+    connection: &mut PgConnection,
+    checked: &[&CheckedCode],
+    now: DateTime<Utc>,
+) -> Result<Vec<bool>, sqlx::Error> {
+    let consumed = store::consume(connection, checked, now).await?;
+    let key =
+        |code: &CheckedCode| (code.phone.as_e164().to_owned(), code.purpose.as_str().to_owned());
+    Ok(checked.iter().map(|code| consumed.contains(&key(code))).collect())
 }
 
 impl Otp {

@@ -1,6 +1,6 @@
 //! All SQL of the `otp_codes`, `otp_requests` and `send_counters` tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::ipnetwork::IpNetwork};
@@ -20,6 +20,12 @@ pub(super) struct SendRules {
     pub(super) longest_life: TimeDelta,
     pub(super) cooldown: Option<TimeDelta>,
     pub(super) daily_sends: i32,
+}
+
+impl SendRules {
+    fn form_of(&self, mount: Option<&str>) -> Form {
+        mount.and_then(|mount| self.forms.get(mount)).copied().unwrap_or(self.form)
+    }
 }
 
 /// Locks the codes there are, in order; as briefly as the transaction's lock time-out says. From
@@ -55,6 +61,7 @@ pub(super) async fn lock(
 /// never past the longest life, and the shared budget of checks starts anew (the daily cap holds).
 /// `instead_of`: a message that failed and therefore starts no cool-down.
 /// Locks the rows of (phone, purpose), so that parallel sends get one answer each.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub(super) async fn issue(
     connection: &mut PgConnection,
     rules: &SendRules,
@@ -71,12 +78,9 @@ pub(super) async fn issue(
     let addresses: Vec<Option<IpNetwork>> =
         sends.iter().map(|send| send.new.ip.map(IpNetwork::from)).collect();
     let mounts: Vec<_> = sends.iter().map(|send| send.new.mount.clone()).collect();
-    let form = |mount: &Option<String>| {
-        let mount = mount.as_ref().and_then(|mount| rules.forms.get(mount));
-        mount.copied().unwrap_or(rules.form)
-    };
-    let digits: Vec<_> = mounts.iter().map(|mount| form(mount).digits).collect();
-    let lives: Vec<_> = mounts.iter().map(|mount| interval(form(mount).ttl)).collect();
+    let forms = mounts.iter().map(|mount| rules.form_of(mount.as_deref()));
+    let (digits, lives): (Vec<_>, Vec<_>) =
+        forms.map(|form| (form.digits, interval(form.ttl))).unzip();
     let rows = sqlx::query!(
         r#"WITH issued AS (INSERT INTO otp_codes AS c
                (phone, purpose, nonce, key_id, digits, created_at, expires_at,
@@ -369,30 +373,39 @@ pub(super) async fn reserve(
         .collect()
 }
 
-/// Marks the code used, and the latest text that carried it as the one that brought it: what is
-/// learnt about providers. Locks the code, then the message.
+/// Marks codes used, and of each the latest text that carried it as the one that brought it: what is
+/// learnt about providers. Gives number and purpose of those that were good. Locks the codes in the
+/// order given, then the messages. No two may be for one (phone, purpose).
 pub(super) async fn consume(
     connection: &mut PgConnection,
-    checked: &CheckedCode,
+    checked: &[&CheckedCode],
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"WITH code AS (
-             UPDATE otp_codes SET consumed_at = $4
-             WHERE phone = $1 AND purpose = $2 AND generation = $3
-               AND consumed_at IS NULL AND expires_at > $4
-             RETURNING last_local_id),
+) -> Result<HashSet<(String, String)>, sqlx::Error> {
+    let phones: Vec<_> = checked.iter().map(|code| code.phone.as_e164().to_owned()).collect();
+    let purposes: Vec<_> = checked.iter().map(|code| code.purpose.as_str().to_owned()).collect();
+    let generations: Vec<_> = checked.iter().map(|code| code.generation).collect();
+    let rows = sqlx::query!(
+        r#"WITH r AS (
+             SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+                 AS r(phone, purpose, generation)),
+         code AS (
+             UPDATE otp_codes c SET consumed_at = $4
+             FROM r
+             WHERE c.phone = r.phone AND c.purpose = r.purpose AND c.generation = r.generation
+               AND c.consumed_at IS NULL AND c.expires_at > $4
+             RETURNING c.phone, c.purpose, c.last_local_id),
          brought AS (
              UPDATE sms_messages m SET verified_at = now()
              FROM code WHERE m.local_id = code.last_local_id)
-         SELECT EXISTS (SELECT FROM code) AS "consumed!""#,
-        checked.phone.as_e164(),
-        checked.purpose.as_str(),
-        checked.generation,
+         SELECT phone, purpose FROM code"#,
+        &phones,
+        &purposes,
+        &generations,
         now,
     )
-    .fetch_one(connection)
-    .await
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.phone, row.purpose)).collect())
 }
 
 /// Marks codes of a number used that nobody used.

@@ -15,6 +15,7 @@ use crate::{
 
 pub mod revocations;
 pub mod rotation;
+pub mod seen;
 mod store;
 
 /// Where a session comes from, as far as the request tells.
@@ -46,6 +47,15 @@ impl Method {
             Self::Otp => "otp",
             Self::Password => "password",
             Self::Import => "import",
+        }
+    }
+
+    /// Reads a word of the database, which knows no others.
+    pub(crate) fn parse(word: &str) -> Self {
+        match word {
+            "password" => Self::Password,
+            "import" => Self::Import,
+            _ => Self::Otp,
         }
     }
 }
@@ -147,18 +157,55 @@ pub struct NewSession<'a> {
     pub method: Method,
 }
 
-/// Begins a session, inside the caller's transaction.
+/// Begins sessions, inside the caller's transaction; in the order given.
 ///
 /// # Errors
 /// When the database refuses or is away.
 pub async fn begin(
     connection: &mut PgConnection,
-    new: &NewSession<'_>,
+    new: &[NewSession<'_>],
     lifetimes: &Lifetimes,
     now: DateTime<Utc>,
-) -> Result<Session, sqlx::Error> {
+) -> Result<Vec<Session>, sqlx::Error> {
     let ends = now + lifetimes.absolute;
-    store::insert(connection, new, now, lifetimes.refresh_end(now, ends), ends).await
+    let refresh_ends = lifetimes.refresh_end(now, ends);
+    let mut begun = store::insert(connection, new, now, refresh_ends, ends).await?;
+    begun.sort_unstable_by_key(|session| session.id);
+    Ok(begun)
+}
+
+/// A session that goes on, as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The row.
+    pub id: i64,
+    /// Whose it is.
+    pub user_id: i64,
+    /// Where it was last seen, and with what it began.
+    pub origin: Origin,
+    /// How the login was proven.
+    pub method: Method,
+    /// When that was.
+    pub created_at: DateTime<Utc>,
+    /// When a request was last made with its tokens, to about a minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends unless its tokens are refreshed.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The sessions of an active account that go on, newest first: `limit` of those before the id
+/// `before`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list(
+    pool: &PgPool,
+    user_id: i64,
+    before: Option<i64>,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<Listed>, sqlx::Error> {
+    store::list(pool, user_id, before, limit, now).await
 }
 
 /// Which sessions of a user to end.
@@ -188,8 +235,7 @@ impl Ending {
 }
 
 /// Ends sessions of `user_id`, inside the caller's transaction, and gives the ids of those that had
-/// not ended before. After the commit tell the other processes with
-/// [`revocations::Revocations::announce`]; without that they find out within half a second.
+/// not ended before. Use [`crate::auth::endings::Endings::end`], which also tells of it.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -200,6 +246,23 @@ pub async fn revoke(
     ending: &Ending,
 ) -> Result<Vec<i64>, sqlx::Error> {
     store::revoke(connection, user_id, which, ending).await
+}
+
+/// Ends, inside the caller's transaction, what users have beyond `most` sessions: those that are the
+/// longest unseen, but not the one that each `(user, session)` just began. Gives what ended, each
+/// with its user. Parallel calls for one user wait for one another.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn end_surplus(
+    connection: &mut PgConnection,
+    most: u32,
+    begun: &[(i64, i64)],
+    ending: &Ending,
+) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    let (users, begun): (Vec<_>, Vec<_>) = begun.iter().copied().unzip();
+    store::lock_counts(connection, &users).await?;
+    store::end_surplus(connection, most.into(), (&users, &begun), ending).await
 }
 
 /// Whether somebody proved in this session, not longer than `within` ago, who they are.

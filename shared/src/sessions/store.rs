@@ -4,39 +4,52 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
 
 use super::{
-    Ending, NewSession, Session, Which,
+    Ending, Listed, Method, NewSession, Origin, Session, Which,
     rotation::{Presented, Rotation, Standing},
 };
+use crate::device::Device;
 
+/// Begins them all; ids grow in their order.
 pub(super) async fn insert(
     connection: &mut PgConnection,
-    new: &NewSession<'_>,
+    new: &[NewSession<'_>],
     now: DateTime<Utc>,
     refresh_expires_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
-) -> Result<Session, sqlx::Error> {
-    let origin = new.origin;
+) -> Result<Vec<Session>, sqlx::Error> {
+    let users: Vec<_> = new.iter().map(|new| new.user_id).collect();
+    let ips: Vec<_> = new.iter().map(|new| new.origin.ip.map(IpNetwork::from)).collect();
+    let methods: Vec<_> = new.iter().map(|new| new.method.as_str().to_owned()).collect();
+    let texts = |of: fn(&Origin) -> &Option<String>| -> Vec<Option<String>> {
+        new.iter().map(|new| of(new.origin).clone()).collect()
+    };
     sqlx::query_as!(
         Session,
         "INSERT INTO sessions (user_id, ip, user_agent, device, browser, os, method, created_at,
              last_seen_at, authenticated_at, refresh_issued_at, refresh_expires_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8, $9, $10)
+         SELECT n.user_id, n.ip, n.user_agent, n.device, n.browser, n.os, n.method,
+             $8, $8, $8, $8, $9, $10
+         FROM unnest($1::bigint[], $2::inet[], $3::text[], $4::text[], $5::text[], $6::text[],
+                 $7::text[])
+             WITH ORDINALITY AS n(user_id, ip, user_agent, device, browser, os, method, place)
+         ORDER BY n.place
          RETURNING id, user_id, refresh_generation, refresh_issued_at, refresh_expires_at",
-        new.user_id,
-        origin.ip.map(IpNetwork::from),
-        origin.user_agent.as_deref(),
-        origin.device.device.as_deref(),
-        origin.device.browser.as_deref(),
-        origin.device.os.as_deref(),
-        new.method.as_str(),
+        &users,
+        &ips as &[Option<IpNetwork>],
+        &texts(|origin| &origin.user_agent) as &[Option<String>],
+        &texts(|origin| &origin.device.device) as &[Option<String>],
+        &texts(|origin| &origin.device.browser) as &[Option<String>],
+        &texts(|origin| &origin.device.os) as &[Option<String>],
+        &methods,
         now,
         refresh_expires_at,
         expires_at,
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await
 }
 
+/// Locks the sessions in the order of their ids.
 pub(super) async fn revoke(
     connection: &mut PgConnection,
     user_id: i64,
@@ -49,10 +62,14 @@ pub(super) async fn revoke(
         Which::All => (None, None),
     };
     sqlx::query_scalar!(
-        r#"WITH ended AS (
-               UPDATE sessions SET revoked_at = $5, revoked_reason = $4
+        r#"WITH locked AS (
+               SELECT id FROM sessions
                WHERE user_id = $1 AND revoked_at IS NULL AND refresh_expires_at > $5
                  AND ($2::bigint IS NULL OR id = $2) AND ($3::bigint IS NULL OR id <> $3)
+               ORDER BY id FOR NO KEY UPDATE),
+           ended AS (
+               UPDATE sessions SET revoked_at = $5, revoked_reason = $4
+               WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
                RETURNING id),
            told AS (
                INSERT INTO revocations (kind, subject, expires_at)
@@ -67,6 +84,150 @@ pub(super) async fn revoke(
     )
     .fetch_all(connection)
     .await
+}
+
+/// Makes logins of one user wait for one another, until the end of the transaction: each is to
+/// count the sessions of the others. In the order of the locks, so that no two batches wait for
+/// each other.
+pub(super) async fn lock_counts(
+    connection: &mut PgConnection,
+    users: &[i64],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(key)
+         FROM (SELECT hashtextextended('sessions of ' || user_id, 0) AS key
+               FROM unnest($1::bigint[]) AS u(user_id) ORDER BY key) AS keys",
+        users,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Ends those sessions of the users that are the longest unseen and more than `most`, whatever was
+/// just begun (`begun`, one for each user) being counted and spared. Locks them in the order of
+/// their ids.
+pub(super) async fn end_surplus(
+    connection: &mut PgConnection,
+    most: i64,
+    (users, begun): (&[i64], &[i64]),
+    ending: &Ending,
+) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"WITH surplus AS (
+               SELECT old.id
+               FROM unnest($1::bigint[], $2::bigint[]) AS n(user_id, id)
+               CROSS JOIN LATERAL (
+                   SELECT s.id FROM sessions s
+                   WHERE s.user_id = n.user_id AND s.id <> n.id AND s.revoked_at IS NULL
+                     AND s.refresh_expires_at > $5
+                   ORDER BY s.last_seen_at DESC, s.id DESC OFFSET $3::bigint - 1) AS old),
+           locked AS (
+               SELECT id FROM sessions WHERE id IN (SELECT id FROM surplus)
+               ORDER BY id FOR NO KEY UPDATE),
+           ended AS (
+               UPDATE sessions SET revoked_at = $5, revoked_reason = $4
+               WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
+               RETURNING id, user_id),
+           told AS (
+               INSERT INTO revocations (kind, subject, expires_at)
+               SELECT 'session', id, $6 FROM ended)
+           SELECT user_id, id FROM ended"#,
+        users,
+        begun,
+        most,
+        ending.reason.as_str(),
+        ending.at,
+        ending.forget_at,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.user_id, row.id)).collect())
+}
+
+struct Row {
+    id: i64,
+    user_id: i64,
+    ip: Option<IpNetwork>,
+    user_agent: Option<String>,
+    device: Option<String>,
+    browser: Option<String>,
+    os: Option<String>,
+    method: String,
+    created_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    refresh_expires_at: DateTime<Utc>,
+}
+
+impl From<Row> for Listed {
+    fn from(row: Row) -> Self {
+        let device = Device { browser: row.browser, os: row.os, device: row.device };
+        let ip = row.ip.map(|ip| ip.ip());
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            origin: Origin { ip, user_agent: row.user_agent, device },
+            method: Method::parse(&row.method),
+            created_at: row.created_at,
+            last_seen_at: row.last_seen_at,
+            expires_at: row.refresh_expires_at,
+        }
+    }
+}
+
+/// Those of an active account that go on, newest first.
+pub(super) async fn list(
+    pool: &PgPool,
+    user_id: i64,
+    before: Option<i64>,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<Listed>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT s.id, s.user_id, s.ip, s.user_agent, s.device, s.browser, s.os, s.method,
+             s.created_at, s.last_seen_at, s.refresh_expires_at
+         FROM sessions s JOIN users u ON u.id = s.user_id AND u.is_active
+         WHERE s.user_id = $1 AND ($2::bigint IS NULL OR s.id < $2)
+           AND s.revoked_at IS NULL AND s.refresh_expires_at > $3 AND s.expires_at > $3
+         ORDER BY s.id DESC LIMIT $4",
+        user_id,
+        before,
+        now,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(Listed::from).collect())
+}
+
+/// Notes when and from where sessions were seen: what is a minute older than what is known, of
+/// sessions that go on. Waits for nobody: a row that somebody holds is passed over. No index holds
+/// these columns, so that the rows stay where they are (HOT).
+pub(super) async fn see(
+    pool: &PgPool,
+    ids: &[i64],
+    times: &[DateTime<Utc>],
+    ips: &[IpNetwork],
+) -> Result<u64, sqlx::Error> {
+    let seen = sqlx::query!(
+        "WITH seen AS (
+             SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::inet[]) AS n(id, at, ip)),
+         free AS (
+             SELECT s.id FROM sessions s JOIN seen USING (id)
+             WHERE s.revoked_at IS NULL AND s.refresh_expires_at > seen.at
+               AND s.last_seen_at <= seen.at - interval '1 minute'
+             FOR NO KEY UPDATE OF s SKIP LOCKED)
+         UPDATE sessions s SET last_seen_at = seen.at, ip = seen.ip
+         FROM free JOIN seen USING (id)
+         WHERE s.id = free.id AND s.revoked_at IS NULL AND s.last_seen_at < seen.at",
+        ids,
+        times,
+        ips,
+    )
+    .execute(pool)
+    .await?;
+    Ok(seen.rows_affected())
 }
 
 pub(super) async fn authenticated_at(

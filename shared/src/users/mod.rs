@@ -3,7 +3,14 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use crate::{db, phone::PhoneNumber};
+use crate::{
+    db,
+    phone::PhoneNumber,
+    webhooks::{
+        Outbox,
+        events::{Kind, NewEvent},
+    },
+};
 
 pub mod email;
 mod store;
@@ -26,20 +33,42 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// The account of (phone, group), made if it is not there, inside the caller's transaction.
+/// The accounts of each (phone, group), made where they are not there, inside the caller's
+/// transaction; in the order given. No two may be equal. Accounts that were there are locked
+/// against changes.
 ///
 /// # Errors
 /// When the database refuses or is away.
 pub async fn find_or_create(
     connection: &mut PgConnection,
-    phone: &PhoneNumber,
-    group: i32,
+    outbox: &Outbox,
+    asked: &[(&PhoneNumber, i32)],
     now: DateTime<Utc>,
-) -> Result<User, sqlx::Error> {
-    if let Some(user) = store::find_by_phone(connection, phone, group).await? {
-        return Ok(user);
+) -> Result<Vec<User>, sqlx::Error> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
     }
-    store::insert(connection, &machine_made(phone, group), phone, group, now).await
+    let mut found = store::find_by_phone(connection, asked).await?;
+    let key = |(phone, group): &(&PhoneNumber, i32)| (phone.as_e164().to_owned(), *group);
+    let missing: Vec<_> =
+        asked.iter().filter(|one| !found.contains_key(&key(one))).copied().collect();
+    if !missing.is_empty() {
+        let made = store::insert(connection, &missing, now).await?;
+        let events = made.iter().filter(|(_, is_new)| *is_new).map(|(user, _)| user.created());
+        outbox.emit(connection, &events.collect::<Vec<_>>()).await?;
+        found.extend(made.into_iter().filter_map(|(user, _)| {
+            let phone = user.phone.as_ref()?.as_e164().to_owned();
+            Some(((phone, user.group), user))
+        }));
+    }
+    asked.iter().map(|one| found.remove(&key(one)).ok_or(sqlx::Error::RowNotFound)).collect()
+}
+
+impl User {
+    /// That the account was made; to be emitted in the transaction that does.
+    pub fn created(&self) -> NewEvent {
+        NewEvent::of_user(Kind::UserCreated, self.id, [("group", self.group.into())])
+    }
 }
 
 /// The username of an account that is made by a code, unless somebody has it already.
@@ -89,7 +118,8 @@ pub enum ChangePhoneError {
 impl From<sqlx::Error> for ChangePhoneError {
     fn from(error: sqlx::Error) -> Self {
         match db::violated_unique(&error) {
-            Some("users_phone_group_key") => Self::TakenMeanwhile,
+            // Usernames like this one are made of the number alone.
+            Some("users_phone_group_key" | "users_username_key") => Self::TakenMeanwhile,
             _ => Self::Database(error),
         }
     }

@@ -1,5 +1,7 @@
 //! All SQL of the `users` table.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
@@ -30,22 +32,30 @@ impl TryFrom<RawUser> for User {
     }
 }
 
-/// Locks the row against changes: an account that is being disabled begins no session.
+/// Those there are, by their phone and group. Locks the rows, in the order given, against changes:
+/// an account that is being disabled begins no session.
 pub(super) async fn find_by_phone(
     connection: &mut PgConnection,
-    phone: &PhoneNumber,
-    group: i32,
-) -> Result<Option<User>, sqlx::Error> {
-    let raw = sqlx::query_as!(
+    asked: &[(&PhoneNumber, i32)],
+) -> Result<HashMap<(String, i32), User>, sqlx::Error> {
+    let (phones, groups) = columns(asked);
+    let rows = sqlx::query_as!(
         RawUser,
-        r#"SELECT id, username, phone, "group", is_active, created_at
-           FROM users WHERE phone = $1 AND "group" = $2 FOR SHARE"#,
-        phone.as_e164(),
-        group,
+        r#"SELECT u.id, u.username, u.phone, u."group", u.is_active, u.created_at
+           FROM unnest($1::text[], $2::integer[]) AS a(phone, "group")
+           JOIN users u ON u.phone = a.phone AND u."group" = a."group"
+           FOR SHARE OF u"#,
+        &phones,
+        &groups,
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    raw.map(User::try_from).transpose()
+    rows.into_iter()
+        .map(|raw| {
+            let key = (raw.phone.clone().unwrap_or_default(), raw.group);
+            Ok((key, User::try_from(raw)?))
+        })
+        .collect()
 }
 
 /// Locks the row as [`find_by_phone`] does.
@@ -64,33 +74,50 @@ pub(super) async fn find_by_id(
     raw.map(User::try_from).transpose()
 }
 
-/// Parallel first logins meet at the unique (phone, group): the later one gets the earlier row.
-/// A username somebody else already took gets the new id appended, so that nobody can be kept
-/// out by a squatter.
+/// Parallel first logins meet at the unique (phone, group): the later one gets the earlier row,
+/// and `false`. A username somebody else already took gets the new id appended, so that nobody can
+/// be kept out by a squatter.
 pub(super) async fn insert(
     connection: &mut PgConnection,
-    username: &str,
-    phone: &PhoneNumber,
-    group: i32,
+    asked: &[(&PhoneNumber, i32)],
     now: DateTime<Utc>,
-) -> Result<User, sqlx::Error> {
-    let raw = sqlx::query_as!(
-        RawUser,
+) -> Result<Vec<(User, bool)>, sqlx::Error> {
+    let (phones, groups) = columns(asked);
+    let names: Vec<_> =
+        asked.iter().map(|(phone, group)| super::machine_made(phone, *group)).collect();
+    // No transaction has touched a row that was inserted just now: its xmax is empty.
+    let rows = sqlx::query!(
         r#"INSERT INTO users AS u (username, phone, "group", created_at)
-           VALUES (
-               CASE WHEN EXISTS (SELECT 1 FROM users WHERE username = $1)
-                   THEN $1 || '-' || nextval('users_id_seq') ELSE $1 END,
-               $2, $3, $4)
+           SELECT CASE WHEN EXISTS (SELECT 1 FROM users WHERE username = a.username)
+                   THEN a.username || '-' || nextval('users_id_seq') ELSE a.username END,
+               a.phone, a."group", $4
+           FROM unnest($1::text[], $2::text[], $3::integer[]) AS a(username, phone, "group")
            ON CONFLICT (phone, "group") DO UPDATE SET phone = u.phone
-           RETURNING id, username, phone, "group", is_active, created_at"#,
-        username,
-        phone.as_e164(),
-        group,
+           RETURNING id, username, phone, "group", is_active, created_at, (xmax = 0) AS "is_new!""#,
+        &names,
+        &phones,
+        &groups,
         now,
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await?;
-    User::try_from(raw)
+    rows.into_iter()
+        .map(|row| {
+            let raw = RawUser {
+                id: row.id,
+                username: row.username,
+                phone: row.phone,
+                group: row.group,
+                is_active: row.is_active,
+                created_at: row.created_at,
+            };
+            Ok((User::try_from(raw)?, row.is_new))
+        })
+        .collect()
+}
+
+fn columns(asked: &[(&PhoneNumber, i32)]) -> (Vec<String>, Vec<i32>) {
+    asked.iter().map(|(phone, group)| (phone.as_e164().to_owned(), *group)).unzip()
 }
 
 struct RawAccount {

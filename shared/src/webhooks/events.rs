@@ -33,13 +33,27 @@ pub enum Kind {
     ProviderBack,
     /// A provider's account has little left on it.
     ProviderLowCredit,
+    /// An account was made.
+    UserCreated,
+    /// Somebody logged in to an account.
+    UserLoggedIn,
+    /// An account has another password, its first one or none.
+    UserPasswordChanged,
+    /// An account has another phone number.
+    UserPhoneChanged,
+    /// An account was disabled.
+    UserDisabled,
+    /// An account was erased.
+    UserErased,
+    /// A session ended before its time.
+    SessionRevoked,
     /// Nothing: an operator tries an endpoint out.
     Test,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsUnknown,
@@ -54,6 +68,13 @@ impl Kind {
         Self::ProviderOut,
         Self::ProviderBack,
         Self::ProviderLowCredit,
+        Self::UserCreated,
+        Self::UserLoggedIn,
+        Self::UserPasswordChanged,
+        Self::UserPhoneChanged,
+        Self::UserDisabled,
+        Self::UserErased,
+        Self::SessionRevoked,
         Self::Test,
     ];
 
@@ -74,6 +95,13 @@ impl Kind {
             Self::ProviderOut => "provider.out",
             Self::ProviderBack => "provider.back",
             Self::ProviderLowCredit => "provider.low_credit",
+            Self::UserCreated => "user.created",
+            Self::UserLoggedIn => "user.logged_in",
+            Self::UserPasswordChanged => "user.password_changed",
+            Self::UserPhoneChanged => "user.phone_changed",
+            Self::UserDisabled => "user.disabled",
+            Self::UserErased => "user.erased",
+            Self::SessionRevoked => "session.revoked",
             Self::Test => "webhook.test",
         }
     }
@@ -101,6 +129,17 @@ pub struct NewEvent {
     pub data: Value,
 }
 
+impl NewEvent {
+    /// About an account, under the subject `user:17`; of the account it tells the number alone, so that
+    /// nothing of a person stays behind when the account is erased.
+    pub fn of_user<const N: usize>(kind: Kind, user_id: i64, more: [(&str, Value); N]) -> Self {
+        let more = more.map(|(name, value)| (name.to_owned(), value));
+        let id = [("user_id".to_owned(), user_id.into())];
+        let data = Value::Object(id.into_iter().chain(more).collect());
+        Self { kind, subject: format!("user:{user_id}"), data }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,10 +148,12 @@ mod tests {
     fn patterns_are_names_groups_or_everything() {
         let meant = |pattern| Kind::ALL.into_iter().filter(|kind| matches(pattern, *kind)).count();
         for (pattern, kinds) in [
-            ("*", 15),
+            ("*", 22),
             ("sms.*", 6),
             ("otp.*", 5),
             ("provider.*", 3),
+            ("user.*", 6),
+            ("session.*", 1),
             ("sms.sent", 1),
             ("sms.se*", 0),
             ("sms", 0),

@@ -18,7 +18,8 @@ use crate::{
 const RECORDED_KEY: &str = "TESTKEY";
 
 /// The hooks that can be played.
-pub(super) const HOOKS: [&str; 2] = ["age_otp", "age_phonecode"];
+pub(super) const HOOKS: [&str; 5] =
+    ["age_otp", "age_phonecode", "deactivate", "del_sessions", "seed_session"];
 
 /// What the steps are done to.
 pub(super) struct Stage<'a> {
@@ -105,6 +106,14 @@ impl<'a> Stage<'a> {
         Map::new()
     }
 
+    /// Runs a statement with these numbers.
+    async fn change(&self, sql: &'static str, numbers: &[Value]) {
+        let query = numbers.iter().fold(sqlx::query(sql), |query, number| {
+            query.bind(number.as_i64().expect("a row's number"))
+        });
+        query.execute(&self.peyk.database.pool).await.expect("the statement is good");
+    }
+
     /// A meddling with the database, by its name in the recordings.
     pub(super) async fn hook(&self, name: &str, arguments: &[Value]) -> Map<String, Value> {
         let argument = |at: usize| arguments.get(at).map(plain).unwrap_or_default();
@@ -113,11 +122,24 @@ impl<'a> Stage<'a> {
                 let seconds: u32 = argument(1).parse().expect("an age in seconds");
                 aging::age_code_to(&self.peyk.database.pool, &argument(0), seconds).await;
             }
+            "deactivate" => {
+                self.change("UPDATE users SET is_active = false WHERE id = $1", &arguments[..1])
+                    .await;
+            }
+            "del_sessions" => self.change("DELETE FROM sessions", &[]).await,
+            // The key, the second argument, is something sessions here do not have.
+            "seed_session" => self.change(SEED_SESSION, &arguments[..1]).await,
             other => panic!("nobody knows the hook {other}: play it or list it as skipped"),
         }
         Map::new()
     }
 }
+
+/// A session as the recordings put one into the table.
+const SEED_SESSION: &str = "INSERT INTO sessions (user_id, user_agent, ip, created_at,
+        last_seen_at, authenticated_at, refresh_issued_at, refresh_expires_at, expires_at)
+    VALUES ($1, 'seed-agent', '10.9.8.7', now(), now(), now(), now(), now() + interval '1 day',
+        now() + interval '1 day')";
 
 /// The parts of a token, its signature unchecked.
 pub(super) fn jwt(token: &str) -> Map<String, Value> {

@@ -129,8 +129,8 @@ async fn guesses_at_a_proof_are_bounded() {
         assert_eq!(problem(&refused), (400, "otp_not_valid"));
     }
     let good = json!({"code": code, "request_id": request_id});
-    let spent = post_as(&peyk, &who, "/api/me/confirm/", &good).await;
-    assert_eq!(problem(&spent), (400, "otp_not_valid"), "no attempt is left");
+    let last = post_as(&peyk, &who, "/api/me/confirm/", &good).await;
+    assert_eq!(problem(&last), (400, "otp_not_valid"), "no attempt is left");
     let missing = post_as(&peyk, &who, "/api/me/confirm/", &json!({})).await;
     assert_eq!(missing.json["fields"]["code"][0], "This field is required.");
 }

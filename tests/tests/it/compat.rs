@@ -7,8 +7,8 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 5] =
-    ["authenticate", "message_send", "otp_send", "register_login", "smsauth_default"];
+const PLAYED: [&str; 6] =
+    ["authenticate", "message_send", "otp_send", "register_login", "sessions", "smsauth_default"];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
@@ -51,6 +51,11 @@ async fn logging_in_goes_as_recorded() {
 #[tokio::test]
 async fn passwords_go_as_recorded() {
     plays("register_login").await;
+}
+
+#[tokio::test]
+async fn listing_sessions_goes_as_recorded() {
+    plays("sessions").await;
 }
 
 #[test]

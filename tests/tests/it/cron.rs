@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 16] = [
+const JOBS: [&str; 18] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -30,6 +30,8 @@ const JOBS: [&str; 16] = [
     "purge-provider-hours",
     "purge-revocations",
     "purge-used-refresh-tokens",
+    "purge-audit-events",
+    "purge-ended-invitations",
 ];
 
 #[tokio::test]
@@ -43,7 +45,9 @@ async fn the_list_says_what_each_job_does_when_it_ran_and_when_it_will() {
     let list = cron(&peyk, &["list"]).await;
     let jobs: Vec<_> = list.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(jobs, JOBS);
-    assert!(list.contains("  Deletes one-time codes and requests that ended more than a day ago"));
+    assert!(
+        list.contains("  Deletes one-time codes, requests and unconfirmed changes of numbers that")
+    );
     assert_eq!(list.matches("  last run: never").count(), JOBS.len(), "{list}");
     let schedules: Vec<_> =
         list.lines().filter_map(|line| line.strip_prefix("  schedule: ")).collect();

@@ -90,15 +90,15 @@ async fn the_purge_of_messages_takes_what_ended_a_month_ago_with_its_attempts() 
 /// Sessions by how many days ago they were revoked and could be refreshed last.
 const SESSIONS: &str = "
     INSERT INTO users (username, created_at) VALUES ('u', now());
-    INSERT INTO sessions (user_id, device, created_at, last_seen_at, refresh_issued_at,
-        refresh_expires_at, revoked_at)
-    SELECT users.id, s.device, now(), now(), now(),
-        now() - s.expired * interval '1 day', now() - s.revoked * interval '1 day'
+    INSERT INTO sessions (user_id, device, created_at, last_seen_at, authenticated_at,
+        refresh_issued_at, refresh_expires_at, expires_at, revoked_at)
+    SELECT users.id, s.device, now(), now(), now(), now(), now() - s.expired * interval '1 day',
+        now() + interval '1 day', now() - s.revoked * interval '1 day'
     FROM users, (VALUES ('expired', 31, NULL), ('expired and revoked', 31, 32),
         ('revoked', -1, 31), ('expired first', 31, 1), ('revoked lately', 5, 29),
         ('expired lately', 29, NULL), ('living', -1, NULL)) s (device, expired, revoked)
     UNION ALL
-    SELECT users.id, 'crowd', now(), now(), now(), now() - interval '40 days', NULL
+    SELECT users.id, 'crowd', now(), now(), now(), now(), now() - interval '40 days', now(), NULL
     FROM users, generate_series(1, 1500)";
 
 /// Runs a purge dry, twice and for real; it has to say and to take `rows`.
@@ -124,6 +124,22 @@ async fn the_purge_of_sessions_takes_those_that_ended_a_month_ago() {
         .unwrap();
     assert_eq!(left, ["expired lately", "living", "revoked lately"]);
     assert_eq!(peyk.database.count("SELECT count(*) FROM users").await, 1);
+}
+
+#[tokio::test]
+async fn the_purge_of_revocations_takes_those_that_void_no_token_any_more() {
+    let peyk = idle().await;
+    peyk.database
+        .execute(
+            "INSERT INTO revocations (kind, subject, expires_at)
+             SELECT 'session', n, now() - interval '61 minutes' FROM generate_series(1, 1100) n
+             UNION ALL VALUES ('session', 5001, now() - interval '59 minutes'),
+                 ('session', 5002, now() + interval '5 minutes')",
+        )
+        .await;
+    purge(&peyk, "purge-revocations", "SELECT count(*) FROM revocations", 1_100).await;
+    let left = "SELECT sum(subject)::bigint FROM revocations";
+    assert_eq!(peyk.database.count(left).await, 5_001 + 5_002);
 }
 
 #[tokio::test]

@@ -136,14 +136,17 @@ async fn health_says_what_is_there() {
     let mut peyk = production().start().await;
     assert_eq!(fetch(&peyk, "/livez").await.2, "ok");
     let ready = peyk.get("/readyz").await;
-    let all = json!({"ready": true, "database": true, "schema": true, "redis": true});
-    assert_eq!((ready.status, &ready.json), (200, &all));
+    let health = |redis: bool| {
+        json!({
+            "ready": true, "database": true, "schema": true, "revocations": true, "redis": redis,
+        })
+    };
+    assert_eq!((ready.status, &ready.json), (200, &health(true)));
     // Redis away is said, and no reason to be taken out.
     peyk.redis.kill();
-    let without_redis = json!({"ready": true, "database": true, "schema": true, "redis": false});
     wait_for("redis to be missed", || async {
         let ready = peyk.get("/readyz").await;
-        (ready.status == 200 && ready.json == without_redis).then_some(())
+        (ready.status == 200 && ready.json == health(false)).then_some(())
     })
     .await;
     // A schema that is not this version's is.

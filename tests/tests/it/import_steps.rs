@@ -1,5 +1,7 @@
 //! An old database with the tables the packages' own migrations make (`script/import-check --record`).
 
+use std::fmt::Write;
+
 use std::{path::PathBuf, str::FromStr};
 
 use peyk_tests::harness::{Peyk, TestDatabase};
@@ -19,13 +21,13 @@ pub(crate) const HASH: &str =
 pub(crate) struct Old {
     /// For `--from`.
     pub(crate) url: String,
-    /// The file, if it is SQLite.
+    /// The file, if it is `SQLite`.
     pub(crate) file: Option<PathBuf>,
     database: Option<TestDatabase>,
 }
 
 impl Old {
-    /// One in SQLite.
+    /// One in `SQLite`.
     pub(crate) async fn sqlite() -> Self {
         let name = shared::ids::process_name("peyk-old", &mut rand::rng());
         let file = std::env::temp_dir().join(format!("{name}.sqlite3"));
@@ -92,10 +94,12 @@ fn account(id: i64, username: &str, mobile: Option<(&str, i32)>) -> String {
              '2024-03-01 10:00:00.000{id:03}', '');"
     );
     if let Some((mobile, group)) = mobile {
-        sql += &format!(
+        write!(
+            sql,
             "INSERT INTO drfchelseru_user (id, user_id, mobile, \"group\")
              VALUES ({id}, {id}, '{mobile}', {group});"
-        );
+        )
+        .unwrap();
     }
     sql
 }

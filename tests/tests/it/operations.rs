@@ -142,13 +142,16 @@ async fn no_setting_makes_a_code_that_always_works() {
     for (name, value) in [
         ("OTP__DEBUG", "true"),
         ("OTP__DEBUG_CODE", "1111"),
-        ("OTP__TEST_NUMBERS", "09120000000"),
         ("SMS__DEBUG", "true"),
         ("AUTH__DEBUG_PHONE_NUMBER", "09120000000"),
     ] {
         let (ok, output) = peyk.run_with("api", &["check-config"], &[(name, value)]).await;
         assert!(!ok && output.contains("unknown key"), "{name}: {output}");
     }
+    let numbers = r#"{"+989120000000" = { code = "1111" }}"#;
+    let settings = [("OTP__TEST_NUMBERS", numbers)];
+    let (ok, output) = peyk.run_with("api", &["check-config"], &settings).await;
+    assert!(!ok && output.contains("until: is required in production"), "{output}");
     let mobile = fresh_mobile();
     assert_eq!(peyk.send_otp_async(&mobile).await.status, 202);
     for code in ["1111", "0000", "11111111", "00000000"] {

@@ -264,13 +264,14 @@ async fn many_guesses_at_once_get_hardly_more_checks_than_the_limit() {
         .start()
         .await;
     registered(&peyk, "sara").await;
-    let guesses = (0..60).map(|at| login_at(&peyk, at % 2, "sara", OTHER));
+    // The last ones are right: were they checked, too, they would get in.
+    let guess = |at| if at < 50 { OTHER } else { PASSWORD };
+    let guesses = (0..60).map(|at| login_at(&peyk, at % 2, "sara", guess(at)));
     let answers = futures_util::future::join_all(guesses).await;
-    let (refused, limited) = (with_status(&answers, 401), with_status(&answers, 429));
-    assert_eq!(refused + limited, 60);
-    assert_eq!(refused, 5, "what the others found out they were not told");
-    // Those that had a turn at that moment: two in each process.
-    assert!(limited >= 60 - 5, "{limited}");
+    let [right, refused, limited] = [200, 401, 429].map(|status| with_status(&answers, status));
+    assert_eq!((refused, right + limited), (5, 55));
+    // Nobody says in which order they arrive, but that many come before five wrong ones hardly ever.
+    assert!(right <= 6, "{right}");
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ async fn asking_takes_as_long_whether_there_is_an_account_or_not() {
             let started = Instant::now();
             assert_eq!(ask_reset(&peyk, mobile).await.status, 202);
             times.push(started.elapsed());
-            assert!(started.elapsed() >= Duration::from_millis(50));
+            assert!(started.elapsed() >= Duration::from_millis(300));
         }
     }
     with.sort();

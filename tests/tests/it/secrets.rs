@@ -131,9 +131,9 @@ impl Watched {
         body["username"] = "sara".into();
         assert_eq!(self.peyk.post("/api/register/", &body).await.status, 201);
         assert_eq!(self.peyk.post("/api/register/", &body).await.status, 409);
-        let log_in = |password: &str| json!({"username": "sara", "password": password});
-        assert_eq!(self.peyk.post("/api/login/", &log_in(&wrong)).await.status, 401);
-        let login = self.peyk.post("/api/login/", &log_in(&password)).await;
+        let named = |password: &str| json!({"username": "sara", "password": password});
+        assert_eq!(self.peyk.post("/api/login/", &named(&wrong)).await.status, 401);
+        let login = self.peyk.post("/api/login/", &named(&password)).await;
         self.tokens(&login);
         for (current, status) in [(&wrong, 400), (&password, 200)] {
             let mut body = twice(&new);

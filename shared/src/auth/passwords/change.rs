@@ -10,8 +10,9 @@ use super::{
     store::{self, Account},
 };
 use crate::{
-    auth::Auth,
-    sessions::{self, EndReason, Ending, Which},
+    auth::{Auth, endings::Ended},
+    sessions::{self, EndReason, Which},
+    webhooks::events::{Kind, NewEvent},
 };
 
 /// A change of a password, its fields parsed.
@@ -132,7 +133,7 @@ impl Auth {
             let others = Which::AllBut(change.session_id);
             let ended = self.put_password(&mut tx, &locked, &hash, others).await?;
             tx.commit().await?;
-            self.bearers.revocations().announce(ended);
+            self.announce(ended);
             return Ok(());
         }
         Err(ChangeError::CurrentWrong)
@@ -146,10 +147,11 @@ impl Auth {
         account: &Account,
         hash: &str,
         which: Which,
-    ) -> Result<Vec<i64>, sqlx::Error> {
-        let now = self.clock.now();
-        store::set(connection, account.user.id, hash, now).await?;
-        let ending = Ending::new(EndReason::Password, &self.lifetimes, now);
-        sessions::revoke(connection, account.user.id, which, &ending).await
+    ) -> Result<Ended, sqlx::Error> {
+        let user_id = account.user.id;
+        store::set(connection, user_id, hash, self.clock.now()).await?;
+        let changed = NewEvent::of_user(Kind::UserPasswordChanged, user_id, []);
+        self.outbox.emit(connection, &[changed]).await?;
+        self.end_sessions(connection, user_id, which, EndReason::Password).await
     }
 }

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::{Passwords, TRIES, Turn, Verdict, store};
 use crate::{
-    auth::{Auth, LoggedIn},
+    auth::{Auth, LoggedIn, security},
     sessions::{Method, Origin},
     users::username::normal_form,
 };
@@ -50,6 +50,19 @@ impl Auth {
         login: &PasswordLogin<'_>,
         rng: &mut (impl Rng + Send),
     ) -> Result<LoggedIn, PasswordLoginError> {
+        let entered = self.enter_by_password(turn, login, rng).await;
+        if matches!(entered, Err(PasswordLoginError::Refused)) {
+            security::login_failed(Method::Password, login.origin, None, "refused");
+        }
+        entered
+    }
+
+    async fn enter_by_password(
+        &self,
+        turn: &Turn,
+        login: &PasswordLogin<'_>,
+        rng: &mut (impl Rng + Send),
+    ) -> Result<LoggedIn, PasswordLoginError> {
         let username = normal_form(login.username);
         for _ in 0..TRIES {
             let found = store::find(&self.pool, &username).await?;
@@ -63,11 +76,7 @@ impl Auth {
             if !found.user.is_active {
                 return Err(PasswordLoginError::Refused);
             }
-            let newer = match outdated {
-                true => Some(turn.hash(login.password, rng).await),
-                false => None,
-            };
-            let now = self.clock.now();
+            let newer = if outdated { Some(turn.hash(login.password, rng).await) } else { None };
             let mut tx = self.pool.begin().await?;
             let account = store::lock_to_log_in(&mut tx, found.user.id).await?;
             let Some(account) = account.filter(|account| account.user.is_active) else {
@@ -77,15 +86,14 @@ impl Auth {
             if account.password.as_deref() != Some(stored) || account.user.username != username {
                 continue;
             }
-            let session =
+            let admitted =
                 self.admit(&mut tx, &account.user, login.origin, Method::Password).await?;
             tx.commit().await?;
             if let Some(newer) = newer {
                 // Only now: two logins that hold the row must not wait for each other to change it.
                 self.renew(account.user.id, stored, &newer).await;
             }
-            let tokens = self.bearers.tokens().pair(&session, now, rng);
-            return Ok(LoggedIn { user: account.user, tokens });
+            return Ok(self.admitted(admitted, account.user, login.origin, rng));
         }
         Err(PasswordLoginError::Refused)
     }

@@ -56,6 +56,7 @@ impl Auth {
         let mut tx = self.pool.begin().await?;
         let made = store::insert(&mut tx, (username, email), group, &hash, now).await?;
         let made = made.ok_or(RegisterError::Taken)?;
+        self.outbox.emit(&mut tx, &[made.user.created()]).await?;
         tx.commit().await?;
         Ok(made.user)
     }

@@ -119,7 +119,7 @@ impl Auth {
         let ended = self.put_password(&mut tx, &account, &hash, Which::All).await?;
         tx.commit().await?;
         self.otp.verified(checked);
-        self.bearers.revocations().announce(ended);
+        self.announce(ended);
         Ok(())
     }
 }

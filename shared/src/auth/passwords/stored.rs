@@ -160,7 +160,7 @@ impl Argon2Hash {
         let mut number = |name| numbers.next()?.strip_prefix(name)?.parse().ok();
         let cost = Cost { memory_kib: number("m=")?, passes: number("t=")?, lanes: number("p=")? };
         let salt = BASE64.decode(parts.next()?).ok()?;
-        let hash = BASE64.decode(parts.next()?).ok().filter(is_hash)?;
+        let hash = decode_hash(parts.next()?)?;
         if parts.next().is_some() {
             return None;
         }
@@ -196,15 +196,15 @@ fn params(cost: Cost, length: usize) -> Option<Params> {
     Params::new(memory_kib, passes, lanes, Some(length)).ok()
 }
 
-fn is_hash(bytes: &Vec<u8>) -> bool {
-    (16..=64).contains(&bytes.len())
+fn decode_hash(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok().filter(|bytes| (16..=64).contains(&bytes.len()))
 }
 
 /// `1000000$<salt>$<hash>`; the salt is used as it is written.
 fn pbkdf2_of(digest: Pbkdf2Digest, rest: &str) -> Option<Stored> {
     let [rounds, salt, hash] = rest.split('$').collect::<Vec<_>>().try_into().ok()?;
     let rounds = rounds.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
-    let hash = BASE64.decode(hash).ok().filter(is_hash)?;
+    let hash = decode_hash(hash)?;
     Some(Stored::Pbkdf2 { digest, rounds, salt: salt.to_owned(), hash })
 }
 
@@ -221,7 +221,7 @@ fn scrypt_of(rest: &str) -> Option<Stored> {
     }
     let log_cost = u8::try_from(cost.trailing_zeros()).ok()?;
     let params = scrypt::Params::new(log_cost, size, lanes).ok()?;
-    let hash = BASE64.decode(hash).ok().filter(is_hash)?;
+    let hash = decode_hash(hash)?;
     Some(Stored::Scrypt { params, salt: salt.to_owned(), hash })
 }
 

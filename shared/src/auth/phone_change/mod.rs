@@ -16,12 +16,13 @@ use crate::{
     otp::{LONGEST_LIFE, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     purge::{Purged, Slice},
-    sessions::{self, EndReason, Ending, Which},
+    sessions::{EndReason, Which},
     sms::{
         notices::Notices,
         templates::{TextLanguage, Wording},
     },
     users::{self, ChangePhoneError, User},
+    webhooks::events::{Kind, NewEvent},
 };
 
 mod store;
@@ -247,12 +248,13 @@ impl Auth {
             Err(ChangePhoneError::TakenMeanwhile) => return Err(Taken),
             Err(ChangePhoneError::Database(error)) => return Err(error.into()),
         };
-        let ending = Ending::new(EndReason::Phone, &self.lifetimes, now);
         let others = Which::AllBut(confirm.session_id);
-        let ended = sessions::revoke(&mut tx, confirm.user_id, others, &ending).await?;
+        let ended = self.end_sessions(&mut tx, confirm.user_id, others, EndReason::Phone).await?;
+        let event = NewEvent::of_user(Kind::UserPhoneChanged, confirm.user_id, []);
+        self.outbox.emit(&mut tx, &[event]).await?;
         let told = self.tell_old_number(&mut tx, &account.user, &phone, confirm.language).await?;
         tx.commit().await?;
-        self.bearers.revocations().announce(ended);
+        self.announce(ended);
         self.otp.verified(checked);
         Ok(PhoneChanged { user, notice: told })
     }

@@ -62,8 +62,8 @@ impl Audience {
     }
 }
 
-/// Seconds since 1970, a fraction cut off (RFC 7519, 2: "NumericDate"). What no clock will ever show is
-/// no time.
+/// Seconds since 1970, a fraction cut off (RFC 7519, section 2). What no clock will ever show is no
+/// time.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     read_seconds(&Value::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("no time"))
 }
@@ -77,7 +77,7 @@ fn read_seconds(value: &Value) -> Option<i64> {
     if let Some(seconds) = number.as_i64() {
         return (-BEYOND..BEYOND).contains(&seconds).then_some(seconds);
     }
-    let seconds = number.as_f64().filter(|it| (-BEYOND_FLOAT..BEYOND_FLOAT).contains(it))?;
+    let seconds = number.as_f64().filter(|it| it.abs() < BEYOND_FLOAT)?;
     #[expect(clippy::cast_possible_truncation, reason = "it is within what i64 holds")]
     Some(seconds.floor() as i64)
 }

@@ -59,6 +59,8 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
     );
     let fine = auth.phone_notice_template.as_deref() != Some("");
     checks.require("auth.phone_notice_template", fine, "must not be empty; leave it out");
+    checks.range("auth.max_sessions", auth.max_sessions, 0..=10_000);
+    checks.range("auth.last_seen_every_seconds", auth.last_seen_every_seconds, 1..=600);
     checks.range("auth.failure_floor_ms", auth.failure_floor_ms, 0..=5_000);
     chosen_key(checks, "auth", "signing_key", &auth.signing_key, auth.keys.keys());
     let signing = auth.keys.get(&auth.signing_key);

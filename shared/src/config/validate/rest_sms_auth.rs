@@ -22,7 +22,7 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
 }
 
 fn one(checks: &mut Checks<'_>, at: &str, mount: &Mount, groups: &[i32]) {
-    let fine = groups.contains(&mount.group);
+    let fine = mount.group.is_none_or(|group| groups.contains(&group));
     checks.relate(&format!("{at}.group"), "auth.groups", fine, "must be one of auth.groups");
     if let Some(length) = mount.code_length {
         checks.range(&format!("{at}.code_length"), length, 4..=10);

@@ -2,6 +2,7 @@
 //! the short versions run with all tests, `just soak` runs the full ones and publishes what they
 //! counted.
 
+mod accounts;
 mod attack;
 mod drain;
 mod frozen;

@@ -60,8 +60,8 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
             let answer = ask(&peyk, 0, method, path, token, None).await;
             assert_eq!(answer.status, expected[i], "{id} by {}: {answer:?}", WHO[i]);
             let touches = ["disableUser", "revokeUserSessions"].contains(&id);
-            let touched = touches && answer.status == 200;
-            assert_eq!(peyk.database.count(state).await == 0, touched, "{id} by {}", WHO[i]);
+            let hit = touches && answer.status == 200;
+            assert_eq!(peyk.database.count(state).await == 0, hit, "{id} by {}", WHO[i]);
         }
     }
 }
