@@ -4,7 +4,10 @@
 //! import is are one commit here, so that what is killed goes on exactly where it was. What cannot be
 //! imported is said, row by row, and the rest goes on.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+};
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -126,7 +129,7 @@ pub async fn run(
             && begun.get(part).is_some_and(|progress| progress.last_id >= Some(id))
     };
     let report = Report::open(options.report.as_deref(), &done)?;
-    let mut run = Run { options, pool, tell, source, report };
+    let mut run = Run { options, pool, tell, source, report, accounts: HashSet::new() };
     let mut tallies = Vec::new();
     for part in &mut parts {
         let progress = begun.get(part.name());
@@ -158,6 +161,7 @@ struct Run<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
     source: Source,
     report: Report,
+    accounts: HashSet<i64>,
 }
 
 impl Run<'_> {
@@ -216,13 +220,13 @@ impl Run<'_> {
         };
         now.tally.read += u64::try_from(rows.len())?;
         if self.options.mode == Mode::Check {
-            let batch = part.take(&rows, None).await?;
+            let batch = part.take(&rows, None, &mut self.accounts).await?;
             now.tally.add(&batch);
             self.report.write(part.name(), &batch.findings)?;
             return Ok(now);
         }
         let mut tx = self.pool.begin().await?;
-        let batch = part.take(&rows, Some(&mut tx)).await?;
+        let batch = part.take(&rows, Some(&mut tx), &mut self.accounts).await?;
         now.tally.add(&batch);
         // Before the commit: a line too many is dropped when the import goes on, one too few is lost.
         self.report.write(part.name(), &batch.findings)?;

@@ -137,9 +137,20 @@ async fn organizations_come_with_their_owners_and_not_without() {
         .await;
     }
     let peyk = empty_peyk().await;
+    let report = std::env::temp_dir().join(format!("peyk-organizations-{}", std::process::id()));
+    let file = report.display().to_string();
     // One a batch: what collides is never in the same.
-    let options = ["--allow-refused", "--batch=1"];
+    let options = ["--allow-refused", "--batch=1", "--report", &file];
+    let mut said = Vec::new();
+    for mode in ["--check", "--dry-run"] {
+        let (good, output) = import(&peyk, &old, &[&[mode][..], &options].concat()).await;
+        assert!(good && output.contains("organizations: 5 read, 2 could be imported"), "{output}");
+        said.push(std::fs::read_to_string(&report).unwrap());
+    }
     let (good, output) = import(&peyk, &old, &options).await;
+    said.push(std::fs::read_to_string(&report).unwrap());
+    std::fs::remove_file(&report).unwrap();
+    assert!(said.iter().all(|text| *text == said[2]), "{said:?}");
     assert!(good && output.contains("organizations: 5 read, 2 imported"), "{output}");
     for reason in ["owner_missing", "uname_taken", "name_bad"] {
         assert!(output.contains(&format!("refused          1  {reason}")), "{output}");

@@ -1,5 +1,7 @@
 //! What is imported, one file per part, and what is not.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
@@ -29,11 +31,13 @@ pub(super) trait Part: Send {
     async fn take_ids(&self, target: &mut PgConnection, greatest: i64) -> Result<(), sqlx::Error>;
 
     /// Judges rows and makes them here, in the caller's transaction. Without a target they are only
-    /// judged by what the old system says.
+    /// judged by what the old system says. `accounts` are those of this run, which a rehearsal has
+    /// nowhere else.
     async fn take(
         &mut self,
         rows: &[Row],
         target: Option<&mut PgConnection>,
+        accounts: &mut HashSet<i64>,
     ) -> Result<Batch, sqlx::Error>;
 }
 

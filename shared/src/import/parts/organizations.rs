@@ -1,6 +1,6 @@
 //! Organizations: each becomes one with a single member, its owner.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::{
         Options,
         report::{Finding, Reason},
         source::{Column, Reading, Row, Unreadable, read_time},
-        store,
+        store::{self, OrganizationsHere},
     },
     organizations::names::Name,
 };
@@ -77,6 +77,30 @@ impl Organizations {
         })
     }
 
+    /// What a row becomes: nothing, if it is here. Or why not, and who is in the way.
+    fn fate(
+        &self,
+        row: &Row,
+        here: &OrganizationsHere,
+        accounts: &HashSet<i64>,
+    ) -> Result<Option<Organization>, (Reason, Option<i64>)> {
+        match here.by_id.get(&row.id) {
+            Some(made) if *made == self.created_at(row).unwrap_or_default() => return Ok(None),
+            Some(_) => return Err((Reason::IdTaken, Some(row.id))),
+            None => {}
+        }
+        let organization = self.judge(row).map_err(|reason| (reason, None))?;
+        let uname = organization.uname.to_lowercase();
+        if let Some(holder) = here.by_uname.get(&uname).or_else(|| self.seen.get(&uname)) {
+            return Err((Reason::UnameTaken, Some(*holder)));
+        }
+        let owner = organization.owner_id;
+        if !here.owners.contains(&owner) && !accounts.contains(&owner) {
+            return Err((Reason::OwnerMissing, None));
+        }
+        Ok(Some(organization))
+    }
+
     fn finding(&self, row: &Row, reason: Reason, other: Option<i64>) -> Finding {
         let text = |column| row.text(column).ok().flatten();
         let values = self.full.then(|| json!({ "name": text(NAME), "uname": text(UNAME) }));
@@ -107,42 +131,28 @@ impl Part for Organizations {
         &mut self,
         rows: &[Row],
         mut target: Option<&mut PgConnection>,
+        accounts: &mut HashSet<i64>,
     ) -> Result<Batch, sqlx::Error> {
-        let mut batch = Batch::default();
-        let judged: Vec<_> = rows.iter().map(|row| (row, self.judge(row))).collect();
-        let good = || judged.iter().filter_map(|(_, judged)| judged.as_ref().ok());
-        let mut here = store::OrganizationsHere::default();
+        let mut here = OrganizationsHere::default();
         if let Some(target) = &mut target {
+            let good: Vec<_> = rows.iter().filter_map(|row| self.judge(row).ok()).collect();
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            let owners: Vec<i64> = good().map(|it| it.owner_id).collect();
-            let unames: Vec<String> = good().map(|it| it.uname.to_lowercase()).collect();
+            let owners: Vec<i64> = good.iter().map(|it| it.owner_id).collect();
+            let unames: Vec<String> = good.iter().map(|it| it.uname.to_lowercase()).collect();
             here = store::organizations_here(target, &ids, &owners, &unames).await?;
         }
-        let mut organizations = Vec::new();
-        for (row, judged) in judged {
-            let made = self.created_at(row).unwrap_or_default();
-            match (here.by_id.get(&row.id), judged) {
-                (Some(created_at), _) if *created_at == made => batch.present += 1,
-                (Some(_), _) => {
-                    batch.findings.push(self.finding(row, Reason::IdTaken, Some(row.id)));
-                }
-                (None, Err(reason)) => batch.findings.push(self.finding(row, reason, None)),
-                (None, Ok(it)) => {
-                    let key = it.uname.to_lowercase();
-                    let holder = here.by_uname.get(&key).or_else(|| self.seen.get(&key)).copied();
-                    if let Some(holder) = holder {
-                        batch.findings.push(self.finding(row, Reason::UnameTaken, Some(holder)));
-                    } else if target.is_some() && !here.owners.contains(&it.owner_id) {
-                        let owner = Some(it.owner_id);
-                        batch.findings.push(self.finding(row, Reason::OwnerMissing, owner));
-                    } else {
-                        if self.created_at(row).is_none() {
-                            batch.findings.push(self.finding(row, Reason::DateUnreadable, None));
-                        }
-                        self.seen.insert(key, it.id);
-                        organizations.push(it);
+        let (mut batch, mut organizations) = (Batch::default(), Vec::new());
+        for row in rows {
+            match self.fate(row, &here, accounts) {
+                Ok(None) => batch.present += 1,
+                Ok(Some(organization)) => {
+                    if self.created_at(row).is_none() {
+                        batch.findings.push(self.finding(row, Reason::DateUnreadable, None));
                     }
+                    self.seen.insert(organization.uname.to_lowercase(), organization.id);
+                    organizations.push(organization);
                 }
+                Err((reason, other)) => batch.findings.push(self.finding(row, reason, other)),
             }
         }
         if let Some(target) = target {

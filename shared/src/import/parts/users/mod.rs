@@ -1,6 +1,6 @@
 //! Accounts: Django's table, and the mobile and group that `django-chelseru` keeps beside it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::ensure;
 use async_trait::async_trait;
@@ -141,6 +141,7 @@ impl Part for Users {
         &mut self,
         rows: &[Row],
         mut target: Option<&mut PgConnection>,
+        made: &mut HashSet<i64>,
     ) -> Result<Batch, sqlx::Error> {
         let mut batch = Batch::default();
         let mut here = BTreeMap::new();
@@ -175,6 +176,7 @@ impl Part for Users {
             batch.findings.extend(notes.into_iter().map(|note| self.finding(row, note, None)));
             let keys = phone_key(&account).into_iter().chain([username_key(&account)]);
             self.seen.extend(keys.map(|key| (key, account.id)));
+            made.insert(account.id);
             accounts.push(account);
         }
         if let Some(target) = target {
