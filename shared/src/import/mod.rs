@@ -161,6 +161,7 @@ struct Run<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
     source: Source,
     report: Report,
+    /// Of batches that were taken back: nobody else knows them.
     accounts: HashSet<i64>,
 }
 
@@ -237,6 +238,7 @@ impl Run<'_> {
         let alone = store::advance(&mut tx, part.name(), before.last_id, &now).await?;
         ensure!(alone, "another import of {} is under way", part.name());
         tx.commit().await?;
+        self.accounts.clear();
         Ok(now)
     }
 }

@@ -31,8 +31,8 @@ pub(super) trait Part: Send {
     async fn take_ids(&self, target: &mut PgConnection, greatest: i64) -> Result<(), sqlx::Error>;
 
     /// Judges rows and makes them here, in the caller's transaction. Without a target they are only
-    /// judged by what the old system says. `accounts` are those of this run, which a rehearsal has
-    /// nowhere else.
+    /// judged by what the old system says. `accounts` are those of batches before
+    /// that were taken back.
     async fn take(
         &mut self,
         rows: &[Row],

@@ -155,10 +155,12 @@ impl Part for Organizations {
                 Err((reason, other)) => batch.findings.push(self.finding(row, reason, other)),
             }
         }
+        batch.imported = organizations.len();
         if let Some(target) = target {
+            // An owner who was taken back cannot be referred to.
+            organizations.retain(|it| here.owners.contains(&it.owner_id));
             store::insert_organizations(target, &organizations).await?;
         }
-        batch.imported = organizations.len();
         Ok(batch)
     }
 }
