@@ -18,11 +18,13 @@ pub enum Queue {
     Bulk,
     /// Events to tell: `webhook_deliveries` rows.
     Webhooks,
+    /// Payments to look at: `payments` rows.
+    Payments,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 4] = [Self::Otp, Self::Sms, Self::Bulk, Self::Webhooks];
+    pub const ALL: [Self; 5] = [Self::Otp, Self::Sms, Self::Bulk, Self::Webhooks, Self::Payments];
 
     /// The queue's name: Redis key part, metrics label.
     pub const fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Queue {
             Self::Sms => "sms",
             Self::Bulk => "bulk",
             Self::Webhooks => "webhooks",
+            Self::Payments => "payments",
         }
     }
 }

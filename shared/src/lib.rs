@@ -7,6 +7,7 @@ pub mod admin;
 pub mod audit;
 pub mod auth;
 pub mod batch;
+pub mod breaker;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -20,8 +21,10 @@ pub mod import;
 pub mod jobs;
 pub mod leases;
 pub mod limits;
+pub mod money;
 pub mod organizations;
 pub mod otp;
+pub mod payments;
 pub mod phone;
 pub mod purge;
 pub mod queue;
@@ -30,7 +33,9 @@ pub mod sessions;
 pub mod sms;
 pub mod telemetry;
 pub mod users;
+pub mod wallets;
 pub mod webhooks;
+mod wire;
 
 /// Chooses the TLS implementation of this process; call once, before the first connection.
 pub fn install_crypto() {

@@ -143,6 +143,18 @@ pub static PROVIDER_CALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 /// Latency of calls to providers, in seconds.
 pub static PROVIDER_SECONDS: LazyLock<HistogramVec> =
     LazyLock::new(|| histogram("peyk_provider_call_seconds", "Time of a call.", &["provider"]));
+/// Calls to payment gateways, by what they were for and how they ended.
+pub static GATEWAY_CALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_gateway_calls_total", "Calls to gateways.", &["gateway", "call", "outcome"])
+});
+/// Latency of calls to payment gateways, in seconds.
+pub static GATEWAY_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    histogram("peyk_gateway_call_seconds", "Time of a call.", &["gateway", "call"])
+});
+/// Circuit breakers of payment gateways in this process.
+pub static GATEWAY_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("peyk_gateway_breaker_state", "0 closed, 1 probing, 2 open.", &["gateway"])
+});
 /// What providers said of messages they took, by what it was: recorded, repeated, unmatched.
 pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_sms_reports_total", "Delivery reports.", &["provider", "result"])

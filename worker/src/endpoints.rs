@@ -19,7 +19,7 @@ use shared::{
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::breaker::{Admission, Breaker, Health, State};
+use shared::breaker::{Admission, Breaker, Health, State};
 
 /// The configured endpoints.
 pub struct Endpoints(Vec<Endpoint>);

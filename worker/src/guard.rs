@@ -7,6 +7,7 @@ use std::{
 };
 
 use shared::{
+    breaker::{Admission, Breaker, Health, State},
     config::Config,
     jobs::Queue,
     limits::Limiter,
@@ -21,10 +22,7 @@ use shared::{
 };
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::{
-    breaker::{Admission, Breaker, Health, State},
-    line::{Line, Room, Turn},
-};
+use crate::line::{Line, Room, Turn};
 
 /// Pause for a job that finds every place taken.
 const FULL_PAUSE: Duration = Duration::from_millis(500);

@@ -26,7 +26,6 @@ use crate::{
     jobs::Job,
 };
 
-pub mod breaker;
 pub mod consumers;
 pub mod courtesy;
 pub mod cron;

@@ -76,6 +76,11 @@ pub(crate) enum Tag {
     /// Send text messages and see what became of them; with an API key, or the access token of an
     /// account that may.
     Messages,
+    /// Money from somebody's card to the shop or into a wallet; with the access token of a login.
+    Payments,
+    /// What users have with the shop; one's own with the access token of a login, anybody's with an
+    /// API key.
+    Wallets,
     /// What several people run together; with the access token of a login.
     Organizations,
     /// People's accounts and the audit log; with the access token of somebody on the staff.

@@ -35,9 +35,12 @@ impl Role {
     /// Whether somebody with this role may do this. The one place that says so.
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::LookAtUsers => true,
+            Action::LookAtUsers | Action::LookAtPayments => true,
             Action::SeePersonalData | Action::EndSessions => {
                 matches!(self, Self::Support | Self::Admin)
+            }
+            Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
+                matches!(self, Self::Finance | Self::Admin)
             }
             Action::SwitchUsers | Action::TouchStaff | Action::ReadAudit => {
                 matches!(self, Self::Admin)
@@ -61,22 +64,41 @@ pub enum Action {
     TouchStaff,
     /// Read the audit log.
     ReadAudit,
+    /// Look at people's payments and wallets.
+    LookAtPayments,
+    /// Have a gateway give money back.
+    ReturnMoney,
+    /// Have a gateway asked about a payment, and say what becomes of one that nobody can ask about.
+    SettlePayments,
+    /// Change what is in somebody's wallet, with a reason.
+    AdjustWallets,
 }
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
         Self::SwitchUsers,
         Self::TouchStaff,
         Self::ReadAudit,
+        Self::LookAtPayments,
+        Self::ReturnMoney,
+        Self::SettlePayments,
+        Self::AdjustWallets,
     ];
 
     /// Whether whoever does it has to have proven a moment ago who they are.
     pub const fn needs_recent_login(self) -> bool {
-        matches!(self, Self::EndSessions | Self::SwitchUsers)
+        matches!(
+            self,
+            Self::EndSessions
+                | Self::SwitchUsers
+                | Self::ReturnMoney
+                | Self::SettlePayments
+                | Self::AdjustWallets
+        )
     }
 }
 
@@ -87,16 +109,17 @@ mod tests {
     #[test]
     fn each_role_may_do_what_the_table_says_and_nothing_else() {
         use Action::{
-            EndSessions, LookAtUsers, ReadAudit, SeePersonalData, SwitchUsers, TouchStaff,
+            AdjustWallets, EndSessions, LookAtPayments, LookAtUsers, ReadAudit, ReturnMoney,
+            SeePersonalData, SettlePayments, SwitchUsers, TouchStaff,
         };
         let table: [(Role, &[Action]); 4] = [
-            (Role::Viewer, &[LookAtUsers]),
-            (Role::Support, &[LookAtUsers, SeePersonalData, EndSessions]),
-            (Role::Finance, &[LookAtUsers]),
+            (Role::Viewer, &[LookAtUsers, LookAtPayments]),
+            (Role::Support, &[LookAtUsers, LookAtPayments, SeePersonalData, EndSessions]),
             (
-                Role::Admin,
-                &[LookAtUsers, SeePersonalData, EndSessions, SwitchUsers, TouchStaff, ReadAudit],
+                Role::Finance,
+                &[LookAtUsers, LookAtPayments, ReturnMoney, SettlePayments, AdjustWallets],
             ),
+            (Role::Admin, &Action::ALL),
         ];
         assert_eq!(table.map(|(role, _)| role), Role::ALL);
         for (role, allowed) in table {
@@ -117,8 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_somebodys_account_needs_a_recent_login() {
-        let sensitive = [Action::EndSessions, Action::SwitchUsers];
+    fn what_changes_somebodys_account_or_money_needs_a_recent_login() {
+        let sensitive = [
+            Action::EndSessions,
+            Action::SwitchUsers,
+            Action::ReturnMoney,
+            Action::SettlePayments,
+            Action::AdjustWallets,
+        ];
         for action in Action::ALL {
             assert_eq!(action.needs_recent_login(), sensitive.contains(&action), "{action:?}");
         }

@@ -22,17 +22,23 @@ pub enum Scope {
     SmsSend,
     /// Looking at texts that were sent with the same key.
     SmsRead,
+    /// Moving money in and out of wallets.
+    WalletWrite,
+    /// Looking at anybody's wallet.
+    WalletRead,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 2] = [Self::SmsSend, Self::SmsRead];
+    pub const ALL: [Self; 4] = [Self::SmsSend, Self::SmsRead, Self::WalletWrite, Self::WalletRead];
 
     /// The word in the database and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SmsSend => "sms:send",
             Self::SmsRead => "sms:read",
+            Self::WalletWrite => "wallet:write",
+            Self::WalletRead => "wallet:read",
         }
     }
 

@@ -21,6 +21,7 @@ mod names;
 mod organizations;
 mod otp;
 mod parse;
+mod payments;
 mod process;
 mod quiet_hours;
 mod rate;
@@ -49,6 +50,7 @@ pub use self::{
     organizations::Organizations,
     otp::{Cooldown, Limits, Otp, Phone, TestNumber},
     parse::parse_table,
+    payments::{Payments, Wallets},
     process::{CronJob, Log, LogFormat, Missed, Worker},
     quiet_hours::{Quiet, QuietHours},
     rate::{Rate, RateError},
@@ -101,6 +103,10 @@ pub struct Config {
     pub audit: Audit,
     /// What several people run together.
     pub organizations: Organizations,
+    /// Who takes money.
+    pub payments: Payments,
+    /// What users have with us.
+    pub wallets: Wallets,
 }
 
 /// Whether anything outside is real.
@@ -176,6 +182,20 @@ impl Config {
             (true, Mode::Sandbox) => vec![SANDBOX.to_owned()],
             _ => self.sms.providers.keys().cloned().collect(),
         }
+    }
+
+    /// The names of the gateways there are: every configured one, else `sandbox` in sandbox mode.
+    pub fn gateway_names(&self) -> Vec<String> {
+        match (self.payments.gateways.is_empty(), self.mode) {
+            (true, Mode::Sandbox) => vec![SANDBOX.to_owned()],
+            _ => self.payments.gateways.keys().cloned().collect(),
+        }
+    }
+
+    /// The gateway of requests that name none; `None`: payments are off.
+    pub fn default_gateway(&self) -> Option<String> {
+        let named = Some(self.payments.gateway.clone()).filter(|name| !name.is_empty());
+        named.or_else(|| self.gateway_names().into_iter().next())
     }
 
     /// Whether the documentation UI is served.

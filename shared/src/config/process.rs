@@ -20,6 +20,8 @@ pub struct Worker {
     pub bulk_concurrency: usize,
     /// Webhooks in flight at once. Default 32.
     pub webhook_concurrency: usize,
+    /// Payments looked at at once. Default 32.
+    pub payment_concurrency: usize,
     /// Milliseconds running jobs have to end after SIGTERM. Default 15000.
     pub drain_ms: u64,
     /// Milliseconds between two sweeps for due work. Default 1000.
@@ -36,6 +38,7 @@ impl Default for Worker {
             sms_concurrency: 32,
             bulk_concurrency: 16,
             webhook_concurrency: 32,
+            payment_concurrency: 32,
             drain_ms: 15_000,
             sweep_ms: 1_000,
             queue_window: 2_000,
@@ -51,6 +54,7 @@ impl Worker {
             Queue::Sms => self.sms_concurrency,
             Queue::Bulk => self.bulk_concurrency,
             Queue::Webhooks => self.webhook_concurrency,
+            Queue::Payments => self.payment_concurrency,
         }
     }
 

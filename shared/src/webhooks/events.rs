@@ -47,13 +47,25 @@ pub enum Kind {
     UserErased,
     /// A session ended before its time.
     SessionRevoked,
+    /// A payment was paid, and the ledger has it.
+    PaymentPaid,
+    /// A payment will not be paid: its gateway says so, or nobody paid in time.
+    PaymentFailed,
+    /// A payment that a person has to look at.
+    PaymentNeedsReview,
+    /// The money of a payment went back to the payer.
+    PaymentRefunded,
+    /// A wallet has more.
+    WalletCredited,
+    /// A wallet has less.
+    WalletDebited,
     /// Nothing: an operator tries an endpoint out.
     Test,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 28] = [
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsUnknown,
@@ -75,6 +87,12 @@ impl Kind {
         Self::UserDisabled,
         Self::UserErased,
         Self::SessionRevoked,
+        Self::PaymentPaid,
+        Self::PaymentFailed,
+        Self::PaymentNeedsReview,
+        Self::PaymentRefunded,
+        Self::WalletCredited,
+        Self::WalletDebited,
         Self::Test,
     ];
 
@@ -102,6 +120,12 @@ impl Kind {
             Self::UserDisabled => "user.disabled",
             Self::UserErased => "user.erased",
             Self::SessionRevoked => "session.revoked",
+            Self::PaymentPaid => "payment.paid",
+            Self::PaymentFailed => "payment.failed",
+            Self::PaymentNeedsReview => "payment.needs_review",
+            Self::PaymentRefunded => "payment.refunded",
+            Self::WalletCredited => "wallet.credited",
+            Self::WalletDebited => "wallet.debited",
             Self::Test => "webhook.test",
         }
     }
@@ -148,12 +172,14 @@ mod tests {
     fn patterns_are_names_groups_or_everything() {
         let meant = |pattern| Kind::ALL.into_iter().filter(|kind| matches(pattern, *kind)).count();
         for (pattern, kinds) in [
-            ("*", 22),
+            ("*", 28),
             ("sms.*", 6),
             ("otp.*", 5),
             ("provider.*", 3),
             ("user.*", 6),
             ("session.*", 1),
+            ("payment.*", 4),
+            ("wallet.*", 2),
             ("sms.sent", 1),
             ("sms.se*", 0),
             ("sms", 0),

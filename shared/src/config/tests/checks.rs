@@ -62,6 +62,7 @@ fn values_without_meaning_are_refused() {
         ("worker.otp_concurrency", "0"),
         ("worker.sweep_ms", "0"),
         ("worker.webhook_concurrency", "0"),
+        ("worker.payment_concurrency", "0"),
         ("webhooks.max_attempts", "0"),
         ("webhooks.give_up_after_seconds", "59"),
         ("webhooks.keep_days", "2"),

@@ -6,6 +6,7 @@ mod delivery;
 mod guard;
 mod limits;
 mod organizations;
+mod payments;
 mod rest_sms_auth;
 mod service;
 mod webhooks;
@@ -26,6 +27,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     guard::check(&mut checks, config);
     audit::check(&mut checks, config);
     organizations::check(&mut checks, config);
+    payments::check(&mut checks, config);
     rest_sms_auth::check(&mut checks, config);
 }
 

@@ -85,6 +85,7 @@ fn worker(checks: &mut Checks<'_>, worker: &Worker) {
     checks.range("worker.sms_concurrency", worker.sms_concurrency, 1..=10_000);
     checks.range("worker.bulk_concurrency", worker.bulk_concurrency, 1..=10_000);
     checks.range("worker.webhook_concurrency", worker.webhook_concurrency, 1..=10_000);
+    checks.range("worker.payment_concurrency", worker.payment_concurrency, 1..=10_000);
     checks.range("worker.sweep_ms", worker.sweep_ms, 10..=60_000);
     checks.range("worker.queue_window", worker.queue_window, 1..=1_000_000);
 }

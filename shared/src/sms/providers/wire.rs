@@ -1,15 +1,12 @@
-//! What several providers write and read alike: paths, numbers that may be strings, ids, and what
-//! an exchange means that the provider's own rules cannot read. The exchange itself is
-//! [`crate::http_client`]'s.
-
-use std::ops::RangeInclusive;
+//! What several providers read alike beside [`crate::wire`]: ids, and what an exchange means that the
+//! provider's own rules cannot read.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::Url;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Content, Outcome, Rejection};
 use crate::http_client::{Failure, Reply};
+pub(super) use crate::wire::{code, integer, join, json, object, word};
 
 /// Longer ids than this are no ids.
 const MAX_ID_CHARS: usize = 64;
@@ -17,40 +14,6 @@ const MAX_ID_CHARS: usize = 64;
 /// How far a provider's clock and its whole seconds may be behind ours. Shorter than any pause
 /// between two sends of the same code, so that the earlier one is not taken for the later.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(10);
-
-/// The UTF-8 byte order mark some answers begin with.
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// `base` with these segments after its path; each is escaped where it must be.
-pub(super) fn join(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    url.path_segments_mut()
-        .expect("http and https URLs have path segments")
-        .pop_if_empty()
-        .extend(segments);
-    url
-}
-
-/// A JSON body, with or without a byte order mark.
-pub(super) fn json(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body.strip_prefix(BOM).unwrap_or(body)).ok()
-}
-
-/// The members of a JSON body that is an object.
-pub(super) fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    match json(body) {
-        Some(Value::Object(members)) => Some(members),
-        _ => None,
-    }
-}
-
-/// An integer, also one in a string.
-pub(super) fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_i64(),
-    }
-}
 
 /// An id as text: a positive integer, or a string of at most 64 printable ASCII characters.
 pub(super) fn id(value: &Value) -> Option<String> {
@@ -63,15 +26,6 @@ pub(super) fn id(value: &Value) -> Option<String> {
         && text.len() <= MAX_ID_CHARS
         && text.bytes().all(|byte| byte.is_ascii_graphic());
     fine.then_some(text)
-}
-
-/// A word or a number as text; nothing that is empty.
-pub(super) fn word(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// A decimal number or one in a string, in hundredths; what is smaller is cut off.
@@ -98,16 +52,6 @@ fn parse_hundredths(text: &str) -> Option<i64> {
 /// Whether something the provider dates `created` can be the message accepted at `accepted_at`.
 pub(super) fn is_since(created: DateTime<Utc>, accepted_at: DateTime<Utc>) -> bool {
     created + CLOCK_SKEW >= accepted_at
-}
-
-/// `<provider>.<number>` for a number a provider made up: what is not in `known` becomes `other`,
-/// so that the code stays a usable label.
-pub(super) fn code(provider: &str, number: i64, known: RangeInclusive<i64>) -> String {
-    if known.contains(&number) {
-        format!("{provider}.{number}")
-    } else {
-        format!("{provider}.other")
-    }
 }
 
 /// A refusal of our own making, before any call.

@@ -1,0 +1,293 @@
+//! The registry: which gateways are configured, each behind a circuit breaker.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::{
+    Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
+    Unverified, Verified,
+};
+use crate::{
+    breaker::{Admission, Breaker, Health},
+    config::{Config, ConfigError, Mode, SANDBOX, parse_table},
+    http_client::Timeouts,
+    telemetry::{GATEWAY_BREAKER, GATEWAY_CALLS, GATEWAY_SECONDS},
+};
+
+/// A setting of a gateway that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key within the gateway's table.
+    pub key: &'static str,
+    /// What is wrong, without the value.
+    pub message: String,
+}
+
+/// What every gateway is built with besides its own table.
+#[derive(Clone)]
+pub struct Setup {
+    /// How long one exchange may take.
+    pub timeouts: Timeouts,
+    /// `http.public_url`.
+    pub public_url: String,
+    /// Where the sandbox keeps its pages; `None` while a configuration is only checked.
+    pub pool: Option<PgPool>,
+}
+
+/// Every gateway a configured account can be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// PayPing v3.
+    PayPing,
+    /// The built-in one, for trying out.
+    Sandbox,
+    /// ZarinPal v4.
+    ZarinPal,
+    /// Zibal.
+    Zibal,
+}
+
+impl Kind {
+    /// Reads `kind`, in any case, including the names the systems we replace used.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "payping" | "payping_ir" => Some(Self::PayPing),
+            "sandbox" => Some(Self::Sandbox),
+            "zarinpal" | "zarinpal_com" => Some(Self::ZarinPal),
+            "zibal" | "zibal_ir" => Some(Self::Zibal),
+            _ => None,
+        }
+    }
+}
+
+/// The configured gateways, those too that no request may name any more: what they began they
+/// finish.
+pub struct Gateways(Vec<Guarded>);
+
+impl Gateways {
+    /// Builds them. What is wrong with any is added to `errors`.
+    pub fn build(config: &Config, pool: Option<&PgPool>, errors: &mut Vec<ConfigError>) -> Self {
+        let setup = Setup {
+            timeouts: Timeouts {
+                connect: config.payments.connect_timeout(),
+                budget: config.payments.budget(),
+            },
+            public_url: config.http.public_url.clone(),
+            pool: pool.cloned(),
+        };
+        let mut built = Vec::new();
+        for name in config.gateway_names() {
+            let table = config.payments.gateways.get(&name).cloned().unwrap_or_default();
+            let kind = config.payments.kind(&name);
+            built.extend(build_one(&name, kind, &table, (config.mode, &setup), errors));
+        }
+        Self(built.into_iter().map(Guarded::new).collect())
+    }
+
+    /// The gateway with this name.
+    pub fn get(&self, name: &str) -> Option<&Guarded> {
+        self.0.iter().find(|gateway| gateway.name() == name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Guarded> {
+        self.0.iter()
+    }
+}
+
+fn build_one(
+    name: &str,
+    kind: &str,
+    table: &toml::Table,
+    (mode, setup): (Mode, &Setup),
+    errors: &mut Vec<ConfigError>,
+) -> Option<Arc<dyn PaymentGateway>> {
+    let path = format!("payments.gateways.{name}");
+    let _ = (mode, setup);
+    match Kind::parse(kind) {
+        Some(_) => None,
+        None => {
+            let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
+            report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);
+            parse_table::<toml::Table>(table, &path, errors);
+            let _ = SANDBOX;
+            None
+        }
+    }
+}
+
+/// The gateway that `new` makes of its table.
+fn built<C: DeserializeOwned, G: PaymentGateway + 'static>(
+    name: &str,
+    table: &toml::Table,
+    setup: &Setup,
+    errors: &mut Vec<ConfigError>,
+    new: impl FnOnce(&str, &C, &Setup) -> Result<G, Vec<Problem>>,
+) -> Option<Arc<dyn PaymentGateway>> {
+    let path = format!("payments.gateways.{name}");
+    let settings = parse_table::<C>(table, &path, errors)?;
+    match new(name, &settings, setup) {
+        Ok(gateway) => Some(Arc::new(gateway)),
+        Err(problems) => {
+            report(&path, problems, errors);
+            None
+        }
+    }
+}
+
+/// Adds the problems, except where the path has an error already.
+fn report(path: &str, problems: Vec<Problem>, errors: &mut Vec<ConfigError>) {
+    for Problem { key, message } in problems {
+        let path = format!("{path}.{key}");
+        if errors.iter().all(|error| error.path != path) {
+            errors.push(ConfigError::new(path, message));
+        }
+    }
+}
+
+/// A gateway behind its breaker: while that is open, nothing is asked and every answer is "later".
+pub struct Guarded {
+    gateway: Arc<dyn PaymentGateway>,
+    breaker: Mutex<Breaker>,
+}
+
+impl Guarded {
+    /// Guards one gateway.
+    pub fn new(gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self { gateway, breaker: Mutex::new(Breaker::closed()) }
+    }
+
+    /// The configured name.
+    pub fn name(&self) -> &str {
+        self.gateway.name()
+    }
+
+    /// What the systems we replace call it.
+    pub fn title(&self) -> &'static str {
+        self.gateway.title()
+    }
+
+    /// What it can do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.gateway.capabilities()
+    }
+
+    /// See [`PaymentGateway::open`].
+    pub async fn open(&self, page: &NewPage) -> Opened {
+        let Some(admission) = self.admit() else { return Opened::RetryLater(resting()) };
+        let _timer = self.timer("open");
+        let opened = self.gateway.open(page).await;
+        let (outcome, health) = match &opened {
+            Opened::Page { .. } => ("opened", Health::Good),
+            Opened::Refused(_) => ("refused", Health::Good),
+            Opened::Account(_) => ("account", Health::Bad),
+            Opened::RetryLater(_) => ("retry_later", Health::Bad),
+            Opened::Unknown(_) => ("unknown", Health::Bad),
+        };
+        self.record(admission, health, "open", outcome);
+        opened
+    }
+
+    /// See [`PaymentGateway::verify`].
+    pub async fn verify(&self, page: &Page) -> Verified {
+        let Some(admission) = self.admit() else {
+            return Verified::RetryLater { after: None, said: resting() };
+        };
+        let _timer = self.timer("verify");
+        let verified = self.gateway.verify(page).await;
+        let (outcome, health) = match &verified {
+            Verified::Paid(_) => ("paid", Health::Good),
+            Verified::Processing(_) => ("processing", Health::Good),
+            Verified::NotPaid(_) => ("not_paid", Health::Good),
+            Verified::Mismatch(_) => ("mismatch", Health::Good),
+            Verified::NotFound(_) => ("not_found", Health::Good),
+            Verified::NoReference => ("no_reference", Health::Good),
+            Verified::Account(_) => ("account", Health::Bad),
+            Verified::RetryLater { .. } => ("retry_later", Health::Bad),
+            Verified::Unknown(_) => ("unknown", Health::Bad),
+        };
+        self.record(admission, health, "verify", outcome);
+        verified
+    }
+
+    /// See [`PaymentGateway::inquire`].
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub async fn inquire(&self, page: &Page) -> Result<Standing, Unanswered> {
+        self.ask("inquire", self.gateway.inquire(page)).await
+    }
+
+    /// See [`PaymentGateway::unverified`].
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub async fn unverified(&self) -> Result<Vec<Unverified>, Unanswered> {
+        self.ask("unverified", self.gateway.unverified()).await
+    }
+
+    /// See [`PaymentGateway::reverse`].
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub async fn reverse(&self, page: &Page) -> Result<Returned, Unanswered> {
+        self.ask("reverse", self.gateway.reverse(page)).await
+    }
+
+    /// See [`PaymentGateway::refund`].
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub async fn refund(&self, page: &Page, reason: &str) -> Result<Returned, Unanswered> {
+        self.ask("refund", self.gateway.refund(page, reason)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        call: &str,
+        question: impl Future<Output = Result<T, Unanswered>>,
+    ) -> Result<T, Unanswered> {
+        let Some(admission) = self.admit() else {
+            return Err(Unanswered::Unavailable("breaker".to_owned()));
+        };
+        let _timer = self.timer(call);
+        let answer = question.await;
+        let (outcome, health) = match &answer {
+            Ok(_) => ("answered", Health::Good),
+            Err(Unanswered::Unsupported) => ("unsupported", Health::Good),
+            Err(Unanswered::Unavailable(_)) => ("unavailable", Health::Bad),
+        };
+        self.record(admission, health, call, outcome);
+        answer
+    }
+
+    fn timer(&self, call: &str) -> prometheus::HistogramTimer {
+        GATEWAY_SECONDS.with_label_values(&[self.name(), call]).start_timer()
+    }
+
+    fn admit(&self) -> Option<Admission> {
+        self.breaker().admit(Instant::now())
+    }
+
+    fn record(&self, admission: Admission, health: Health, call: &str, outcome: &str) {
+        GATEWAY_CALLS.with_label_values(&[self.name(), call, outcome]).inc();
+        let mut breaker = self.breaker();
+        breaker.record(admission, health, Instant::now());
+        GATEWAY_BREAKER.with_label_values(&[self.name()]).set(breaker.state() as i64);
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().expect("no holder of this lock panics")
+    }
+}
+
+fn resting() -> Said {
+    let reason = "breaker".to_owned();
+    Said { code: None, reason, message: String::new(), answer: Value::Null }
+}

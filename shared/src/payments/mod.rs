@@ -1,0 +1,43 @@
+//! Payments: a user is sent to a gateway's page, comes back or not, and what the gateway itself says
+//! counts. Nothing that a payer's browser brings changes anything: it only says "look now".
+
+pub mod gateways;
+pub mod state;
+
+pub use self::state::State;
+
+/// What the money of a payment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Purpose {
+    /// It goes into the user's wallet: `pay_mode` 1.
+    ChargeWallet,
+    /// The shop has it: `pay_mode` 2.
+    PayOnly,
+}
+
+impl Purpose {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::ChargeWallet, Self::PayOnly];
+
+    /// The word in the database, the settings and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChargeWallet => "charge_wallet",
+            Self::PayOnly => "pay_only",
+        }
+    }
+
+    /// The number of the old system.
+    pub const fn pay_mode(self) -> i32 {
+        match self {
+            Self::ChargeWallet => 1,
+            Self::PayOnly => 2,
+        }
+    }
+
+    /// The purpose with this number.
+    pub fn from_pay_mode(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| i64::from(purpose.pay_mode()) == number)
+    }
+}
