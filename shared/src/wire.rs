@@ -58,3 +58,32 @@ pub(crate) fn code(provider: &str, number: i64, known: RangeInclusive<i64>) -> S
         format!("{provider}.other")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn segments_are_joined_after_the_path_and_cannot_leave_it() {
+        let url = |base: &str| join(&Url::parse(base).unwrap(), &["v1", "a/../b"]).to_string();
+        assert_eq!(url("http://a"), "http://a/v1/a%2F..%2Fb");
+        assert_eq!(url("http://a/p/"), "http://a/p/v1/a%2F..%2Fb");
+    }
+
+    #[test]
+    fn integers_may_be_strings() {
+        assert_eq!(integer(&json!(" 7 ")), Some(7));
+        assert_eq!(integer(&json!(-7)), Some(-7));
+        assert_eq!(integer(&json!("7a")), None);
+        assert_eq!(integer(&json!(true)), None);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_json() {
+        assert_eq!(json(b"\xef\xbb\xbf{\"a\":1}"), Some(json!({"a": 1})));
+        assert_eq!(json(b"{\"a\":1}"), Some(json!({"a": 1})));
+        assert_eq!(json(b"\xef\xbb\xbf"), None);
+    }
+}

@@ -101,18 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn segments_are_joined_after_the_path_and_cannot_leave_it() {
-        let url = |base: &str| join(&Url::parse(base).unwrap(), &["v1", "a/../b"]).to_string();
-        assert_eq!(url("http://a"), "http://a/v1/a%2F..%2Fb");
-        assert_eq!(url("http://a/p/"), "http://a/p/v1/a%2F..%2Fb");
-    }
-
-    #[test]
-    fn numbers_may_be_strings() {
-        assert_eq!(integer(&json!(" 7 ")), Some(7));
-        assert_eq!(integer(&json!(-7)), Some(-7));
-        assert_eq!(integer(&json!("7a")), None);
-        assert_eq!(integer(&json!(true)), None);
+    fn hundredths_are_cut_off_and_may_be_in_strings() {
         let hundredths: Vec<_> =
             [json!(12.5), json!("0.009"), json!(3), json!("-1.25"), json!("1.2.3"), json!("")]
                 .iter()
@@ -129,13 +118,6 @@ mod tests {
             assert_eq!(id(&none), None, "{none}");
         }
         assert_eq!(id(&json!("x".repeat(65))), None);
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_no_part_of_the_json() {
-        assert_eq!(json(b"\xef\xbb\xbf{\"a\":1}"), Some(json!({"a": 1})));
-        assert_eq!(json(b"{\"a\":1}"), Some(json!({"a": 1})));
-        assert_eq!(json(b"\xef\xbb\xbf"), None);
     }
 
     #[test]
