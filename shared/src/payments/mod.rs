@@ -1,6 +1,7 @@
 //! Payments: a user is sent to a gateway's page, comes back or not, and what the gateway itself says
 //! counts. Nothing that a payer's browser brings changes anything: it only says "look now".
 
+pub mod callbacks;
 pub mod gateways;
 pub mod state;
 

@@ -54,6 +54,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::PayPing, Self::Sandbox, Self::ZarinPal, Self::Zibal];
+
     /// Reads `kind`, in any case, including the names the systems we replace used.
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
