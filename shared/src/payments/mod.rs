@@ -2,6 +2,7 @@
 //! counts. Nothing that a payer's browser brings changes anything: it only says "look now".
 
 pub mod callbacks;
+pub mod cards;
 pub mod gateways;
 pub mod state;
 
