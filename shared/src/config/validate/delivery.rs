@@ -158,8 +158,8 @@ fn provider(checks: &mut Checks<'_>, config: &Config, name: &str, table: &Table)
     );
 }
 
-/// Where calls to a provider go.
-enum Reach {
+/// Where calls to a provider or gateway go.
+pub(super) enum Reach {
     /// Its own default.
     Default,
     /// This machine.
@@ -172,7 +172,7 @@ enum Reach {
     Nowhere,
 }
 
-fn reach(base_url: Option<&Value>) -> Reach {
+pub(super) fn reach(base_url: Option<&Value>) -> Reach {
     let Some(value) = base_url else {
         return Reach::Default;
     };

@@ -1,10 +1,15 @@
 //! Checks of `[payments] [wallets]`. Gateways check their own tables when they are built.
 
 use reqwest::Url;
+use toml::{Table, Value};
 
-use super::{Checks, is_name};
+use super::{
+    Checks,
+    delivery::{Reach, reach},
+    is_name,
+};
 use crate::{
-    config::{Config, Payments},
+    config::{Config, Mode, Payments, SANDBOX},
     payments::Purpose,
 };
 
@@ -37,9 +42,10 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
 
 fn gateways(checks: &mut Checks<'_>, config: &Config) {
     let payments = &config.payments;
-    for name in payments.gateways.keys() {
+    for (name, table) in &payments.gateways {
         let path = format!("payments.gateways.{name}");
         checks.require(&path, is_name(name, 1, 32), "must be named with 1 to 32 of a-z 0-9 _ -");
+        gateway(checks, config, name, table);
     }
     let known = |name: &str| config.gateway_names().iter().any(|known| known == name);
     let fine = payments.gateway.is_empty() || known(&payments.gateway);
@@ -49,6 +55,30 @@ fn gateways(checks: &mut Checks<'_>, config: &Config) {
     checks.relate("payments.gateway", "payments.gateways", !several, message);
     let fine = payments.choices.iter().all(|name| known(name));
     checks.relate("payments.choices", "payments.gateways", fine, "must be configured gateways");
+}
+
+/// Where its calls go and its payers are sent.
+fn gateway(checks: &mut Checks<'_>, config: &Config, name: &str, table: &Table) {
+    let path = |key: &str| format!("payments.gateways.{name}.{key}");
+    for key in ["base_url", "pages_url", "panel_url"] {
+        let reach = reach(table.get(key));
+        let fine = !matches!(reach, Reach::Nowhere);
+        checks.require(&path(key), fine, "must be an http or https URL with a host");
+        let fine = !matches!(reach, Reach::Plain);
+        checks.require(&path(key), fine, "must be https: only a loopback host may be http");
+    }
+    let reach = reach(table.get("base_url"));
+    // Gateways that have a sandbox of their own say so with this key.
+    let tries = table.get("sandbox").and_then(Value::as_bool) == Some(true);
+    let live = config.payments.kind(name) != SANDBOX && !tries;
+    let real = live && !matches!(reach, Reach::Loopback | Reach::Nowhere);
+    checks.require(
+        &path("base_url"),
+        config.mode != Mode::Sandbox || !real,
+        "would take real money: mode is sandbox, which refuses to start beside live credentials. \
+         Remove the gateway, set its sandbox = true where it has one, or give it a base_url with a \
+         loopback host",
+    );
 }
 
 fn amounts(checks: &mut Checks<'_>, payments: &Payments) {

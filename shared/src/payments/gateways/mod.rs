@@ -13,9 +13,11 @@ use crate::money::Rials;
 
 mod exchange;
 mod fields;
+pub mod payping;
 mod registry;
 mod said;
 pub mod zarinpal;
+pub mod zibal;
 
 pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
 

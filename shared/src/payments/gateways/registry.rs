@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::{
     Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
-    Unverified, Verified, zarinpal,
+    Unverified, Verified, payping, zarinpal, zibal,
 };
 use crate::{
     breaker::{Admission, Breaker, Health},
@@ -108,7 +108,9 @@ fn build_one(
     let _ = mode;
     match Kind::parse(kind) {
         Some(Kind::ZarinPal) => built(name, table, setup, errors, zarinpal::ZarinPal::new),
-        Some(Kind::PayPing | Kind::Sandbox | Kind::Zibal) => None,
+        Some(Kind::PayPing) => built(name, table, setup, errors, payping::PayPing::new),
+        Some(Kind::Zibal) => built(name, table, setup, errors, zibal::Zibal::new),
+        Some(Kind::Sandbox) => None,
         None => {
             let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
             report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);
