@@ -69,7 +69,11 @@ fn gateway(checks: &mut Checks<'_>, config: &Config, name: &str, table: &Table) 
     }
     let reach = reach(table.get("base_url"));
     // Gateways that have a sandbox of their own say so with this key.
-    let tries = table.get("sandbox").and_then(Value::as_bool) == Some(true);
+    let tries = match table.get("sandbox") {
+        Some(Value::Boolean(tries)) => *tries,
+        Some(Value::String(tries)) => tries == "true",
+        _ => false,
+    };
     let live = config.payments.kind(name) != SANDBOX && !tries;
     let real = live && !matches!(reach, Reach::Loopback | Reach::Nowhere);
     checks.require(
