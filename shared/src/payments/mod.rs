@@ -8,6 +8,8 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{clock::SharedClock, config::Config, phone::PhoneRules, webhooks::Outbox};
 
+pub mod callbacks;
+pub mod cards;
 mod create;
 pub mod gateways;
 mod pages;
