@@ -1,15 +1,13 @@
 //! Checks of `[payments] [wallets]`. Gateways check their own tables when they are built.
 
 use reqwest::Url;
-use toml::{Table, Value};
 
 use super::{
     Checks,
-    delivery::{Reach, reach},
-    is_name,
+    outward::{self, Account, is_sandbox},
 };
 use crate::{
-    config::{Config, Mode, Payments, SANDBOX},
+    config::{Config, Mode, Payments},
     payments::Purpose,
 };
 
@@ -44,8 +42,12 @@ fn gateways(checks: &mut Checks<'_>, config: &Config) {
     let payments = &config.payments;
     for (name, table) in &payments.gateways {
         let path = format!("payments.gateways.{name}");
-        checks.require(&path, is_name(name, 1, 32), "must be named with 1 to 32 of a-z 0-9 _ -");
-        gateway(checks, config, name, table);
+        let kind = payments.kind(name);
+        let fine = config.mode != Mode::Production || !is_sandbox(kind);
+        let message = "must not be a sandbox in production: nobody would pay there";
+        checks.require(&format!("{path}.kind"), fine, message);
+        let harm = "take real money";
+        outward::check(checks, config.mode, &Account { path, name, kind, table, harm });
     }
     let known = |name: &str| config.gateway_names().iter().any(|known| known == name);
     let fine = payments.gateway.is_empty() || known(&payments.gateway);
@@ -55,34 +57,6 @@ fn gateways(checks: &mut Checks<'_>, config: &Config) {
     checks.relate("payments.gateway", "payments.gateways", !several, message);
     let fine = payments.choices.iter().all(|name| known(name));
     checks.relate("payments.choices", "payments.gateways", fine, "must be configured gateways");
-}
-
-/// Where its calls go and its payers are sent.
-fn gateway(checks: &mut Checks<'_>, config: &Config, name: &str, table: &Table) {
-    let path = |key: &str| format!("payments.gateways.{name}.{key}");
-    for key in ["base_url", "pages_url", "panel_url"] {
-        let reach = reach(table.get(key));
-        let fine = !matches!(reach, Reach::Nowhere);
-        checks.require(&path(key), fine, "must be an http or https URL with a host");
-        let fine = !matches!(reach, Reach::Plain);
-        checks.require(&path(key), fine, "must be https: only a loopback host may be http");
-    }
-    let reach = reach(table.get("base_url"));
-    // Gateways that have a sandbox of their own say so with this key.
-    let tries = match table.get("sandbox") {
-        Some(Value::Boolean(tries)) => *tries,
-        Some(Value::String(tries)) => tries == "true",
-        _ => false,
-    };
-    let live = config.payments.kind(name) != SANDBOX && !tries;
-    let real = live && !matches!(reach, Reach::Loopback | Reach::Nowhere);
-    checks.require(
-        &path("base_url"),
-        config.mode != Mode::Sandbox || !real,
-        "would take real money: mode is sandbox, which refuses to start beside live credentials. \
-         Remove the gateway, set its sandbox = true where it has one, or give it a base_url with a \
-         loopback host",
-    );
 }
 
 fn amounts(checks: &mut Checks<'_>, payments: &Payments) {

@@ -16,6 +16,7 @@ mod fields;
 pub mod payping;
 mod registry;
 mod said;
+pub mod sandbox;
 pub mod zarinpal;
 pub mod zibal;
 
