@@ -11,23 +11,16 @@ use sqlx::PgPool;
 
 use super::{
     Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
-    Unverified, Verified,
+    Unverified, Verified, payping, sandbox, zarinpal, zibal,
 };
 use crate::{
     breaker::{Admission, Breaker, Health},
-    config::{Config, ConfigError, Mode, SANDBOX, parse_table},
+    config::{Config, ConfigError, Mode, parse_table},
     http_client::Timeouts,
     telemetry::{GATEWAY_BREAKER, GATEWAY_CALLS, GATEWAY_SECONDS},
 };
 
-/// A setting of a gateway that cannot work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The key within the gateway's table.
-    pub key: &'static str,
-    /// What is wrong, without the value.
-    pub message: String,
-}
+pub use crate::settings::Problem;
 
 /// What every gateway is built with besides its own table.
 #[derive(Clone)]
@@ -54,6 +47,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::PayPing, Self::Sandbox, Self::ZarinPal, Self::Zibal];
+
     /// Reads `kind`, in any case, including the names the systems we replace used.
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
@@ -109,14 +105,16 @@ fn build_one(
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn PaymentGateway>> {
     let path = format!("payments.gateways.{name}");
-    let _ = (mode, setup);
+    let _ = mode;
     match Kind::parse(kind) {
-        Some(_) => None,
+        Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::new),
+        Some(Kind::ZarinPal) => built(name, table, setup, errors, zarinpal::ZarinPal::new),
+        Some(Kind::PayPing) => built(name, table, setup, errors, payping::PayPing::new),
+        Some(Kind::Zibal) => built(name, table, setup, errors, zibal::Zibal::new),
         None => {
             let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
             report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);
             parse_table::<toml::Table>(table, &path, errors);
-            let _ = SANDBOX;
             None
         }
     }
@@ -290,4 +288,75 @@ impl Guarded {
 fn resting() -> Said {
     let reason = "breaker".to_owned();
     Said { code: None, reason, message: String::new(), answer: Value::Null }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and titles of the gateways built, and the errors.
+    fn outcome(gateways: &str) -> (Vec<(String, &'static str)>, Vec<String>) {
+        let mut config = Config::default();
+        config.payments.gateways = toml::from_str(gateways).unwrap();
+        let mut errors = Vec::new();
+        let built = Gateways::build(&config, None, &mut errors);
+        let names = built.iter().map(|gateway| (gateway.name().to_owned(), gateway.title()));
+        (names.collect(), errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn kinds_are_read_under_their_old_names_too() {
+        let (built, errors) = outcome(
+            r#"
+            [a]
+            kind = "ZARINPAL_COM"
+            merchant_id = "1344b5d4-0048-11e8-94db-005056a205be"
+            [b]
+            kind = "PAYPING_IR"
+            merchant_id = "token"
+            [payping]
+            token = "token"
+            reversible = true
+            [zibal]
+            merchant = "merchant"
+            "#,
+        );
+        assert_eq!(errors, [""; 0]);
+        let expected = [
+            ("a", "ZARINPAL_COM"),
+            ("b", "PAYPING_IR"),
+            ("payping", "PAYPING_IR"),
+            ("zibal", "ZIBAL_IR"),
+        ];
+        assert_eq!(built, expected.map(|(name, title)| (name.to_owned(), title)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_path_and_without_its_value() {
+        let (built, errors) = outcome(
+            r#"
+            [a]
+            kind = "paypal"
+            [payping]
+            token = "s3cret with spaces"
+            [zarinpal]
+            merchant_id = "s3cret"
+            access_token = "s3cret"
+            [zibal]
+            colour = "s3cret"
+            "#,
+        );
+        assert_eq!(built, []);
+        let paths: Vec<_> = errors.iter().filter_map(|error| error.split(':').next()).collect();
+        let expected = [
+            "payments.gateways.a.kind",
+            "payments.gateways.payping.token",
+            "payments.gateways.zarinpal.merchant_id",
+            "payments.gateways.zarinpal.terminal_id",
+            "payments.gateways.zibal.merchant",
+            "payments.gateways.zibal.colour",
+        ];
+        assert_eq!(paths, expected);
+        assert!(!errors.concat().contains("s3cret"), "{errors:?}");
+    }
 }
