@@ -20,6 +20,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
+pub mod verify;
 
 use self::moves::Moves;
 pub use self::{moves::MoveError, post::post};

@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 18] = [
+const JOBS: [&str; 20] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -32,6 +32,8 @@ const JOBS: [&str; 18] = [
     "purge-used-refresh-tokens",
     "purge-audit-events",
     "purge-ended-invitations",
+    "release-expired-holds",
+    "verify-ledger",
 ];
 
 #[tokio::test]

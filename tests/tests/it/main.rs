@@ -82,6 +82,7 @@ mod token_rotation;
 mod token_steps;
 mod tree;
 mod unresolved;
+mod wallets;
 mod webhook_inbound;
 mod webhook_reports;
 mod webhook_secrets;
