@@ -77,5 +77,7 @@ async fn an_erased_account_keeps_its_balance_and_the_ledger_agrees() {
     assert_eq!(shop.has(&peyk, sara.id).await, (500, 0));
     let spent = shop.post(&peyk, "spend/", "s", &super::spend(sara.id, 5)).await;
     assert_refused(&spent, 404, "not_found");
+    assert_eq!(adjust(&peyk, &staff, sara.id, -500, "b").await.status, 200);
+    assert_eq!(shop.has(&peyk, sara.id).await, (0, 0));
     assert_proven(&peyk).await;
 }
