@@ -27,6 +27,7 @@ mod idempotency;
 mod idempotency_crash;
 mod import;
 mod import_steps;
+mod import_wallets;
 mod leases;
 mod limit_steps;
 mod limits_without_redis;

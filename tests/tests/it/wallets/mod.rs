@@ -1,6 +1,7 @@
 //! Wallets: what shops, users and staff do with them.
 
 mod crash;
+mod floats;
 mod holds;
 mod moves;
 mod proof;
