@@ -14,12 +14,13 @@ pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 pub(crate) const LONGEST: usize = 255;
 /// The operations that read it, by their operationIds: each POST that costs money or a text.
-pub(crate) const OPERATIONS: [&str; 11] = [
+pub(crate) const OPERATIONS: [&str; 12] = [
     "sendOtp",
     "sendConfirmation",
     "beginPhoneChange",
     "sendMessage",
     "sendBulk",
+    "createPayment",
     "spendFromWallet",
     "holdInWallet",
     "captureHold",

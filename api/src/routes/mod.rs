@@ -10,6 +10,7 @@ pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
 pub(crate) mod passwords;
+pub(crate) mod payments;
 pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
@@ -51,6 +52,7 @@ fn operations() -> impl OpenApi {
         organizations::InvitationApi,
         admin::AdminApi,
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
+        (payments::PaymentApi, payments::StaffPaymentApi),
     )
 }
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use rand::SeedableRng;
 use serde_json::json;
 use shared::{
     auth::api_keys::{self, NewApiKey, Scope},
@@ -107,7 +108,8 @@ async fn api_key(system: &System) -> anyhow::Result<String> {
         daily_spend_rials: None,
         expires_at: None,
     };
-    let made = api_keys::create(&system.pool, &new, SystemClock.now(), &mut rand::rng()).await?;
+    let mut rng = rand::rngs::StdRng::seed_from_u64(rand::random());
+    let made = api_keys::create(&system.pool, &new, SystemClock.now(), &mut rng).await?;
     Ok(made.1)
 }
 
@@ -180,7 +182,8 @@ async fn pages(
     report: &mut Report,
     (key, first): (&str, i64),
 ) -> anyhow::Result<()> {
-    let mut table = Table::new(&["Entries of the wallet", "p50 ms", "p99 ms", "p50 ms in the middle"]);
+    let mut table =
+        Table::new(&["Entries of the wallet", "p50 ms", "p99 ms", "p50 ms in the middle"]);
     let mut medians = Vec::new();
     for (user, entries) in [(first, SHORT), (first + 1, options.entries)] {
         progress(&format!("pages of a wallet with {entries} entries"));
@@ -208,13 +211,13 @@ async fn pages(
 }
 
 async fn page_times(system: &System, key: &str, path: &str) -> anyhow::Result<Latencies> {
-    let request =
-        format!("GET /api/wallet/{path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n");
+    let request = format!("GET /api/wallet/{path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n");
     let mut connection = Connection::open(system.address).await?;
     let mut times = Vec::with_capacity(PAGES);
     for _ in 0..PAGES {
         let asked = Instant::now();
-        let (status, body) = connection.ask(request.as_bytes()).await.context("a page is answered")?;
+        let (status, body) =
+            connection.ask(request.as_bytes()).await.context("a page is answered")?;
         ensure!(status == 200 && !body.is_empty(), "a page was answered {status}");
         times.push(asked.elapsed());
     }

@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 20] = [
+const JOBS: [&str; 21] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -32,6 +32,7 @@ const JOBS: [&str; 20] = [
     "purge-used-refresh-tokens",
     "purge-audit-events",
     "purge-ended-invitations",
+    "purge-sandbox-pages",
     "release-expired-holds",
     "verify-ledger",
 ];

@@ -45,7 +45,10 @@ async fn wallets_come_with_what_they_held_in_the_currency_that_is_named() {
             let (good, output) = import(&peyk, &old, &options).await;
             assert!(good && output.contains("wallets: 5 read, 4 imported, 0 here"), "{output}");
             assert!(output.contains("refused          1  amount_bad"), "{output}");
-            assert!(output.contains("rounded half up to whole rials"), "the rule is said: {output}");
+            assert!(
+                output.contains("rounded half up to whole rials"),
+                "the rule is said: {output}"
+            );
             assert_eq!(balances(&peyk).await, held);
             // What has been spent here since stays spent.
             let again = [&options[..], &["--again"]].concat();

@@ -53,7 +53,8 @@ fn no_money_is_a_floating_point_number() {
 
 #[test]
 fn the_search_finds_every_way_to_name_one() {
-    for source in ["let a: f64 = 1.0", "x as f32", "value.as_f64()", "Vec<f64>", "from_secs_f64(1)"] {
+    for source in ["let a: f64 = 1.0", "x as f32", "value.as_f64()", "Vec<f64>", "from_secs_f64(1)"]
+    {
         assert_eq!(floats(source).len(), 1, "{source}");
     }
     assert!(floats("half of 64 is 32; a5f320").len() < 2);

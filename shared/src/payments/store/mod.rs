@@ -1,0 +1,4 @@
+//! All SQL of payments.
+
+pub(super) mod create;
+pub(super) mod read;
