@@ -25,6 +25,7 @@ use shared::{
         reports::Reports,
         templates::Templates,
     },
+    wallets::Wallets,
     webhooks::Outbox,
 };
 use sqlx::PgPool;
@@ -55,6 +56,7 @@ pub(crate) struct State {
     pub(crate) callbacks: Option<Callbacks>,
     pub(crate) reports: Reports,
     pub(crate) inbound: Inbound,
+    pub(crate) wallets: Wallets,
     pub(crate) payments: Payments,
 }
 
@@ -93,6 +95,7 @@ impl State {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
             callbacks,
             reports: Reports::new(pool.clone(), outbox.clone()),
+            wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             payments,
             messages,

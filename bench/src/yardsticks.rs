@@ -25,6 +25,8 @@ pub(crate) const LOGIN: &str = include_str!("../sql/login.sql");
 /// What both halves of a payment write.
 pub(crate) const CREATE_PAYMENT: &str = include_str!("../sql/create_payment.sql");
 pub(crate) const VERIFY_PAYMENT: &str = include_str!("../sql/verify_payment.sql");
+/// What a spend from a wallet writes.
+pub(crate) const SPEND: &str = include_str!("../sql/spend.sql");
 
 /// What pgbench says.
 #[derive(Debug, Clone, Copy)]

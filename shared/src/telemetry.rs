@@ -155,6 +155,10 @@ pub static GATEWAY_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
 pub static GATEWAY_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_gateway_breaker_state", "0 closed, 1 probing, 2 open.", &["gateway"])
 });
+/// What the proof of the ledger found, by what did not agree. Anything but nothing is an alarm.
+pub static LEDGER_DIFFERENCES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_ledger_differences_total", "Differences in the ledger.", &["check"])
+});
 /// What providers said of messages they took, by what it was: recorded, repeated, unmatched.
 pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_sms_reports_total", "Delivery reports.", &["provider", "result"])

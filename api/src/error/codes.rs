@@ -153,6 +153,19 @@ codes! {
     Conflict "conflict" CONFLICT
         ["Conflict", "ناسازگاری"]
         ["The request conflicts with the current state.", "درخواست با وضعیت کنونی سازگار نیست."];
+    /// The wallet does not hold that much.
+    InsufficientBalance "insufficient_balance" CONFLICT
+        ["Insufficient balance", "موجودی ناکافی"]
+        ["The wallet does not hold that much.", "موجودی کیف پول کافی نیست."];
+    /// The wallet would hold more than one may.
+    WalletFull "wallet_full" CONFLICT
+        ["Wallet full", "سقف کیف پول"]
+        ["The wallet would hold more than one may.", "موجودی کیف پول از سقف مجاز بیشتر می‌شود."];
+    /// What was set aside was spent or went back already.
+    HoldEnded "hold_ended" CONFLICT
+        ["Hold ended", "پایان نگه‌داشت"]
+        ["What was set aside was spent or went back already.",
+         "مبلغ کنارگذاشته‌شده پیش‌تر برداشت یا آزاد شده است."];
     /// Another request with the same idempotency key is still running.
     IdempotencyInFlight "idempotency_in_flight" CONFLICT
         ["Request in progress", "درخواست در جریان"]

@@ -15,6 +15,7 @@ pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod wallets;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
@@ -50,6 +51,7 @@ fn operations() -> impl OpenApi {
         organizations::MemberApi,
         organizations::InvitationApi,
         admin::AdminApi,
+        (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (payments::PaymentApi, payments::StaffPaymentApi),
     )
 }

@@ -9,6 +9,7 @@ mod idle;
 mod latency;
 mod login;
 mod payments;
+mod wallets;
 mod yardsticks;
 
 use crate::{Options, Part, report::Report, system::System};
@@ -49,6 +50,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Payments) {
         payments::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Wallets) {
+        wallets::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

@@ -41,6 +41,8 @@ pub enum Reason {
     NameBad,
     /// Refused: its owner is not here.
     OwnerMissing,
+    /// Refused: an amount that is negative, no number or beyond counting.
+    AmountBad,
     /// Noted: the group is none of `auth.groups`.
     GroupNotOffered,
     /// Noted: a hash that cannot be checked.
@@ -82,7 +84,7 @@ impl Reason {
 }
 
 /// In the order of the variants.
-const WORDS: [(Reason, &str, &str); 21] = [
+const WORDS: [(Reason, &str, &str); 22] = [
     (Reason::IdTaken, "id_taken", "something that was made here has this id"),
     (Reason::Unreadable, "unreadable", "a column is not UTF-8, or has a NUL in it"),
     (Reason::UsernameEmpty, "username_empty", "there is no username"),
@@ -100,6 +102,7 @@ const WORDS: [(Reason, &str, &str); 21] = [
     (Reason::UnameBad, "uname_bad", "there is no uname, or it has more than 255 characters"),
     (Reason::NameBad, "name_bad", "there is no name, it is too long or has control characters"),
     (Reason::OwnerMissing, "owner_missing", "its owner is not here"),
+    (Reason::AmountBad, "amount_bad", "the amount is negative, no number or beyond counting"),
     (
         Reason::GroupNotOffered,
         "group_not_offered",

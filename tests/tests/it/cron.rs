@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 19] = [
+const JOBS: [&str; 21] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -33,6 +33,8 @@ const JOBS: [&str; 19] = [
     "purge-audit-events",
     "purge-ended-invitations",
     "purge-sandbox-pages",
+    "release-expired-holds",
+    "verify-ledger",
 ];
 
 #[tokio::test]

@@ -31,9 +31,11 @@ pub mod purge_send_counters;
 pub mod purge_sms_messages;
 pub mod purge_used_refresh_tokens;
 pub mod purge_webhook_events;
+pub mod release_expired_holds;
 mod run;
 mod scheduler;
 mod store;
+pub mod verify_ledger;
 
 pub use run::{End, Run};
 pub use scheduler::run;

@@ -13,12 +13,18 @@ use super::{
 
 pub(super) mod organizations;
 pub(super) mod users;
+pub(super) mod wallets;
 
 /// One kind of row of the old system and how it comes here.
 #[async_trait]
 pub(super) trait Part: Send {
     /// What it is called in reports and in `import_progress`.
     fn name(&self) -> &'static str;
+
+    /// How its rows are understood, where that is not plain: said before the first one is read.
+    fn rule(&self) -> Option<String> {
+        None
+    }
 
     /// Where its rows are.
     fn reading(&self) -> &Reading;
@@ -65,7 +71,7 @@ impl Tally {
 /// What there is to import, in this order: later parts refer to earlier ones.
 ///
 /// # Errors
-/// When the old database has no table of accounts.
+/// When the old database has no table of accounts, or amounts in a currency nobody named.
 pub(super) async fn all(
     source: &mut Source,
     options: &Options,
@@ -73,6 +79,9 @@ pub(super) async fn all(
     let mut parts: Vec<Box<dyn Part>> = vec![Box::new(users::Users::find(source, options).await?)];
     if source.has(organizations::TABLE) {
         parts.push(Box::new(organizations::Organizations::new(options)));
+    }
+    if let Some(wallets) = wallets::Wallets::find(source, options).await? {
+        parts.push(Box::new(wallets));
     }
     Ok(parts)
 }
@@ -99,7 +108,7 @@ const EPHEMERAL: Stays = Stays::Forever("codes that have long expired");
 const LOG: Stays = Stays::Forever("a log of texts that were sent");
 
 /// In the order of the report.
-const ELSEWHERE: [Elsewhere; 17] = [
+const ELSEWHERE: [Elsewhere; 16] = [
     later("drfchelseru_chatroom"),
     later("drfchelseru_chatroom_users"),
     later("drfchelseru_chatroom_pinned_for"),
@@ -110,7 +119,6 @@ const ELSEWHERE: [Elsewhere; 17] = [
     later("drfchelseru_messagechat"),
     later("drfchelseru_messagechat_read_by"),
     later("drfchelseru_attachfile"),
-    later("drfchelseru_wallet"),
     later("drfchelseru_payment"),
     never("drfchelseru_session", Stays::Forever("nobody is logged in by them: tokens were")),
     never("drfchelseru_otpcode", EPHEMERAL),
