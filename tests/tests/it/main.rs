@@ -68,6 +68,7 @@ mod register;
 mod reports;
 mod rest_sms_auth;
 mod revocation;
+mod sandbox_bank;
 mod secrets;
 mod session_steps;
 mod sessions;
