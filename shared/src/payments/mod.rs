@@ -8,7 +8,9 @@ use sqlx::PgPool;
 
 use crate::{clock::SharedClock, config::Config, webhooks::Outbox};
 
+pub mod decide;
 pub mod gateways;
+pub mod look;
 pub mod state;
 
 use self::gateways::Gateways;
