@@ -8,13 +8,20 @@ use sqlx::PgPool;
 
 use crate::{clock::SharedClock, config::Config, webhooks::Outbox};
 
+pub mod callbacks;
+pub mod cards;
 pub mod decide;
 pub mod gateways;
 pub mod look;
+mod review;
+mod settle;
 pub mod state;
+mod store;
+pub mod verify;
+mod watch;
 
 use self::gateways::Gateways;
-pub use self::state::State;
+pub use self::{review::ReviewError, settle::Outcome, state::State};
 
 /// Payments over one database and the configured gateways.
 #[derive(Clone)]

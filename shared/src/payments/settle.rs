@@ -26,6 +26,9 @@ use crate::{
     webhooks::events::{Kind, NewEvent},
 };
 
+/// Transactions of one settlement at most.
+const TRIES: u32 = 3;
+
 /// What became of a look.
 #[derive(Debug)]
 pub struct Outcome {
@@ -71,13 +74,15 @@ impl Payments {
     /// # Errors
     /// When the database is away. If never repeated, the lease runs out and the gateway is asked again.
     pub async fn settle(&self, claim: &Claim, looked: &Looked) -> Result<Outcome, sqlx::Error> {
-        let mut doubt = None;
+        let (mut doubt, mut tries) = (None, 0);
         loop {
+            tries += 1;
             match self.try_settle(claim, looked, doubt).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(Trouble::Doubt(found)) if doubt.is_none() => doubt = Some(found),
                 // Another payment took the reference in this very moment: it is there to be seen now.
-                Err(Trouble::Database(error)) if db::violated_unique(&error).is_some() => {}
+                Err(Trouble::Database(error))
+                    if tries < TRIES && db::violated_unique(&error).is_some() => {}
                 Err(Trouble::Database(error)) => return Err(error),
                 Err(Trouble::Doubt(_)) => {
                     return Err(sqlx::Error::Protocol("the ledger refuses a payment".to_owned()));

@@ -22,21 +22,32 @@ const MOST_WAITING: i32 = 64;
 /// References of one page that wait to be tried at most.
 const MOST_REFERENCES: i64 = 10;
 
-/// The page that somebody names, of a gateway with one of these names: its id and its payment's.
-pub(in crate::payments) async fn find_page(
+/// A page that somebody names.
+pub(in crate::payments) struct NamedPage {
+    pub(in crate::payments) id: i64,
+    pub(in crate::payments) payment_id: i64,
+    pub(in crate::payments) gateway: String,
+    pub(in crate::payments) state: State,
+    /// Those that wait to be tried.
+    pub(in crate::payments) references: Vec<i64>,
+}
+
+/// The pages of this name: one, unless two gateways have the same names. The latest first.
+pub(in crate::payments) async fn find_pages(
     pool: &PgPool,
     authority: &str,
-    gateways: &[String],
-) -> Result<Option<(i64, i64)>, sqlx::Error> {
-    let found = sqlx::query!(
-        "SELECT id, payment_id FROM payment_sessions
-         WHERE authority = $1 AND gateway = ANY($2) ORDER BY id DESC LIMIT 1",
+) -> Result<Vec<NamedPage>, sqlx::Error> {
+    sqlx::query_as!(
+        NamedPage,
+        r#"SELECT s.id, s.payment_id, s.gateway, p.state AS "state: State",
+               ARRAY(SELECT r.ref_id FROM payment_references r
+                     WHERE r.session_id = s.id AND r.refused IS NULL) AS "references!"
+           FROM payment_sessions s JOIN payments p ON p.id = s.payment_id
+           WHERE s.authority = $1 ORDER BY s.id DESC LIMIT 10"#,
         authority,
-        gateways,
     )
-    .fetch_optional(pool)
-    .await?;
-    Ok(found.map(|row| (row.id, row.payment_id)))
+    .fetch_all(pool)
+    .await
 }
 
 /// Makes a payment due, unless it was paid; whether it is. Locks its row.
@@ -97,15 +108,14 @@ pub(in crate::payments) async fn want_looks(
     .map(drop)
 }
 
-/// Takes down a reference that somebody brought; one that was refused is tried again. Whether it
-/// waits now and did not before.
+/// Takes down a reference that somebody brought; one that was refused is tried again.
 pub(in crate::payments) async fn note_reference(
     connection: &mut PgConnection,
     page: i64,
     reference: i64,
     now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let noted = sqlx::query!(
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
         "INSERT INTO payment_references AS r (session_id, ref_id, seen_at)
          SELECT $1, $2, $3
          WHERE (SELECT count(*) FROM payment_references
@@ -129,8 +139,8 @@ pub(in crate::payments) async fn note_reference(
         MOST_REFERENCES,
     )
     .execute(connection)
-    .await?;
-    Ok(noted.rows_affected() > 0)
+    .await
+    .map(drop)
 }
 
 /// Claims the payment if it is due and nobody else's.
