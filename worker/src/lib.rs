@@ -198,4 +198,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_used_refresh_tokens::JOB,
     cron::purge_audit_events::JOB,
     cron::purge_ended_invitations::JOB,
+    cron::watch_payments::JOB,
+    cron::list_unverified_payments::JOB,
 ];

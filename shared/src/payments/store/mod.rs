@@ -1,3 +1,5 @@
 //! All SQL of payments.
 
+pub(super) mod review;
 pub(super) mod verify;
+pub(super) mod watch;
