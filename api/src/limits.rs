@@ -195,6 +195,12 @@ pub(crate) fn message_sender(limits: &Limits, owner: Owner) -> Vec<Ask> {
     }
 }
 
+/// Payments that an account begins.
+pub(crate) fn payments(config: &Config, user_id: i64) -> Ask {
+    let rate = Rate { count: config.payments.hourly_per_user, seconds: 3_600 };
+    Ask::spend(Policy { name: "payment-user", rate }, user_id.to_string())
+}
+
 /// Sends without a key, where a deployment lets somebody: as asking for codes.
 pub(crate) fn message_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
     by_address(["message-ip", "message-ip-site"], limits.otp_send_per_ip, limits, ip)

@@ -15,6 +15,7 @@ use super::{
     decide::TimeLeft,
     gateways::{Guarded, Kind, Page, Said, Standing, Unanswered, Verified},
     look::{Finding, Look, PageLook, Questions, Step},
+    pages::client_ref,
     store,
 };
 use crate::{
@@ -334,11 +335,6 @@ impl Claim {
         let to_pay = now < self.watch_until;
         TimeLeft { to_pay, to_ask: to_pay || asked }
     }
-}
-
-/// Our own name for a page, unique at every gateway.
-fn client_ref(handle: &str, page_id: i64) -> String {
-    format!("peyk-{handle}-{page_id}")
 }
 
 fn inquired(answer: &Result<Standing, Unanswered>) -> (&'static str, Option<String>) {
