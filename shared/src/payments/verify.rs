@@ -227,7 +227,7 @@ impl Payments {
         };
         let (mut best, mut seen) = (None::<Finding>, 0);
         for page in claim.pages.iter().filter(|page| page.look.is_some()) {
-            let found = self.look_at(gateway, claim, page, &mut looked).await;
+            let found = self.ask_about(gateway, claim, page, &mut looked).await;
             seen += 1;
             let stops = found.stops();
             let before = best.take();
@@ -247,7 +247,7 @@ impl Payments {
         looked
     }
 
-    async fn look_at(
+    async fn ask_about(
         &self,
         gateway: &Guarded,
         claim: &Claim,

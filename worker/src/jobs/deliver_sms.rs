@@ -20,7 +20,7 @@ use shared::{
     telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS, SWEPT_ROWS},
 };
 
-use super::{Job, Work, deliver_bulk};
+use super::{Job, Work, deliver_bulk, reply};
 use crate::{
     Environment,
     guard::{Guard, Pass},
