@@ -200,4 +200,5 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_ended_invitations::JOB,
     cron::watch_payments::JOB,
     cron::list_unverified_payments::JOB,
+    cron::purge_sandbox_pages::JOB,
 ];

@@ -15,6 +15,7 @@ mod exchange;
 mod fields;
 mod registry;
 mod said;
+pub mod sandbox;
 pub mod zarinpal;
 
 pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
