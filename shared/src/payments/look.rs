@@ -227,11 +227,13 @@ impl PageLook {
         }
     }
 
-    /// Verifying may still say more.
+    /// Verifying may still say more. Whoever verifies by references alone has not been asked for
+    /// nothing: the watcher comes again.
     fn without_inquiry(&self) -> Option<Finding> {
-        let may_verify = self.look == Look::Verify && !self.questions.needs_reference;
-        let goes_on = may_verify || !self.references.is_empty();
-        (!goes_on).then_some(Finding::Unanswered(None, None))
+        if self.questions.needs_reference {
+            return self.references.is_empty().then_some(Finding::NoReference(None));
+        }
+        (self.look == Look::Inquire).then_some(Finding::Unanswered(None, None))
     }
 
     /// The answer to [`Step::Verify`].

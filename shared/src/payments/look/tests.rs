@@ -181,7 +181,7 @@ fn a_report_that_cannot_be_had_keeps_nobody_from_verifying() {
     assert_eq!(found(PAYPING_WITH_REPORT, Look::Inquire, &[5], answers), Finding::Paid(receipt()));
     let answers = vec![Inquiry(away())];
     let finding = found(PAYPING_WITH_REPORT, Look::Verify, &[], answers);
-    assert_eq!(finding, Finding::Unanswered(None, None));
+    assert_eq!(finding, Finding::NoReference(None));
 }
 
 #[test]
