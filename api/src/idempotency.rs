@@ -14,8 +14,8 @@ pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 pub(crate) const LONGEST: usize = 255;
 /// The operations that read it, by their operationIds: each POST that costs money or a text.
-pub(crate) const OPERATIONS: [&str; 5] =
-    ["sendOtp", "sendConfirmation", "beginPhoneChange", "sendMessage", "sendBulk"];
+pub(crate) const OPERATIONS: [&str; 6] =
+    ["sendOtp", "sendConfirmation", "beginPhoneChange", "sendMessage", "sendBulk", "createPayment"];
 
 /// The key of a request, if it has one.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
 pub(crate) mod passwords;
+pub(crate) mod payments;
 pub(crate) mod phone;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
@@ -49,6 +50,12 @@ fn operations() -> impl OpenApi {
         organizations::MemberApi,
         organizations::InvitationApi,
         admin::AdminApi,
+        (
+            payments::PaymentApi,
+            payments::VerifyPaymentApi,
+            payments::StaffPaymentApi,
+            payments::StaffPaymentActionApi,
+        ),
     )
 }
 

@@ -11,8 +11,14 @@ use serde_json::Value;
 
 use crate::money::Rials;
 
+mod exchange;
+mod fields;
+pub mod payping;
 mod registry;
+mod said;
 pub mod sandbox;
+pub mod zarinpal;
+pub mod zibal;
 
 pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
 

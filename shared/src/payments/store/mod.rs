@@ -1,0 +1,7 @@
+//! All SQL of payments.
+
+pub(super) mod create;
+pub(super) mod read;
+pub(super) mod review;
+pub(super) mod verify;
+pub(super) mod watch;
