@@ -52,7 +52,12 @@ fn operations() -> impl OpenApi {
         organizations::InvitationApi,
         admin::AdminApi,
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
-        (payments::PaymentApi, payments::StaffPaymentApi),
+        (
+            payments::PaymentApi,
+            payments::VerifyPaymentApi,
+            payments::StaffPaymentApi,
+            payments::StaffPaymentActionApi,
+        ),
     )
 }
 
