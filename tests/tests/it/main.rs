@@ -48,6 +48,7 @@ mod password_change;
 mod password_login;
 mod password_reset;
 mod password_steps;
+mod payments;
 mod people;
 mod phone_change;
 mod provider_balances;
