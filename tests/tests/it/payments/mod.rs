@@ -1,7 +1,11 @@
-//! Payments: whoever comes back or not, the gateway says what counts, and it is credited once.
+//! Payments and wallets.
 
 mod crash;
+mod create;
+mod create_again;
 mod forged;
+mod reading;
+mod steps;
 mod verify;
 mod verify_steps;
 mod watch;
