@@ -164,7 +164,8 @@ impl Payments {
         waiter: Option<&str>,
         spare: bool,
     ) -> Result<Option<Back>, sqlx::Error> {
-        let pages = store::verify::find_pages(&self.pool, &callback.authority).await?;
+        let (authority, reference) = (&callback.authority, callback.reference);
+        let pages = store::verify::find_pages(&self.pool, authority, reference).await?;
         let page = pages.into_iter().find(|page| self.may_be_of(&page.gateway, callback.kinds));
         let Some(page) = page else { return Ok(None) };
         let (id, now) = (page.payment_id, self.clock.now());
@@ -172,13 +173,13 @@ impl Payments {
         if page.state.was_paid() {
             return Ok(row);
         }
-        let reference = match callback.reference {
-            Some(reference) if !page.references.contains(&reference) => Some(reference),
-            _ => None,
-        };
-        if spare && reference.is_none() {
+        let is_new = reference.is_some()
+            && !page.is_known
+            && page.known < store::verify::MOST_REFERENCES;
+        if spare && !is_new {
             return Ok(row);
         }
+        let reference = reference.filter(|reference| !page.references.contains(reference));
         let mut tx = self.pool.begin().await?;
         // First the payment's row, then what hangs on it: the order of everybody.
         if !store::verify::make_due(&mut tx, id, now, waiter).await? {
