@@ -4,8 +4,8 @@ use peyk_tests::{fake::Behaviour, harness::wait_within};
 use serde_json::json;
 
 use super::verify_steps::{
-    Outside, SETTLED_WITHIN, age, assert_paid_once, begin, credited, state, told,
-    unwatched, wait_for_state, wait_until_still, watchful,
+    Outside, SETTLED_WITHIN, age, assert_paid_once, begin, credited, state, told, unwatched,
+    wait_for_state, wait_until_still, watchful,
 };
 use crate::people::Person;
 
