@@ -155,6 +155,17 @@ pub static GATEWAY_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
 pub static GATEWAY_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_gateway_breaker_state", "0 closed, 1 probing, 2 open.", &["gateway"])
 });
+/// Payments that came into a state, by gateway.
+pub static PAYMENTS_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_payments_settled_total", "Payments that came into a state.", &["gateway", "state"])
+});
+/// Payments that wait for a person, counted to ten thousand; every worker shows the same.
+pub static PAYMENTS_TO_REVIEW: LazyLock<IntGauge> = LazyLock::new(|| {
+    let about = "Payments that wait for a person.";
+    let gauge = IntGauge::new("peyk_payments_to_review", about).expect("it is valid");
+    register(gauge.clone());
+    gauge
+});
 /// What providers said of messages they took, by what it was: recorded, repeated, unmatched.
 pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_sms_reports_total", "Delivery reports.", &["provider", "result"])

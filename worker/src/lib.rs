@@ -175,6 +175,7 @@ pub const JOBS: &[Job] = &[
     jobs::deliver_sms::SMS,
     jobs::deliver_sms::BULK,
     jobs::deliver_webhook::JOB,
+    jobs::verify_payment::JOB,
 ];
 
 /// The one list of cron jobs.
@@ -197,5 +198,7 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_used_refresh_tokens::JOB,
     cron::purge_audit_events::JOB,
     cron::purge_ended_invitations::JOB,
+    cron::watch_payments::JOB,
+    cron::list_unverified_payments::JOB,
     cron::purge_sandbox_pages::JOB,
 ];

@@ -50,7 +50,12 @@ fn operations() -> impl OpenApi {
         organizations::MemberApi,
         organizations::InvitationApi,
         admin::AdminApi,
-        (payments::PaymentApi, payments::StaffPaymentApi),
+        (
+            payments::PaymentApi,
+            payments::VerifyPaymentApi,
+            payments::StaffPaymentApi,
+            payments::StaffPaymentActionApi,
+        ),
     )
 }
 

@@ -11,18 +11,26 @@ use crate::{clock::SharedClock, config::Config, phone::PhoneRules, webhooks::Out
 pub mod callbacks;
 pub mod cards;
 mod create;
+pub mod decide;
 pub mod gateways;
+pub mod look;
 mod pages;
 mod read;
+mod review;
+mod settle;
 pub mod state;
 mod store;
 mod targets;
+pub mod verify;
+mod watch;
 mod wish;
 
 pub use self::{
     create::{Begun, CreateError},
     pages::OpenPage,
     read::{Attempt, Page, Payment, Search, StaffPayment, Status},
+    review::ReviewError,
+    settle::Outcome,
     state::State,
     wish::{NewPayment, Wish, WishRefused, Wrong},
 };

@@ -1,9 +1,12 @@
 //! `payment/…`: money from somebody's card to the shop or into a wallet.
 
+mod actions;
 mod answer;
 mod create;
 mod staff;
 mod types;
+mod verified;
+mod verify;
 
 use poem::web::Data;
 use poem_openapi::{
@@ -13,7 +16,7 @@ use poem_openapi::{
 };
 use shared::payments::Search;
 
-pub(crate) use self::staff::StaffPaymentApi;
+pub(crate) use self::{actions::StaffPaymentActionApi, staff::StaffPaymentApi, verify::VerifyPaymentApi};
 use self::types::{
     CreatePayment, CreatePaymentResult, Payment, PaymentPage, PaymentStatus, PaymentStatusResult,
     Wished,

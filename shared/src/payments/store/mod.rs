@@ -2,3 +2,6 @@
 
 pub(super) mod create;
 pub(super) mod read;
+pub(super) mod review;
+pub(super) mod verify;
+pub(super) mod watch;
