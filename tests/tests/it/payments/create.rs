@@ -299,3 +299,24 @@ async fn payments_of_sandbox_mode_need_no_configuration() {
         (&json!("sandbox"), &json!("redirected"))
     );
 }
+
+#[tokio::test]
+async fn a_gateway_that_gives_one_page_twice_never_makes_it_two_payments() {
+    let gateway = RecordedZarinPal::start().await;
+    let peyk = at(&gateway).start().await;
+    let sara = Person::new(&peyk).await;
+    let first = begin(&peyk, &sara, 5000).await;
+    let data = &first.json["details"]["data"];
+    let body = json!({"data": data, "errors": []}).to_string();
+    let headers = vec![("Content-Type", "application/json".to_owned())];
+    for _ in 0..2 {
+        let (headers, body) = (headers.clone(), body.clone());
+        gateway.behave(Behaviour::HttpStatus { status: 200, headers, body });
+    }
+    let second = sara.post(&peyk, CREATE, &json!({"amount": 6000})).await;
+    assert_eq!(second.status, 502, "{second:?}");
+    let (payments, pages) = states(&peyk).await;
+    assert_eq!((payments, pages.len()), (vec!["redirected".to_owned(), "created".to_owned()], 3));
+    let authorities = "SELECT count(*) FROM payment_sessions WHERE authority IS NOT NULL";
+    assert_eq!(peyk.database.count(authorities).await, 1);
+}
