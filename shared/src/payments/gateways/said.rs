@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use super::Said;
+use super::{NewPage, Said};
 use crate::{payments::cards::mask_pan, wire};
 
 /// Longest sentence that is kept, in characters.
@@ -53,6 +53,18 @@ impl Record {
     ) -> Self {
         let long = |secret: &&SecretString| secret.expose_secret().len() >= MIN_SECRET;
         Self { gateway, secrets: secrets.into_iter().filter(long).cloned().collect() }
+    }
+
+    /// The same for what is said of a new page, which may repeat who is to pay.
+    pub(super) fn about(&self, page: &NewPage) -> Self {
+        let mobile = page.mobile.trim().as_bytes();
+        // Its end is the same however it is written.
+        let national = &mobile[mobile.len().saturating_sub(10)..];
+        let payer =
+            [&*String::from_utf8_lossy(national), page.email.trim()].map(SecretString::from);
+        let long = |secret: &SecretString| secret.expose_secret().len() >= MIN_SECRET;
+        let secrets = self.secrets.iter().cloned().chain(payer.into_iter().filter(long));
+        Self { gateway: self.gateway, secrets: secrets.collect() }
     }
 
     /// What was said with a number of the gateway's own.

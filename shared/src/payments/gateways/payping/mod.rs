@@ -96,9 +96,9 @@ impl PayPing {
     }
 
     /// What an answer that is none of the expected ones says.
-    fn refusal(&self, reply: &Reply) -> Result<(i64, Said), NoAnswer> {
+    fn refusal(record: &Record, reply: &Reply) -> Result<(i64, Said), NoAnswer> {
         let refusal = Refusal::parse(reply).ok_or_else(|| NoAnswer::unreadable(reply))?;
-        Ok((refusal.code, self.record.said(refusal.code, &refusal.message, &refusal.whole)))
+        Ok((refusal.code, record.said(refusal.code, &refusal.message, &refusal.whole)))
     }
 
     /// The account, where the status alone says so.
@@ -108,11 +108,12 @@ impl PayPing {
             .then(|| self.noted(&format!("http_{}", reply.status), &Value::Null))
     }
 
-    fn opened(&self, reply: &Reply, tomans: i64) -> Opened {
+    fn opened(&self, page: &NewPage, reply: &Reply, tomans: i64) -> Opened {
+        let record = self.record.about(page);
         let body = Members::of(&reply.body).filter(|_| reply.status == 200);
         let code = body.as_ref().and_then(|body| body.text("paymentCode"));
         let (Some(body), Some(code)) = (body, code) else {
-            return match (self.locked_out(reply), self.refusal(reply)) {
+            return match (self.locked_out(reply), Self::refusal(&record, reply)) {
                 (Some(said), _) => Opened::Account(said),
                 (None, Ok((code, said))) => codes::refused(code, said),
                 (None, Err(none)) => none.into(),
@@ -120,14 +121,14 @@ impl PayPing {
         };
         let answer = body.whole();
         if !is_code(&code) {
-            return Opened::Unknown(self.noted("payment_code", &answer));
+            return Opened::Unknown(record.noted("payment_code", "", &answer));
         }
         if body.number("amount").is_some_and(|amount| amount != tomans) {
-            return Opened::Unknown(self.noted("amount", &answer));
+            return Opened::Unknown(record.noted("amount", "", &answer));
         }
         let own = || join(&self.api.base, &["v3", "pay", "start", &code]).to_string();
         let url = body.text("url").filter(|url| is_page(url)).unwrap_or_else(own);
-        Opened::Page { authority: code, url, said: self.record.said(200, "", &answer) }
+        Opened::Page { authority: code, url, said: record.said(200, "", &answer) }
     }
 
     async fn verify_once(&self, page: &Page, tomans: i64, reference: i64) -> Verified {
@@ -293,7 +294,7 @@ impl PaymentGateway for PayPing {
             body.insert("isReversible".to_owned(), true.into());
         }
         match self.api.post(&["v3", "pay"], &Value::Object(body)).await {
-            Ok(reply) => self.opened(&reply, tomans),
+            Ok(reply) => self.opened(page, &reply, tomans),
             Err(none) => none.into(),
         }
     }
@@ -320,7 +321,7 @@ impl PaymentGateway for PayPing {
                 // It is well, and this is no question to it: nothing for the breaker to count.
                 answers::standing(&report, ours, tomans).ok_or(Unanswered::Unsupported)
             }
-            _ => match self.refusal(&reply) {
+            _ => match Self::refusal(&self.record, &reply) {
                 Ok((_, said)) => Err(Unanswered::Unavailable(said.reason)),
                 Err(none) => Err(none.into()),
             },
@@ -343,7 +344,7 @@ impl PaymentGateway for PayPing {
             Err(none) => return Ok(none.into()),
         };
         let done = Members::of(&reply.body).filter(|_| reply.status == 200);
-        Ok(match (done, self.refusal(&reply)) {
+        Ok(match (done, Self::refusal(&self.record, &reply)) {
             (_, Ok((code, said))) => codes::not_reversed(code, said),
             (Some(body), Err(_)) if body.get("amount").or(body.get("code")).is_some() => {
                 Returned::Done(self.noted("reversed", &body.whole()))

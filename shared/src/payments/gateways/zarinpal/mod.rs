@@ -153,12 +153,13 @@ impl ZarinPal {
         self.record.said(answer.code, &answer.message, &answer.whole())
     }
 
-    fn opened(&self, answer: &Answer) -> Opened {
-        let said = self.said(answer);
+    fn opened(&self, page: &NewPage, answer: &Answer) -> Opened {
+        let record = self.record.about(page);
+        let said = record.said(answer.code, &answer.message, &answer.whole());
         if codes::class(answer.code) != Class::Done {
             return codes::refused(answer.code, said);
         }
-        let noted = |word| self.record.noted(word, &answer.message, &answer.whole());
+        let noted = |word| record.noted(word, &answer.message, &answer.whole());
         let Some(authority) = answer.text("authority").filter(|text| is_authority(text)) else {
             return Opened::Unknown(noted("authority"));
         };
@@ -272,7 +273,7 @@ impl PaymentGateway for ZarinPal {
             body.insert("metadata".to_owned(), Value::Object(metadata));
         }
         match self.ask_coded("request.json", body).await {
-            Ok(answer) => self.opened(&answer),
+            Ok(answer) => self.opened(page, &answer),
             Err(none) => none.into(),
         }
     }

@@ -106,17 +106,19 @@ impl Zibal {
         self.record.noted(word, answer.message(), &answer.whole())
     }
 
-    fn opened(&self, answer: &Answer) -> Opened {
+    fn opened(&self, page: &NewPage, answer: &Answer) -> Opened {
+        let record = self.record.about(page);
+        let said = record.said(answer.result, answer.message(), &answer.whole());
         if answer.result != codes::OK {
-            return codes::refused(answer.result, self.said(answer));
+            return codes::refused(answer.result, said);
         }
         match answer.number("trackId").filter(|id| *id > 0) {
             Some(id) => {
                 let authority = id.to_string();
                 let url = join(&self.pages, &["start", &authority]).to_string();
-                Opened::Page { authority, url, said: self.said(answer) }
+                Opened::Page { authority, url, said }
             }
-            None => Opened::Unknown(self.noted("track_id", answer)),
+            None => Opened::Unknown(record.noted("track_id", answer.message(), &answer.whole())),
         }
     }
 
@@ -189,7 +191,7 @@ impl PaymentGateway for Zibal {
             body.insert("mobile".to_owned(), mobile.into());
         }
         match self.ask("request", body).await {
-            Ok(answer) => self.opened(&answer),
+            Ok(answer) => self.opened(page, &answer),
             Err(none) => none.into(),
         }
     }
