@@ -62,7 +62,8 @@ async fn wait_for_state(peyk: &Peyk, payment: &Begun, wanted: &[&str]) -> String
 
 /// How often a payment was credited, and what all wallets hold.
 async fn credits(peyk: &Peyk, payment: &Begun) -> (i64, i64) {
-    let times = format!("SELECT count(*) FROM ledger_transactions WHERE key = 'payment:{}'", payment.id);
+    let times =
+        format!("SELECT count(*) FROM ledger_transactions WHERE key = 'payment:{}'", payment.id);
     let held = "SELECT coalesce(sum(balance_rials), 0)::bigint FROM wallets";
     (peyk.database.count(&times).await, peyk.database.count(held).await)
 }
