@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -17,6 +18,9 @@ use tokio::{
 };
 
 use crate::harness::PATIENCE;
+
+/// A browser that starts on a busy machine takes its time.
+const LONGEST: Duration = PATIENCE.saturating_mul(3);
 
 /// What the other end has said.
 #[derive(Default)]
@@ -64,7 +68,7 @@ impl Pipe {
         bytes.push(0);
         let sent = self.input.lock().await.write_all(&bytes).await;
         sent.map_err(|error| format!("{method}: {error}"))?;
-        let answer = tokio::time::timeout(PATIENCE, answered).await;
+        let answer = tokio::time::timeout(LONGEST, answered).await;
         let answer = answer.map_err(|_| format!("{method}: no answer"))?;
         let mut answer = answer.map_err(|_| format!("{method}: the browser is gone"))?;
         match answer.get("error") {

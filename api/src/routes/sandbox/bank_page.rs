@@ -20,7 +20,7 @@ const FORMS: &str = "form-action http: https:";
 
 /// A page where nothing was done yet.
 pub(super) fn open(page: &BankPage) -> Response {
-    let mut sheet = begun(page);
+    let mut sheet = begun(page, "");
     sheet.push("<section class=\"deeds\" aria-label=\"پرداخت · Payment\">");
     let plain =
         [("pay", "پرداخت", "Pay", None), ("cancel", "انصراف و بازگشت", "Cancel and go back", None)];
@@ -71,43 +71,41 @@ pub(super) fn done(page: &BankPage) -> Response {
         PageState::Failed => ("بانک این پرداخت را نپذیرفت.", "The bank refused this."),
         PageState::Open => ("مهلت این صفحه تمام شده است.", "The time of this page is over."),
     };
-    let mut sheet = begun(page);
-    sheet.push(&news(persian, english));
+    let mut sheet = begun(page, &news(persian, english));
     sheet.push(&format!("<div class=\"deeds\">{}</div>", way_back(page, BACK)));
     end(sheet)
 }
 
 /// After paying and closing the tab: there is no way back.
 pub(super) fn closed(page: &BankPage) -> Response {
-    let mut sheet = begun(page);
-    sheet.push(&news(
+    let news = news(
         "پرداخت شد. این برگه را ببندید: فروشگاه خبردار نشده است و باید خودش از بانک بپرسد.",
         "Paid. You can close this tab: the shop was told nothing, and has to ask.",
-    ));
-    end(sheet)
+    );
+    end(begun(page, &news))
 }
 
 /// After paying: the way back waits.
 pub(super) fn late(page: &BankPage) -> Response {
-    let mut sheet = begun(page);
-    sheet.push(&news(
+    let news = news(
         "پرداخت شد. هر وقت خواستید بازگردید؛ این صفحه هم می‌ماند.",
         "Paid. Go back whenever you like; this page stays.",
-    ));
+    );
+    let mut sheet = begun(page, &news);
     sheet.push(&format!("<div class=\"deeds\">{}</div>", way_back(page, BACK)));
     if let WayBack::Get(url) = page.way_back() {
-        sheet.push(&format!("<p><code lang=\"en\">{}</code></p>", escape(&url)));
+        sheet.push(&format!("<p class=\"address\"><code lang=\"en\">{}</code></p>", escape(&url)));
     }
     end(sheet)
 }
 
 /// After paying: comes back twice at once, each in a frame that shows the answer.
 pub(super) fn double(page: &BankPage) -> Response {
-    let mut sheet = begun(page);
-    sheet.push(&news(
+    let news = news(
         "پرداخت شد، و دو بازگشت هم‌زمان فرستاده شد. پاسخ هر دو:",
         "Paid, and two callbacks were sent at once. Both answers:",
-    ));
+    );
+    let mut sheet = begun(page, &news);
     sheet.allow("frame-src http: https:");
     let way = page.way_back();
     for (name, title) in [("first", "۱ · First"), ("second", "۲ · Second")] {
@@ -137,8 +135,7 @@ pub(super) fn double(page: &BankPage) -> Response {
 /// The way back of a gateway whose payers bring a form. It sends itself, and has a button for
 /// browsers without scripts.
 pub(super) fn posting(page: &BankPage) -> Response {
-    let mut sheet = begun(page);
-    sheet.push(&news("در حال بازگشت به فروشگاه…", "Going back to the shop…"));
+    let mut sheet = begun(page, &news("در حال بازگشت به فروشگاه…", "Going back to the shop…"));
     sheet.push(&format!("<div class=\"deeds\">{}</div>", way_back(page, BACK)));
     sheet.script("document.forms[0].submit();");
     end(sheet)
@@ -159,8 +156,8 @@ pub(super) fn unknown() -> Response {
 
 const BACK: (&str, &str) = ("بازگشت به فروشگاه", "Back to the shop");
 
-/// Who this is, and what is to be paid.
-fn begun(page: &BankPage) -> Sheet {
+/// Who this is, what has become of it (HTML, may be empty), and what is to be paid.
+fn begun(page: &BankPage, news: &str) -> Sheet {
     let mut sheet = Sheet::new(&HEAD);
     sheet.allow(FORMS);
     sheet.push("<main class=\"bank\"><header>");
@@ -176,7 +173,9 @@ fn begun(page: &BankPage) -> Sheet {
         &format!("این بانک واقعی نیست و پولی جابه‌جا نمی‌شود. مانند {} رفتار می‌کند.", imitated.0),
         &format!("Not a real bank: no money moves. It behaves like {}.", imitated.1),
     ));
-    sheet.push("</div>\n<div class=\"card\">");
+    sheet.push("</div>");
+    sheet.push(news);
+    sheet.push("<div class=\"card\">");
     let (persian, english) = (digits::persian(page.amount()), digits::english(page.amount()));
     sheet.push(&format!(
         "<p class=\"amount\"><strong>{} ریال</strong><span>{} تومان</span>\
