@@ -98,8 +98,8 @@ pub(crate) struct Options {
     /// Texts to many that wait while codes are accepted
     #[arg(long, default_value_t = 100_000)]
     pub(crate) queued: usize,
-    /// Entries of a wallet with a long history; a million in soak
-    #[arg(long, default_value_t = 100_000)]
+    /// Entries of a wallet with a long history
+    #[arg(long, default_value_t = 1_000_000)]
     pub(crate) entries: usize,
     /// OTP texts in flight at once (`worker.otp_concurrency`) with the slow provider
     #[arg(long, default_value_t = 400)]

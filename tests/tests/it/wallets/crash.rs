@@ -66,7 +66,7 @@ async fn every_posting_that_was_answered_is_there_and_none_is_there_twice() {
         users.push(rich(&peyk, &staff, 1_000_000).await);
     }
     let mut dice = Dice::new("wallets");
-    for round in 0..size("WALLET_KILLS", 3, |rounds| rounds) {
+    for round in 0..size("ROUNDS", 3, |rounds| rounds / 10) {
         let shop = Shop { key: shop.key.clone() };
         killed_once(&mut peyk, &shop, &users, &mut dice, round).await;
     }
