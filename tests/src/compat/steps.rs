@@ -168,7 +168,7 @@ const PAYMENT: &str = "SELECT jsonb_build_object(
 
 /// A user's wallet in tomans, which the recorded installation counts in.
 const WALLET: &str = "SELECT jsonb_build_object('rows', count(*),
-        'amount', coalesce(sum(balance_rials), 0) / 10)
+        'amount', coalesce(sum(balance_rials), 0)::bigint / 10)
     FROM wallets WHERE user_id = $1::bigint";
 
 /// A session as the recordings put one into the table.
