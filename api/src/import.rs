@@ -9,6 +9,7 @@ use shared::{
     config::Config,
     db,
     import::{self, Mode, Options, Reason, Stays, Summary, Tally, TimeZone},
+    payments::gateways::Kind,
     phone::PhoneRules,
 };
 
@@ -111,10 +112,18 @@ impl ImportDjango {
             staff: self.staff,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             groups: config.auth.groups.clone(),
+            gateways: gateways(config),
+            currency: config.payments.currency,
             report: self.report,
             full: self.full,
         })
     }
+}
+
+/// The configured gateways with their kinds.
+fn gateways(config: &Config) -> Vec<(Kind, String)> {
+    let names = config.gateway_names().into_iter();
+    names.filter_map(|name| Kind::parse(config.payments.kind(&name)).map(|it| (it, name))).collect()
 }
 
 fn describe(summary: &Summary, mode: Mode) -> String {

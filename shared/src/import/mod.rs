@@ -16,6 +16,8 @@ use sqlx::PgPool;
 
 use crate::{
     audit::{self, Entry, Subject},
+    money::Currency,
+    payments::gateways::Kind,
     phone::PhoneRules,
 };
 
@@ -77,6 +79,10 @@ pub struct Options {
     pub phones: PhoneRules,
     /// The groups that may log in.
     pub groups: Vec<i32>,
+    /// The configured gateways: payments belong to the one of their kind.
+    pub gateways: Vec<(Kind, String)>,
+    /// What payments were counted in that do not say.
+    pub currency: Currency,
     /// A file for a line about each row that is not imported, or not whole.
     pub report: Option<PathBuf>,
     /// Whether those lines say what the rows hold.

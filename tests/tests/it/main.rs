@@ -26,6 +26,7 @@ mod guard;
 mod idempotency;
 mod idempotency_crash;
 mod import;
+mod import_payments;
 mod import_steps;
 mod leases;
 mod limit_steps;
