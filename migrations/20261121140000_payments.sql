@@ -58,8 +58,8 @@ CREATE TABLE payments (
     CHECK ((state IN ('paid', 'reversed', 'refunded')) <= (paid_at IS NOT NULL))
 );
 
--- What a gateway calls a payment belongs to one payment.
-CREATE UNIQUE INDEX payments_gateway_ref_key ON payments (gateway, ref_id);
+-- What a gateway calls a payment belongs to one payment. Staff look for it without the gateway.
+CREATE UNIQUE INDEX payments_gateway_ref_key ON payments (ref_id, gateway);
 -- A user's own payments, newest first.
 CREATE INDEX payments_user_id_idx ON payments (user_id, id DESC);
 -- Staff: what is to be reviewed, what failed … newest first.

@@ -53,6 +53,8 @@ CREATE INDEX ledger_entries_transaction_idx ON ledger_entries (transaction_id);
 CREATE TABLE wallet_holds (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     user_id        bigint NOT NULL REFERENCES users (id),
+    -- The movement that set it aside.
+    transaction_id bigint NOT NULL UNIQUE REFERENCES ledger_transactions (id),
     amount_rials   bigint NOT NULL CHECK (amount_rials > 0),
     state          text NOT NULL DEFAULT 'held' CHECK (state IN ('held', 'captured', 'released', 'expired')),
     -- Of it; the rest went back.
@@ -66,7 +68,8 @@ CREATE TABLE wallet_holds (
     CHECK ((state = 'held') = (ended_at IS NULL))
 );
 -- What a user has set aside.
-CREATE INDEX wallet_holds_user_idx ON wallet_holds (user_id, id DESC);
+CREATE INDEX wallet_holds_held_idx ON wallet_holds (user_id) INCLUDE (amount_rials)
+    WHERE state = 'held';
 -- Holds that are over.
 CREATE INDEX wallet_holds_expires_idx ON wallet_holds (expires_at) WHERE state = 'held';
 

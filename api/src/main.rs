@@ -186,6 +186,7 @@ fn load() -> anyhow::Result<Config> {
     shared::install_crypto();
     let config = Config::load_with(|config, errors| {
         shared::sms::providers::build(config, errors);
+        shared::payments::gateways::Gateways::build(config, None, errors);
     })?;
     Ok(config)
 }

@@ -12,6 +12,7 @@ use shared::{
     limits::Limiter,
     organizations::Organizations,
     otp::Otp,
+    payments::{Payments, gateways::Gateways},
     phone::PhoneRules,
     queue::{Pusher, QueueServer},
     redis::Redis,
@@ -54,6 +55,7 @@ pub(crate) struct State {
     pub(crate) callbacks: Option<Callbacks>,
     pub(crate) reports: Reports,
     pub(crate) inbound: Inbound,
+    pub(crate) payments: Payments,
 }
 
 /// The state as handlers are given it.
@@ -83,12 +85,16 @@ impl State {
         let organizations =
             Organizations::new(pool.clone(), clock.clone(), messages.clone(), &config);
         let auth = Auth::new(accounts, clock.clone(), otp.clone(), bearers, told, &config);
+        let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
+        let told = outbox.clone();
+        let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
             callbacks,
             reports: Reports::new(pool.clone(), outbox.clone()),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
+            payments,
             messages,
             organizations,
             templates: Templates::new(&config.sms),

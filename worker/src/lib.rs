@@ -9,6 +9,7 @@ use shared::{
     jobs::Queue,
     limits::Limiter,
     otp::{Otp, code::CodeKeys},
+    payments::{Payments, gateways::Gateways},
     queue::{Pusher, QueueServer},
     redis::Redis,
     sms::{
@@ -74,6 +75,8 @@ pub struct Environment {
     pub webhooks: webhooks::deliveries::Deliveries,
     /// Endpoints of webhooks behind their guards.
     pub endpoints: Endpoints,
+    /// Payments, and the gateways they are made at.
+    pub payments: Payments,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -101,10 +104,13 @@ impl Environment {
         let pool = db::connect(&config.database)?;
         let queues = QueueServer::new(&config.redis);
         let outbox = Outbox::new(&config.webhooks, clock.clone());
+        let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
+        let told = outbox.clone();
         let (lease, quiet) = (config.sms.lease(), config.sms.quiet_hours);
         Ok(Self {
             deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), None),
             bulk_deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), quiet),
+            payments: Payments::new(pool.clone(), clock.clone(), told, &config, gateways),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
             outbox,
@@ -155,6 +161,7 @@ impl Environment {
 /// checked as part of the configuration.
 pub fn check_config(config: &Config, errors: &mut Vec<ConfigError>) {
     providers::build(config, errors);
+    Gateways::build(config, None, errors);
     for name in config.cron.keys() {
         if CronJob::find(name).is_none() {
             errors.push(ConfigError::new(format!("cron.{name}"), "is no cron job"));

@@ -1,10 +1,52 @@
 //! Payments: a user is sent to a gateway's page, comes back or not, and what the gateway itself says
 //! counts. Nothing that a payer's browser brings changes anything: it only says "look now".
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use crate::{clock::SharedClock, config::Config, webhooks::Outbox};
+
 pub mod gateways;
 pub mod state;
 
+use self::gateways::Gateways;
 pub use self::state::State;
+
+/// Payments over one database and the configured gateways.
+#[derive(Clone)]
+pub struct Payments {
+    pool: PgPool,
+    clock: SharedClock,
+    outbox: Outbox,
+    gateways: Arc<Gateways>,
+    config: Arc<Config>,
+}
+
+impl Payments {
+    /// The feature over one database.
+    pub fn new(
+        pool: PgPool,
+        clock: SharedClock,
+        outbox: Outbox,
+        config: &Config,
+        gateways: Gateways,
+    ) -> Self {
+        let (gateways, config) = (Arc::new(gateways), Arc::new(config.clone()));
+        Self { pool, clock, outbox, gateways, config }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The configured gateways.
+    pub fn gateways(&self) -> &Gateways {
+        &self.gateways
+    }
+}
 
 /// What the money of a payment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]

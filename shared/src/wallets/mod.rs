@@ -1,7 +1,19 @@
 //! Wallets over a double-entry ledger. Every movement is a transaction whose entries sum to zero,
 //! under a key that makes it happen once; the sum of everything is zero.
+//!
+//! [`post`] is the one way to move money.
+
+use sha2::{Digest, Sha256};
 
 use crate::money::Rials;
+
+mod post;
+pub mod rules;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use self::post::post;
 
 /// Whose side of a movement an entry is on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +40,14 @@ impl Account {
             Self::Sales => "sales".to_owned(),
             Self::Holds => "holds".to_owned(),
             Self::Adjustments => "adjustments".to_owned(),
+        }
+    }
+
+    /// The user whose wallet it is.
+    pub const fn user_id(&self) -> Option<i64> {
+        match self {
+            Self::Wallet(user_id) => Some(*user_id),
+            _ => None,
         }
     }
 }
@@ -58,6 +78,24 @@ pub enum Kind {
     Import,
 }
 
+impl Kind {
+    /// The word in the database, in events and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Reversal => "reversal",
+            Self::Spend => "spend",
+            Self::Hold => "hold",
+            Self::Capture => "capture",
+            Self::Release => "release",
+            Self::Transfer => "transfer",
+            Self::Adjustment => "adjustment",
+            Self::Import => "import",
+        }
+    }
+}
+
 /// A movement: what each account gets (or gives, negative), together zero.
 #[derive(Debug, Clone)]
 pub struct Posting {
@@ -71,6 +109,26 @@ pub struct Posting {
     pub note: String,
     /// One leg for each account, none zero, two at least.
     pub legs: Vec<(Account, Rials)>,
+}
+
+impl Posting {
+    /// What tells another posting under the same key from the same one again: what moves from where to
+    /// where, and what the shop calls it. Not the note, which is words for people.
+    fn fingerprint(&self) -> [u8; 32] {
+        let mut legs: Vec<_> = self.legs.iter().collect();
+        legs.sort();
+        let mut hash = Sha256::new();
+        for text in [self.kind.as_str(), &self.reference] {
+            hash.update(text.as_bytes());
+            hash.update(b"\0");
+        }
+        for (account, amount) in legs {
+            hash.update(account.name().as_bytes());
+            hash.update(b"\0");
+            hash.update(amount.get().to_be_bytes());
+        }
+        hash.finalize().into()
+    }
 }
 
 /// What became of a posting.
