@@ -197,4 +197,5 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_used_refresh_tokens::JOB,
     cron::purge_audit_events::JOB,
     cron::purge_ended_invitations::JOB,
+    cron::purge_sandbox_pages::JOB,
 ];

@@ -103,11 +103,11 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// An error status without a body of ours: some library's own plain answer. Answers in JSON were
-/// made on purpose.
+/// An error status without a body of ours: some library's own plain answer. Answers in JSON and
+/// pages were made on purpose.
 fn is_bare_error(response: &Response) -> bool {
-    let is_json = response.content_type().is_some_and(|content| content.contains("json"));
-    is_error(response.status()) && !is_json
+    let is_ours = |content: &str| content.contains("json") || content.contains("html");
+    is_error(response.status()) && !response.content_type().is_some_and(is_ours)
 }
 
 /// The problem an error of any origin is. Errors of the libraries keep their text to the log.

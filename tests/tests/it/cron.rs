@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 18] = [
+const JOBS: [&str; 19] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -32,6 +32,7 @@ const JOBS: [&str; 18] = [
     "purge-used-refresh-tokens",
     "purge-audit-events",
     "purge-ended-invitations",
+    "purge-sandbox-pages",
 ];
 
 #[tokio::test]

@@ -26,6 +26,7 @@ pub mod purge_idempotency_keys;
 pub mod purge_inbound_texts;
 pub mod purge_provider_hours;
 pub mod purge_revocations;
+pub mod purge_sandbox_pages;
 pub mod purge_send_counters;
 pub mod purge_sms_messages;
 pub mod purge_used_refresh_tokens;

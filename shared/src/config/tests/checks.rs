@@ -203,6 +203,7 @@ fn production_does_not_start_with_a_sandbox_provider() {
     assert_eq!(paths("[sms]\norder = [\"sandbox\"]", &[]), ["sms.order"]);
     assert_eq!(paths("[sms.providers.sandbox]", &[]), ["sms.order"]);
     assert_eq!(paths("[sms.providers.a]\nkind = \"sandbox\"", &[]), ["sms.order"]);
+    assert_eq!(paths("[sms.providers.a]\nkind = \"Sandbox\"", &[]), ["sms.order"]);
     load("[sms]\norder = [\"a\"]\n[sms.providers.a]\n[sms.providers.sandbox]", &[]).unwrap();
 }
 
@@ -242,5 +243,31 @@ fn what_a_template_is_called_where_there_are_none_is_a_text_with_its_variables()
     for (variables, text) in [("[]", "Код"), ("[\"token\", \"name\"]", "{token} {name}")] {
         let found = paths(&file(variables, text), &[]);
         assert_eq!(found, ["sms.templates.login.variables"], "{variables}");
+    }
+}
+
+#[test]
+fn a_sandbox_does_not_take_real_money() {
+    let table = |line: &str| {
+        format!("mode = \"sandbox\"\n[payments.gateways.zarinpal]\nmerchant_id = \"x\"\n{line}")
+    };
+    for live in ["", "base_url = \"https://payment.zarinpal.com\""] {
+        let found = errors(&table(live), &[]);
+        assert_eq!(found.len(), 1, "{live}: {found:?}");
+        assert!(found[0].starts_with("payments.gateways.zarinpal.base_url: would take real money"));
+        assert!(found[0].contains("live credentials"));
+    }
+    load(&table("base_url = \"http://127.0.0.1:9\""), &[]).unwrap();
+    load(&table("kind = \"SANDBOX\""), &[]).unwrap();
+    let named = "mode = \"sandbox\"\n[payments.gateways.sandbox]\nkind = \"ZIBAL_IR\"";
+    assert_eq!(paths(named, &[]), ["payments.gateways.sandbox.base_url"]);
+}
+
+#[test]
+fn production_does_not_start_with_a_sandbox_gateway() {
+    for table in ["sandbox]", "a]\nkind = \"sandbox\"", "a]\nkind = \"Sandbox\""] {
+        let found = errors(&format!("[payments.gateways.{table}"), &[]);
+        assert_eq!(found.len(), 1, "{table}: {found:?}");
+        assert!(found[0].contains(".kind: must not be a sandbox in production"), "{found:?}");
     }
 }

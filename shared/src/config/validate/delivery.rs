@@ -1,12 +1,14 @@
 //! Checks of `[sms]`: where texts go, and that trying out never texts anybody.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
-use reqwest::Url;
 use secrecy::ExposeSecret;
-use toml::{Table, Value};
+use toml::Table;
 
-use super::{Checks, is_name};
+use super::{
+    Checks,
+    outward::{self, Account, is_sandbox},
+};
 use crate::{
     config::{Config, Mode, SANDBOX, Sms, SmsTemplate},
     fold::keyword,
@@ -116,7 +118,7 @@ fn order(checks: &mut Checks<'_>, config: &Config) {
     checks.relate("sms.order", "sms.providers", fine, message);
     let distinct: BTreeSet<_> = order.iter().collect();
     checks.require("sms.order", distinct.len() == order.len(), "must not repeat a provider");
-    let sandboxed = config.sms_order().iter().any(|name| config.sms.kind(name) == SANDBOX);
+    let sandboxed = config.sms_order().iter().any(|name| is_sandbox(config.sms.kind(name)));
     checks.require(
         "sms.order",
         config.mode != Mode::Production || !sandboxed,
@@ -140,54 +142,10 @@ fn weights(checks: &mut Checks<'_>, config: &Config) {
 
 fn provider(checks: &mut Checks<'_>, config: &Config, name: &str, table: &Table) {
     let path = format!("sms.providers.{name}");
-    checks.require(&path, is_name(name, 1, 32), "must have a name of 1 to 32 of a-z 0-9 _ -");
-    let kind = table.get("kind");
-    checks.require(&format!("{path}.kind"), kind.is_none_or(Value::is_str), "must be a string");
-    let base_url = format!("{path}.base_url");
-    let reach = reach(table.get("base_url"));
-    let fine = !matches!(reach, Reach::Nowhere);
-    checks.require(&base_url, fine, "must be an http or https URL with a host");
-    let fine = !matches!(reach, Reach::Plain);
-    checks.require(&base_url, fine, "must be https: only a loopback host may be http");
-    let live = config.sms.kind(name) != SANDBOX && !matches!(reach, Reach::Loopback);
-    checks.require(
-        &base_url,
-        config.mode != Mode::Sandbox || !live || matches!(reach, Reach::Nowhere),
-        "would text real people: mode is sandbox, which refuses to start beside live credentials. \
-         Remove the provider, or give it a base_url with a loopback host",
+    let kind = config.sms.kind(name);
+    outward::check(
+        checks,
+        config.mode,
+        &Account { path, name, kind, table, harm: "text real people" },
     );
-}
-
-/// Where calls to a provider go.
-enum Reach {
-    /// Its own default.
-    Default,
-    /// This machine.
-    Loopback,
-    /// The network, over TLS.
-    Secure,
-    /// The network, readable by all.
-    Plain,
-    /// Not a URL.
-    Nowhere,
-}
-
-fn reach(base_url: Option<&Value>) -> Reach {
-    let Some(value) = base_url else {
-        return Reach::Default;
-    };
-    let url = value.as_str().and_then(|text| Url::parse(text).ok());
-    match url.as_ref().map(|url| (url.scheme(), is_loopback(url))) {
-        Some(("http" | "https", true)) => Reach::Loopback,
-        Some(("https", false)) => Reach::Secure,
-        Some(("http", false)) => Reach::Plain,
-        _ => Reach::Nowhere,
-    }
-}
-
-/// `localhost`, 127.0.0.0/8 or `::1`, as the URL names it; no name is looked up.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or(host == "localhost", |address| address.is_loopback())
 }

@@ -6,6 +6,7 @@ mod delivery;
 mod guard;
 mod limits;
 mod organizations;
+mod outward;
 mod payments;
 mod rest_sms_auth;
 mod service;

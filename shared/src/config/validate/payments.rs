@@ -2,9 +2,12 @@
 
 use reqwest::Url;
 
-use super::{Checks, is_name};
+use super::{
+    Checks,
+    outward::{self, Account, is_sandbox},
+};
 use crate::{
-    config::{Config, Payments},
+    config::{Config, Mode, Payments},
     payments::Purpose,
 };
 
@@ -37,9 +40,14 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
 
 fn gateways(checks: &mut Checks<'_>, config: &Config) {
     let payments = &config.payments;
-    for name in payments.gateways.keys() {
+    for (name, table) in &payments.gateways {
         let path = format!("payments.gateways.{name}");
-        checks.require(&path, is_name(name, 1, 32), "must be named with 1 to 32 of a-z 0-9 _ -");
+        let kind = payments.kind(name);
+        let fine = config.mode != Mode::Production || !is_sandbox(kind);
+        let message = "must not be a sandbox in production: nobody would pay there";
+        checks.require(&format!("{path}.kind"), fine, message);
+        let harm = "take real money";
+        outward::check(checks, config.mode, &Account { path, name, kind, table, harm });
     }
     let known = |name: &str| config.gateway_names().iter().any(|known| known == name);
     let fine = payments.gateway.is_empty() || known(&payments.gateway);

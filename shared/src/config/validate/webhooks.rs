@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::{Checks, delivery::is_loopback, is_name};
+use super::{Checks, is_name, outward::is_loopback};
 use crate::{
     config::{Config, Mode, WebhookEndpoint},
     webhooks::{

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::money::Rials;
 
 mod registry;
+pub mod sandbox;
 
 pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
 

@@ -11,11 +11,11 @@ use sqlx::PgPool;
 
 use super::{
     Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
-    Unverified, Verified,
+    Unverified, Verified, sandbox,
 };
 use crate::{
     breaker::{Admission, Breaker, Health},
-    config::{Config, ConfigError, Mode, SANDBOX, parse_table},
+    config::{Config, ConfigError, Mode, parse_table},
     http_client::Timeouts,
     telemetry::{GATEWAY_BREAKER, GATEWAY_CALLS, GATEWAY_SECONDS},
 };
@@ -109,14 +109,14 @@ fn build_one(
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn PaymentGateway>> {
     let path = format!("payments.gateways.{name}");
-    let _ = (mode, setup);
+    let _ = mode;
     match Kind::parse(kind) {
+        Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::new),
         Some(_) => None,
         None => {
             let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
             report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);
             parse_table::<toml::Table>(table, &path, errors);
-            let _ = SANDBOX;
             None
         }
     }
