@@ -30,6 +30,7 @@ pub mod purge;
 pub mod queue;
 pub mod redis;
 pub mod sessions;
+pub mod settings;
 pub mod sms;
 pub mod telemetry;
 pub mod users;

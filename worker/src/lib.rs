@@ -175,6 +175,7 @@ pub const JOBS: &[Job] = &[
     jobs::deliver_sms::SMS,
     jobs::deliver_sms::BULK,
     jobs::deliver_webhook::JOB,
+    jobs::return_payment::JOB,
 ];
 
 /// The one list of cron jobs.

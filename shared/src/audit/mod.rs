@@ -68,6 +68,11 @@ impl Subject {
     pub const fn users() -> Self {
         Self { kind: "user", id: None }
     }
+
+    /// A payment.
+    pub const fn payment(id: i64) -> Self {
+        Self { kind: "payment", id: Some(id) }
+    }
 }
 
 /// Where a change comes from, for the log.

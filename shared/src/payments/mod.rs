@@ -8,8 +8,12 @@ use sqlx::PgPool;
 
 use crate::{clock::SharedClock, config::Config, webhooks::Outbox};
 
+pub mod callbacks;
+pub mod cards;
 pub mod gateways;
+pub mod returns;
 pub mod state;
+mod store;
 
 use self::gateways::Gateways;
 pub use self::state::State;
@@ -46,6 +50,11 @@ impl Payments {
     pub fn gateways(&self) -> &Gateways {
         &self.gateways
     }
+}
+
+/// Our own name for a page, unique at every gateway.
+fn client_ref(handle: &str, page_id: i64) -> String {
+    format!("peyk-{handle}-{page_id}")
 }
 
 /// What the money of a payment is for.

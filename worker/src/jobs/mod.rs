@@ -15,6 +15,7 @@ use crate::Environment;
 pub mod deliver_bulk;
 pub mod deliver_sms;
 pub mod deliver_webhook;
+pub mod return_payment;
 
 /// What a job or the sweep of its rows comes to.
 pub type Work<'a, T, E> = BoxFuture<'a, Result<T, E>>;

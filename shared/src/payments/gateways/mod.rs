@@ -11,8 +11,12 @@ use serde_json::Value;
 
 use crate::money::Rials;
 
+mod exchange;
+mod fields;
 mod registry;
+mod said;
 pub mod sandbox;
+pub mod zarinpal;
 
 pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
 

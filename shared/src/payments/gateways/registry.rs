@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::{
     Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
-    Unverified, Verified, sandbox,
+    Unverified, Verified, sandbox, zarinpal,
 };
 use crate::{
     breaker::{Admission, Breaker, Health},
@@ -20,14 +20,7 @@ use crate::{
     telemetry::{GATEWAY_BREAKER, GATEWAY_CALLS, GATEWAY_SECONDS},
 };
 
-/// A setting of a gateway that cannot work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The key within the gateway's table.
-    pub key: &'static str,
-    /// What is wrong, without the value.
-    pub message: String,
-}
+pub use crate::settings::Problem;
 
 /// What every gateway is built with besides its own table.
 #[derive(Clone)]
@@ -54,6 +47,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::PayPing, Self::Sandbox, Self::ZarinPal, Self::Zibal];
+
     /// Reads `kind`, in any case, including the names the systems we replace used.
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
@@ -112,7 +108,8 @@ fn build_one(
     let _ = mode;
     match Kind::parse(kind) {
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::new),
-        Some(_) => None,
+        Some(Kind::ZarinPal) => built(name, table, setup, errors, zarinpal::ZarinPal::new),
+        Some(Kind::PayPing | Kind::Zibal) => None,
         None => {
             let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
             report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);

@@ -27,6 +27,7 @@ mod plan;
 mod settle;
 
 pub use self::perform::Done;
+pub(super) use self::perform::{Called, Claim};
 
 /// For how long a gateway is asked before a person has to look.
 pub const ASK_FOR: TimeDelta = TimeDelta::hours(24);
@@ -73,11 +74,6 @@ impl Action {
             Self::Reverse => capabilities.reverse,
             Self::Refund => capabilities.refund,
         }
-    }
-
-    /// Whether asking twice cannot take back twice: what was taken back is no payment any more.
-    const fn is_repeatable(self) -> bool {
-        matches!(self, Self::Reverse)
     }
 
     /// How long after the payment it is possible.
@@ -372,6 +368,9 @@ mod tests {
     #[test]
     fn each_way_has_its_own_key() {
         let key = |way| paid(Purpose::PayOnly).posting(5, Action::Reverse, way).key;
-        assert_eq!((key(Way::Back), key(Way::Again)), ("refund:5".into(), "refund-undone:5".into()));
+        assert_eq!(
+            (key(Way::Back), key(Way::Again)),
+            ("refund:5".into(), "refund-undone:5".into())
+        );
     }
 }

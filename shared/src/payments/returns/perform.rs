@@ -11,7 +11,7 @@ use crate::{
     money::Rials,
     payments::{
         Payments, client_ref,
-        gateways::{Guarded, Page, Returned, Unanswered},
+        gateways::{self, Guarded, Page, Returned, Unanswered},
         store::returns as store,
     },
 };
@@ -140,11 +140,11 @@ impl Payments {
         claim: &Claim,
         gateway: &Guarded,
         page: &Page,
-    ) -> Result<Result<crate::payments::gateways::Standing, Unanswered>, sqlx::Error> {
+    ) -> Result<Result<gateways::Standing, Unanswered>, sqlx::Error> {
         let started_at = self.now();
         let answer = gateway.inquire(page).await;
         let outcome = match &answer {
-            Ok(standing) => standing.as_str(),
+            Ok(standing) => standing_word(standing),
             Err(_) => "unanswered",
         };
         let (action, ended_at) = ("inquire", self.now());
@@ -185,6 +185,18 @@ impl Situation {
             Step::End(end) => end,
             Step::Inquire | Step::Call => End::Unknown("no_gateway".to_owned()),
         }
+    }
+}
+
+const fn standing_word(standing: &gateways::Standing) -> &'static str {
+    match standing {
+        gateways::Standing::Open => "open",
+        gateways::Standing::Paid(_) => "paid",
+        gateways::Standing::Verified(_) => "verified",
+        gateways::Standing::Failed => "failed",
+        gateways::Standing::Cancelled => "cancelled",
+        gateways::Standing::Reversed => "reversed",
+        gateways::Standing::NotFound => "not_found",
     }
 }
 

@@ -55,10 +55,10 @@ impl Situation {
     pub(super) fn after_inquiry(&mut self, answer: &Result<Standing, Unanswered>) -> Step {
         match answer {
             Ok(Standing::Reversed) => Step::End(End::Done(None)),
-            // A gateway takes a whole payment back or not at all: this one is still there. Of what it
-            // pays out it may not have heard yet.
+            // A gateway takes a whole payment back or not at all: this one is still there. What it paid
+            // out may be no part of this.
             Ok(Standing::Verified(_) | Standing::Paid(_)) => {
-                self.in_doubt &= !self.action.is_repeatable();
+                self.in_doubt &= self.action == Action::Refund;
                 self.call()
             }
             Ok(_) => self.later("inquiry.odd"),
@@ -68,9 +68,6 @@ impl Situation {
     }
 
     fn call(self) -> Step {
-        if self.in_doubt && !self.action.is_repeatable() {
-            return self.later("in_doubt");
-        }
         if (self.late || self.over) && !self.in_doubt {
             return Step::End(End::Refused("too_late".to_owned(), None));
         }
@@ -94,18 +91,14 @@ impl Situation {
         match answer {
             Ok(Returned::Done(said)) => Step::End(End::Done(Some(said))),
             Ok(Returned::Already(said)) if self.in_doubt => Step::End(End::Done(Some(said))),
-            Ok(Returned::Already(said)) if !self.inquiry => {
-                Step::End(End::Unknown(word(&said)))
-            }
+            Ok(Returned::Already(said)) if !self.inquiry => Step::End(End::Unknown(word(&said))),
             Ok(Returned::Already(_)) => Step::Inquire,
             // The first call may be why.
             Ok(Returned::Refused(said)) if self.in_doubt => Step::End(End::Unknown(word(&said))),
             Ok(Returned::Refused(said)) => Step::End(End::Refused(word(&said), Some(said))),
             Ok(Returned::Unknown(said)) => Self { in_doubt: true, ..self }.later(&word(&said)),
             Ok(Returned::RetryLater(said)) => self.later(&word(&said)),
-            Err(Unanswered::Unsupported) => {
-                Step::End(End::Refused("unsupported".to_owned(), None))
-            }
+            Err(Unanswered::Unsupported) => Step::End(End::Refused("unsupported".to_owned(), None)),
             // Nothing was asked.
             Err(Unanswered::Unavailable(code)) if code == "breaker" => self.later(&code),
             Err(Unanswered::Unavailable(code)) => Self { in_doubt: true, ..self }.later(&code),
@@ -130,10 +123,15 @@ impl Situation {
 /// Pauses between attempts, in seconds; the last one repeats.
 const PAUSES_S: [u64; 6] = [2, 4, 8, 30, 120, 600];
 
+/// A gateway that may be paying out looks itself, before it does, whether it has: give it the time to
+/// know.
+const PAYOUT_PAUSE: Duration = Duration::from_mins(1);
+
 /// How long to wait after so many attempts.
-pub(super) fn pause(attempts: i32) -> Duration {
+pub(super) fn pause(attempts: i32, action: Action, in_doubt: bool) -> Duration {
     let step = usize::try_from(attempts.max(1) - 1).unwrap_or(usize::MAX);
-    Duration::from_secs(PAUSES_S[step.min(PAUSES_S.len() - 1)])
+    let pause = Duration::from_secs(PAUSES_S[step.min(PAUSES_S.len() - 1)]);
+    if in_doubt && action == Action::Refund { pause.max(PAYOUT_PAUSE) } else { pause }
 }
 
 #[cfg(test)]
@@ -178,18 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn a_payout_that_may_have_been_made_is_never_asked_for_again() {
-        let unavailable = || Err(Unanswered::Unavailable("http.timeout".to_owned()));
-        for answer in [Ok(Standing::Verified(None)), Err(Unanswered::Unsupported), unavailable()] {
-            for over in [true, false] {
-                let mut refund = Situation { over, ..in_doubt(Action::Refund) };
-                let step = refund.after_inquiry(&answer);
-                let stays = matches!(step, Step::End(End::Later { in_doubt: true, .. }));
-                assert!(if over { matches!(step, Step::End(End::Unknown(_))) } else { stays });
-            }
-        }
-        let blind = Situation { inquiry: false, ..in_doubt(Action::Refund) };
-        assert!(matches!(blind.begin(), Step::End(End::Later { in_doubt: true, .. })));
+    fn what_an_inquiry_says_of_a_payout_leaves_the_doubt() {
+        let mut refund = in_doubt(Action::Refund);
+        assert_eq!(refund.after_inquiry(&Ok(Standing::Verified(None))), Step::Call);
+        assert!(refund.in_doubt);
+        let refused = refund.after_call(Ok(Returned::Refused(said())));
+        assert!(matches!(refused, Step::End(End::Unknown(_))), "the first call may be why");
+        let unavailable = Err(Unanswered::Unavailable("http.timeout".to_owned()));
+        let later = refund.after_inquiry(&unavailable);
+        assert!(matches!(later, Step::End(End::Later { in_doubt: true, .. })));
     }
 
     #[test]
@@ -238,9 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_ten_minutes() {
-        assert_eq!(pause(0), Duration::from_secs(2));
-        assert_eq!(pause(2), Duration::from_secs(4));
-        assert_eq!(pause(i32::MAX), Duration::from_mins(10));
+    fn pauses_grow_to_ten_minutes_and_a_payout_in_doubt_is_left_a_minute() {
+        let reverse = |attempts| pause(attempts, Action::Reverse, true);
+        assert_eq!(reverse(0), Duration::from_secs(2));
+        assert_eq!(reverse(2), Duration::from_secs(4));
+        assert_eq!(reverse(i32::MAX), Duration::from_mins(10));
+        assert_eq!(pause(1, Action::Refund, true), Duration::from_mins(1));
+        assert_eq!(pause(1, Action::Refund, false), Duration::from_secs(2));
     }
 }

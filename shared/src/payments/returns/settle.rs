@@ -17,14 +17,10 @@ use crate::{
 
 impl Payments {
     /// Writes the end of an attempt; `false`: it was not this one's any more.
-    pub(super) async fn settle_return(
-        &self,
-        claim: &Claim,
-        end: End,
-    ) -> Result<bool, sqlx::Error> {
+    pub(super) async fn settle_return(&self, claim: &Claim, end: End) -> Result<bool, sqlx::Error> {
         match end {
             End::Later { in_doubt, code } => {
-                let pause = pause(claim.attempt);
+                let pause = pause(claim.attempt, claim.action, in_doubt);
                 PAYMENT_RETURNS.with_label_values(&[claim.gateway.as_str(), "later"]).inc();
                 store::put_off(&self.pool, claim, in_doubt, &code, pause).await
             }
@@ -118,10 +114,22 @@ fn log(claim: &Claim, standing: Standing, code: Option<&str>) {
     let (id, payment_id, action) = (claim.id, claim.payment_id, claim.action.as_str());
     if standing == Standing::Unknown {
         tracing::error!(
-            return_id = id, payment.id = payment_id, gateway, action, code,
+            return_id = id,
+            payment.id = payment_id,
+            gateway,
+            action,
+            code,
             "nobody can say whether the money went back: a person has to look"
         );
     } else {
-        tracing::info!(return_id = id, payment.id = payment_id, gateway, action, outcome, code, "return");
+        tracing::info!(
+            return_id = id,
+            payment.id = payment_id,
+            gateway,
+            action,
+            outcome,
+            code,
+            "return"
+        );
     }
 }

@@ -68,7 +68,7 @@ impl Ippanel {
         let digits = config.sender.strip_prefix('+').unwrap_or_default();
         let is_line = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         problems.require(is_line, "sender", "must be a line in E.164, such as +983000505");
-        let client = problems.client(setup);
+        let client = problems.client(setup.timeouts);
         problems.into_result(base.zip(key).zip(client).map(|((base, key), client)| Self {
             name: name.to_owned(),
             client,

@@ -77,7 +77,7 @@ impl Kavenegar {
         let key = config.api_key.expose_secret();
         let message = "must be ASCII letters, digits, '-' or '_', and not empty";
         problems.require(is_key(key), "api_key", message);
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         problems.into_result(base.zip(http).map(|(base, http)| Self {
             name: name.to_owned(),
             http,

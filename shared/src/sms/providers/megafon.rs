@@ -70,7 +70,7 @@ impl Megafon {
         let message = "must have no colon: Basic authentication ends it there";
         problems.require(!config.login.contains(':'), "login", message);
         let base = problems.keep(base_url("base_url", &config.base_url));
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         problems.into_result(base.zip(http).map(|(base, http)| Self {
             name: name.to_owned(),
             http: http.with_login(&config.login, &config.password),

@@ -33,6 +33,7 @@ pub mod twilio;
 pub mod webhook;
 mod wire;
 
+pub use crate::settings::Problem;
 pub use balance::Balance;
 pub use webhook::{WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
 
@@ -326,21 +327,6 @@ impl Kind {
 /// [`crate::sms::templates`].
 pub fn has_templates(kind: &str) -> bool {
     Kind::parse(kind).is_none_or(Kind::has_templates)
-}
-
-/// A setting of a provider that cannot work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The key within the provider's table.
-    pub key: &'static str,
-    /// What is wrong, without the value.
-    pub message: String,
-}
-
-impl Problem {
-    fn new(key: &'static str, message: &str) -> Self {
-        Self { key, message: message.to_owned() }
-    }
 }
 
 /// What every provider is built with besides its own table. Has no `Debug`: the address holds a

@@ -59,7 +59,7 @@ impl ParsianWebco {
         let mut problems = Problems::default();
         let base = problems.keep(base_url("base_url", &config.base_url));
         problems.require_filled("api_key", config.api_key.expose_secret());
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         problems.into_result(base.zip(http).map(|(base, http)| Self {
             name: name.to_owned(),
             http,

@@ -76,7 +76,7 @@ impl SmsIr {
         let digits = |line: &str| line.bytes().all(|byte| byte.is_ascii_digit());
         let sender = line.as_ref().filter(|line| digits(line)).and_then(|line| line.parse().ok());
         problems.require(line.is_some() == sender.is_some(), "sender", "must be digits");
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         problems.into_result(base.zip(key).zip(http).map(|((base, key), http)| Self {
             name: name.to_owned(),
             http,

@@ -101,7 +101,7 @@ impl Melipayamak {
         let username = config.username.expose_secret();
         problems.require_filled("username", username);
         let password = problems.keep(password(config));
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         let made = base.zip(password).zip(http).map(|((base, password), http)| Self {
             name: name.to_owned(),
             http,

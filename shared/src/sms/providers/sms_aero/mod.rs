@@ -85,7 +85,7 @@ impl SmsAero {
         problems.require_filled("api_key", config.api_key.expose_secret());
         problems.require_filled("sender", &config.sender);
         let gates = problems.keep(gates(config));
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         problems.into_result(gates.zip(http).map(|(gates, http)| Self {
             name: name.to_owned(),
             http: http.with_login(&config.email, &config.api_key),

@@ -95,7 +95,7 @@ impl Twilio {
         problems.require(is_account, "account_sid", "must be AC and 32 hexadecimal digits");
         let login = problems.keep(login(config));
         let sender = problems.keep(sender(config));
-        let http = problems.client(setup);
+        let http = problems.client(setup.timeouts);
         let http = http.zip(login).map(|(http, (user, secret))| http.with_login(user, secret));
         let callback = setup.webhook_url.as_ref().filter(|_| config.auth_token.is_some());
         problems.into_result(base.zip(http).zip(sender).map(|((base, http), sender)| Self {

@@ -1,0 +1,3 @@
+//! All SQL of payments.
+
+pub(super) mod returns;
