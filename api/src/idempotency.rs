@@ -14,8 +14,30 @@ pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 pub(crate) const LONGEST: usize = 255;
 /// The operations that read it, by their operationIds: each POST that costs money or a text.
-pub(crate) const OPERATIONS: [&str; 5] =
-    ["sendOtp", "sendConfirmation", "beginPhoneChange", "sendMessage", "sendBulk"];
+pub(crate) const OPERATIONS: [&str; 13] = [
+    "sendOtp",
+    "sendConfirmation",
+    "beginPhoneChange",
+    "sendMessage",
+    "sendBulk",
+    "spendFromWallet",
+    "holdInWallet",
+    "captureHold",
+    "releaseHold",
+    "transferBetweenWallets",
+    "adjustWallet",
+    "refundPayment",
+    "reversePayment",
+];
+/// Those of them that are refused without it: they move money.
+pub(crate) const DEMANDING: [&str; 6] = [
+    "spendFromWallet",
+    "holdInWallet",
+    "captureHold",
+    "releaseHold",
+    "transferBetweenWallets",
+    "adjustWallet",
+];
 
 /// The key of a request, if it has one.
 #[derive(Clone)]
@@ -48,6 +70,23 @@ impl IdempotencyKey {
         request: &impl Serialize,
     ) -> Option<Keyed> {
         self.0.map(|key| Keyed::new(caller, &key, operation, request))
+    }
+
+    /// The request under this key, for operations that are too dear to be carried out without one.
+    ///
+    /// # Errors
+    /// 400 without a key.
+    pub(crate) fn demanded(
+        self,
+        caller: Caller,
+        operation: &'static str,
+        request: &impl Serialize,
+    ) -> Result<Keyed, Problem> {
+        self.keyed(caller, operation, request).ok_or_else(|| {
+            let message =
+                "This operation moves money: name the request, so that it is carried out once.";
+            Problem::new(Code::Validation).with_field(HEADER, "required", message)
+        })
     }
 }
 

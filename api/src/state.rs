@@ -25,6 +25,7 @@ use shared::{
         reports::Reports,
         templates::Templates,
     },
+    wallets::Wallets,
     webhooks::Outbox,
 };
 use sqlx::PgPool;
@@ -56,6 +57,7 @@ pub(crate) struct State {
     pub(crate) reports: Reports,
     pub(crate) inbound: Inbound,
     pub(crate) payments: Payments,
+    pub(crate) wallets: Wallets,
 }
 
 /// The state as handlers are given it.
@@ -93,6 +95,7 @@ impl State {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
             callbacks,
             reports: Reports::new(pool.clone(), outbox.clone()),
+            wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             payments,
             messages,

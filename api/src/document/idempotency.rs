@@ -2,27 +2,28 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::idempotency::{HEADER, LONGEST, OPERATIONS};
+use crate::idempotency::{DEMANDING, HEADER, LONGEST, OPERATIONS};
 
 /// Adds the parameter to each of [`OPERATIONS`].
 pub(super) fn add(document: &mut Value) {
     let operations = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
-        let id = operation["operationId"].as_str();
-        if id.is_some_and(|id| OPERATIONS.contains(&id)) {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        if OPERATIONS.contains(&id) {
+            let parameter = parameter(DEMANDING.contains(&id));
             match &mut operation["parameters"] {
-                Value::Array(parameters) => parameters.push(parameter()),
-                none => *none = json!([parameter()]),
+                Value::Array(parameters) => parameters.push(parameter),
+                none => *none = json!([parameter]),
             }
         }
     }
 }
 
-fn parameter() -> Value {
+fn parameter(required: bool) -> Value {
     json!({
         "name": HEADER,
         "in": "header",
-        "required": false,
+        "required": required,
         "deprecated": false,
         "description": "A name for this request, such as a UUID (draft-ietf-httpapi-idempotency-key-header). \
             For 24 hours the same request of the same caller under the same key is carried out once; \

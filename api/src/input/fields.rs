@@ -81,7 +81,6 @@ impl Fields {
     }
 
     /// A whole number that may be left out. `None` means it was, or an error was recorded.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the operations that take numbers"))]
     pub(crate) fn optional_integer(&mut self, name: &'static str) -> Option<i64> {
         let value = self.optional(name)?;
         self.check_integer(name, &value)

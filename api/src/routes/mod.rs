@@ -11,9 +11,11 @@ pub(crate) mod otp;
 pub(crate) mod paging;
 pub(crate) mod passwords;
 pub(crate) mod phone;
+pub(crate) mod returns;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod wallets;
 pub(crate) mod webhooks;
 pub(crate) mod well_known;
 
@@ -49,6 +51,8 @@ fn operations() -> impl OpenApi {
         organizations::MemberApi,
         organizations::InvitationApi,
         admin::AdminApi,
+        returns::ReturnApi,
+        (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
     )
 }
 

@@ -3,17 +3,53 @@
 //!
 //! [`post`] is the one way to move money.
 
+use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
+use sqlx::PgPool;
 
-use crate::money::Rials;
+use crate::{batch::Batcher, clock::SharedClock, config, money::Rials, webhooks::Outbox};
 
+pub mod adjust;
+pub mod holds;
+mod moves;
 mod post;
+pub mod read;
 pub mod rules;
+pub mod spend;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 
-pub use self::post::post;
+use self::moves::Moves;
+pub use self::{moves::MoveError, post::post};
+
+/// Wallets over one database.
+#[derive(Clone)]
+pub struct Wallets {
+    pool: PgPool,
+    clock: SharedClock,
+    outbox: Outbox,
+    most: Rials,
+    hold_for: TimeDelta,
+    moves: Batcher<Moves>,
+}
+
+impl Wallets {
+    /// The feature over one database; starts a batcher.
+    pub fn new(pool: PgPool, clock: SharedClock, outbox: Outbox, config: &config::Wallets) -> Self {
+        let most = Rials::new(config.most_rials);
+        let moves = Moves { clock: clock.clone(), outbox: outbox.clone(), most };
+        Self {
+            moves: Batcher::start(moves, &pool, 1),
+            hold_for: TimeDelta::seconds(config.hold_seconds.into()),
+            most,
+            pool,
+            clock,
+            outbox,
+        }
+    }
+}
 
 /// Whose side of a movement an entry is on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

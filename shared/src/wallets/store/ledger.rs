@@ -1,4 +1,4 @@
-//! All SQL of the ledger and the wallets.
+//! Postings: keys, accounts, wallets, entries.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,21 +6,21 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use super::{Posting, post::Known, rules::Line};
 use crate::money::Rials;
+use crate::wallets::{Posting, post::Known, rules::Line};
 
 /// An entry to write.
-pub(super) struct NewEntry<'a> {
-    pub(super) transaction: i64,
-    pub(super) account: i64,
-    pub(super) line: &'a Line,
+pub(in crate::wallets) struct NewEntry<'a> {
+    pub(in crate::wallets) transaction: i64,
+    pub(in crate::wallets) account: i64,
+    pub(in crate::wallets) line: &'a Line,
 }
 
 /// Locks what postings happen once under, until the transaction ends; waits for whoever holds one.
 ///
 /// It is no row that is locked, because a posting that is refused must leave none behind, and the
 /// ledger lets none be taken back. Two keys that share a number wait for each other, no more.
-pub(super) async fn lock_keys(
+pub(in crate::wallets) async fn lock_keys(
     connection: &mut PgConnection,
     keys: &[&str],
 ) -> Result<(), sqlx::Error> {
@@ -47,7 +47,7 @@ fn number(key: &str) -> i64 {
 }
 
 /// The transactions under these keys.
-pub(super) async fn find_keys(
+pub(in crate::wallets) async fn find_keys(
     connection: &mut PgConnection,
     keys: &[&str],
 ) -> Result<HashMap<String, Known>, sqlx::Error> {
@@ -63,7 +63,7 @@ pub(super) async fn find_keys(
 }
 
 /// The accounts with these names.
-pub(super) async fn find_accounts(
+pub(in crate::wallets) async fn find_accounts(
     connection: &mut PgConnection,
     names: &[String],
 ) -> Result<BTreeMap<String, i64>, sqlx::Error> {
@@ -76,7 +76,7 @@ pub(super) async fn find_accounts(
 
 /// Makes accounts, in the order given, which has to be everybody's; a wallet with those of users.
 /// Waits for whoever makes the same.
-pub(super) async fn make_accounts(
+pub(in crate::wallets) async fn make_accounts(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     accounts: &[(String, Option<i64>)],
@@ -104,7 +104,7 @@ pub(super) async fn make_accounts(
 
 /// Locks the wallets with these accounts, in the order of their ids; who they belong to and what
 /// they hold.
-pub(super) async fn lock_wallets(
+pub(in crate::wallets) async fn lock_wallets(
     connection: &mut PgConnection,
     accounts: &[i64],
 ) -> Result<Vec<(i64, Rials)>, sqlx::Error> {
@@ -119,7 +119,7 @@ pub(super) async fn lock_wallets(
 }
 
 /// Writes transactions; their ids by their keys.
-pub(super) async fn insert_transactions(
+pub(in crate::wallets) async fn insert_transactions(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     postings: &[(&Posting, [u8; 32])],
@@ -150,7 +150,7 @@ pub(super) async fn insert_transactions(
 }
 
 /// Writes entries, their ids growing in the order given, and what wallets hold after them.
-pub(super) async fn insert_entries(
+pub(in crate::wallets) async fn insert_entries(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
     entries: &[NewEntry<'_>],
