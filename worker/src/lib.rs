@@ -37,6 +37,7 @@ pub mod jobs;
 pub mod line;
 pub mod operations;
 pub mod outcome;
+pub mod payments_command;
 pub mod providers_command;
 pub mod standing;
 pub mod supervisor;
@@ -199,4 +200,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_audit_events::JOB,
     cron::purge_ended_invitations::JOB,
     cron::purge_sandbox_pages::JOB,
+    cron::reconcile_payments::JOB,
+    cron::purge_payment_reports::JOB,
 ];

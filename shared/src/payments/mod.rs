@@ -11,6 +11,7 @@ use crate::{clock::SharedClock, config::Config, webhooks::Outbox};
 pub mod callbacks;
 pub mod cards;
 pub mod gateways;
+pub mod reconcile;
 pub mod returns;
 pub mod state;
 mod store;

@@ -1,3 +1,4 @@
 //! All SQL of payments.
 
+pub(super) mod reports;
 pub(super) mod returns;
