@@ -14,7 +14,7 @@ pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 pub(crate) const LONGEST: usize = 255;
 /// The operations that read it, by their operationIds: each POST that costs money or a text.
-pub(crate) const OPERATIONS: [&str; 13] = [
+pub(crate) const OPERATIONS: [&str; 14] = [
     "sendOtp",
     "sendConfirmation",
     "beginPhoneChange",
@@ -28,6 +28,7 @@ pub(crate) const OPERATIONS: [&str; 13] = [
     "adjustWallet",
     "refundPayment",
     "reversePayment",
+    "createPayment",
 ];
 /// Those of them that are refused without it: they move money.
 pub(crate) const DEMANDING: [&str; 6] = [

@@ -195,6 +195,18 @@ pub(crate) fn message_sender(limits: &Limits, owner: Owner) -> Vec<Ask> {
     }
 }
 
+/// Payments that an account begins.
+pub(crate) fn payments(config: &Config, user_id: i64) -> Ask {
+    let rate = Rate { count: config.payments.hourly_per_user, seconds: 3_600 };
+    Ask::spend(Policy { name: "payment-user", rate }, user_id.to_string())
+}
+
+/// Looks at a page of a gateway's because somebody came back from it, whoever that was.
+pub(crate) fn payment_looks(limits: &Limits, authority: &str) -> Ask {
+    let policy = Policy { name: "payment-look", rate: limits.payment_looks_per_page };
+    Ask::spend(policy, authority)
+}
+
 /// Sends without a key, where a deployment lets somebody: as asking for codes.
 pub(crate) fn message_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
     by_address(["message-ip", "message-ip-site"], limits.otp_send_per_ip, limits, ip)

@@ -6,17 +6,18 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use shared::{
     config::Config,
-    events::{MessageSettled, ReplyTo, reply_channel},
+    events::{Outcome, ReplyTo, Settled, reply_channel},
     redis::{self, Listening},
     sms::MessageStatus,
 };
 use tokio::sync::{mpsc, oneshot};
 
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<MessageStatus>>>>;
+type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Outcome>>>>;
 
 /// Everyone who waits in this process, on its one reply channel.
 pub(crate) struct Waiters {
@@ -30,7 +31,7 @@ pub(crate) struct Waiters {
 /// One who waits; leaves the list when dropped.
 pub(crate) struct Waiter {
     reply_to: ReplyTo,
-    outcome: oneshot::Receiver<MessageStatus>,
+    outcome: oneshot::Receiver<Outcome>,
     waiting: Waiting,
 }
 
@@ -75,8 +76,21 @@ impl Waiter {
     }
 
     /// The outcome, if it comes within `limit`.
-    pub(crate) async fn wait(mut self, limit: std::time::Duration) -> Option<MessageStatus> {
+    async fn outcome(mut self, limit: Duration) -> Option<Outcome> {
         tokio::time::timeout(limit, &mut self.outcome).await.ok()?.ok()
+    }
+
+    /// The outcome of a message, if it comes within `limit`.
+    pub(crate) async fn wait(self, limit: Duration) -> Option<MessageStatus> {
+        match self.outcome(limit).await? {
+            Outcome::Message(status) => Some(status),
+            Outcome::Payment => None,
+        }
+    }
+
+    /// Waits until the gateway of a payment has answered, `limit` at most.
+    pub(crate) async fn wait_for_payment(self, limit: Duration) {
+        self.outcome(limit).await;
     }
 }
 
@@ -90,14 +104,14 @@ impl Drop for Waiter {
 
 async fn hear(mut replies: mpsc::Receiver<String>, waiting: Waiting) {
     while let Some(reply) = replies.recv().await {
-        let Ok(settled) = serde_json::from_str::<MessageSettled>(&reply) else {
+        let Ok(settled) = serde_json::from_str::<Settled>(&reply) else {
             tracing::warn!("unreadable reply dropped");
             continue;
         };
         let waiter = waiting.lock().expect("no holder of this lock panics").remove(&settled.waiter);
         if let Some(waiter) = waiter {
             // An error says that the request has just given up waiting: it reads the row.
-            let _ = waiter.send(settled.status);
+            let _ = waiter.send(settled.outcome);
         }
     }
 }

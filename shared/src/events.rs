@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sms::MessageStatus;
 
-/// Who waits for the outcome of a message: a process and the number of the waiter in it. Written
-/// to the row before anything is sent, so that no outcome can come before its listener.
+/// Who waits for the outcome of a row: a process and the number of the waiter in it. Written to the
+/// row before anything is sent, so that no outcome can come before its listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyTo {
     /// See [`crate::ids::process_name`].
@@ -28,13 +28,23 @@ impl ReplyTo {
     }
 }
 
-/// Tells a waiter how its message ended.
+/// Tells a waiter that what it waits for has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageSettled {
+pub struct Settled {
     /// See [`ReplyTo::waiter`].
     pub waiter: u64,
-    /// The message's new state.
-    pub status: MessageStatus,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// How something ended that somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A message is in this state.
+    Message(MessageStatus),
+    /// The gateway of a payment has answered: its row says what.
+    Payment,
 }
 
 /// The one channel on which an api process hears its outcomes.

@@ -84,6 +84,10 @@ const PAUSES_MS: [u64; 6] = [1_000, 2_500, 6_000, 15_000, 30_000, 60_000];
 /// within a minute, one that is down for two days is still told.
 const WEBHOOK_PAUSES_S: [u64; 9] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800];
 
+/// Pauses between looks at one payment whose gateway says neither yes nor no, in seconds: somebody
+/// stands in front of the answer, and some gateways take the money for ten minutes only.
+const PAYMENT_PAUSES_S: [u64; 7] = [1, 2, 4, 8, 15, 30, 60];
+
 /// How long to wait after the `failures`-th failed attempt (from 1), with a fifth of jitter
 /// either way so that a provider's recovery is not met by a crowd.
 pub fn pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
@@ -93,6 +97,11 @@ pub fn pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
 /// [`pause_after`] for webhooks.
 pub fn webhook_pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
     jittered(step(&WEBHOOK_PAUSES_S, failures) * 1_000, rng)
+}
+
+/// [`pause_after`] for payments.
+pub fn payment_pause_after(failures: u32, rng: &mut impl Rng) -> Duration {
+    jittered(step(&PAYMENT_PAUSES_S, failures) * 1_000, rng)
 }
 
 fn step(pauses: &[u64], failures: u32) -> u64 {
@@ -131,5 +140,10 @@ mod tests {
             assert!((base * 4 / 5..=base * 6 / 5).contains(&pause), "{failures}: {pause}");
         }
         assert!(webhook_pause_after(u32::MAX, &mut rng) <= Duration::from_hours(10));
+        for (failures, base) in (1..).zip(PAYMENT_PAUSES_S) {
+            let pause = payment_pause_after(failures, &mut rng).as_millis();
+            let base = u128::from(base) * 1_000;
+            assert!((base * 4 / 5..=base * 6 / 5).contains(&pause), "{failures}: {pause}");
+        }
     }
 }

@@ -48,8 +48,9 @@ impl fmt::Display for Rials {
 }
 
 /// What an amount is counted in, at the edges.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize, sqlx::Type)]
 #[serde(rename_all = "UPPERCASE")]
+#[sqlx(type_name = "text", rename_all = "UPPERCASE")]
 pub enum Currency {
     /// Rials (ISO 4217).
     #[default]

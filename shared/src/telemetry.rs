@@ -165,6 +165,17 @@ pub static PAYMENT_DIFFERENCES: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     let about = "Differences of the latest reconciliation.";
     gauge("peyk_payment_differences", about, &["gateway", "kind"])
 });
+/// Payments that came into a state, by gateway.
+pub static PAYMENTS_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_payments_settled_total", "Payments that came into a state.", &["gateway", "state"])
+});
+/// Payments that wait for a person, counted to ten thousand; every worker shows the same.
+pub static PAYMENTS_TO_REVIEW: LazyLock<IntGauge> = LazyLock::new(|| {
+    let about = "Payments that wait for a person.";
+    let gauge = IntGauge::new("peyk_payments_to_review", about).expect("it is valid");
+    register(gauge.clone());
+    gauge
+});
 /// What providers said of messages they took, by what it was: recorded, repeated, unmatched.
 pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_sms_reports_total", "Delivery reports.", &["provider", "result"])

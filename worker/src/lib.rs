@@ -177,6 +177,7 @@ pub const JOBS: &[Job] = &[
     jobs::deliver_sms::BULK,
     jobs::deliver_webhook::JOB,
     jobs::return_payment::JOB,
+    jobs::verify_payment::JOB,
 ];
 
 /// The one list of cron jobs.
@@ -199,6 +200,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_used_refresh_tokens::JOB,
     cron::purge_audit_events::JOB,
     cron::purge_ended_invitations::JOB,
+    cron::watch_payments::JOB,
+    cron::list_unverified_payments::JOB,
     cron::purge_sandbox_pages::JOB,
     cron::reconcile_payments::JOB,
     cron::purge_payment_reports::JOB,

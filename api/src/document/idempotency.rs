@@ -29,7 +29,7 @@ fn parameter(required: bool) -> Value {
             For 24 hours the same request of the same caller under the same key is carried out once; \
             each repeat is told how what it made stands now. While the first one is at work: 409. \
             Another request under the key: 422. A request that was refused leaves no key, and one \
-            whose text every provider refused may be sent again.",
+            whose text every provider refused, or that no payment gateway answered, may be sent again.",
         "schema": {
             "type": "string",
             "minLength": 1,

@@ -83,6 +83,7 @@ fn finish(mut document: Value) -> Value {
     headers::add(&mut document);
     idempotency::add(&mut document);
     pages::add(&mut document);
+    pages::add_answers(&mut document);
     security::add(&mut document);
     examples::spread(&mut document);
     document

@@ -22,6 +22,22 @@ pub(super) fn add(document: &mut Value) {
     }
 }
 
+/// Members of what a gateway says that are there and null if it says nothing, as old clients read
+/// them.
+const SAID: [&str; 2] = ["status_code", "data_verify"];
+
+/// Says so.
+pub(super) fn add_answers(document: &mut Value) {
+    let schema = &mut document["components"]["schemas"]["VerifyDetails"];
+    for name in SAID {
+        schema["properties"][name]["nullable"] = true.into();
+    }
+    match &mut schema["required"] {
+        Value::Array(required) => required.extend(SAID.map(Value::from)),
+        none => *none = json!(SAID),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -286,6 +286,18 @@ codes! {
         ["Provider error", "خطای سرویس‌دهنده"]
         ["The SMS service provider was unable to process the request.",
          "سرویس‌دهندهٔ پیامک نتوانست درخواست را انجام دهد."];
+    /// The payment gateway does not take the payment.
+    GatewayRefused "gateway_refused" BAD_REQUEST
+        ["Refused by the gateway", "رد شده از سوی درگاه"]
+        ["The payment gateway does not take this payment.", "درگاه پرداخت این پرداخت را نپذیرفت."];
+    /// The payment gateway did not answer, or not in time.
+    GatewayNoAnswer "gateway_no_answer" BAD_GATEWAY
+        ["No answer from the gateway", "بدون پاسخ از درگاه"]
+        ["gateway request failed (no response).", "درگاه پرداخت پاسخ نداد."];
+    /// The payment gateway does not take our account. An operator has to look.
+    GatewayUnavailable "gateway_unavailable" SERVICE_UNAVAILABLE
+        ["Gateway unavailable", "درگاه در دسترس نیست"]
+        ["The payment gateway is not available now.", "درگاه پرداخت اکنون در دسترس نیست."];
     /// Something this operation needs is down or full.
     Unavailable "unavailable" SERVICE_UNAVAILABLE
         ["Service unavailable", "سرویس در دسترس نیست"]

@@ -12,33 +12,49 @@ use crate::{
 /// without bounds.
 const UNREPRESENTABLE: &str = "The document cannot be represented.";
 
-/// The body as a JSON value, and whether it came from a form (where everything is a string and an
-/// empty string may mean nothing). An empty body is an empty object.
+/// A body that was read.
+pub(super) struct Parsed {
+    /// As a JSON value. An empty body is an empty object.
+    pub(super) value: Value,
+    /// It came from a form, where everything is a string and an empty string may mean nothing.
+    pub(super) is_form: bool,
+    /// The JSON as it was written: in a value, numbers with a point have lost their digits.
+    pub(super) text: Option<String>,
+}
+
+impl Parsed {
+    fn new(value: Value, is_form: bool) -> Self {
+        Self { value, is_form, text: None }
+    }
+}
+
+/// Reads a body.
 ///
 /// # Errors
 ///
 /// 400 for a malformed body, 415 for a media type that is none of the three.
-pub(super) async fn parse(request: &Request, bytes: Vec<u8>) -> Result<(Value, bool), Problem> {
+pub(super) async fn parse(request: &Request, bytes: Vec<u8>) -> Result<Parsed, Problem> {
     if bytes.is_empty() {
-        return Ok((Value::Object(Map::new()), false));
+        return Ok(Parsed::new(Value::Object(Map::new()), false));
     }
     let sent = request.content_type().unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim();
     match essence.to_ascii_lowercase().as_str() {
-        "application/json" => Ok((parse_json(bytes)?, false)),
-        "application/x-www-form-urlencoded" => Ok((parse_form(&bytes), true)),
-        "multipart/form-data" => Ok((parse_multipart(request, bytes).await?, true)),
+        "application/json" => parse_json(bytes),
+        "application/x-www-form-urlencoded" => Ok(Parsed::new(parse_form(&bytes), true)),
+        "multipart/form-data" => Ok(Parsed::new(parse_multipart(request, bytes).await?, true)),
         _ => Err(Problem::new(Code::UnsupportedMediaType).with_argument(sent.to_owned())),
     }
 }
 
-fn parse_json(bytes: Vec<u8>) -> Result<Value, Problem> {
+fn parse_json(bytes: Vec<u8>) -> Result<Parsed, Problem> {
     let malformed = |reason: String| Problem::new(Code::MalformedJson).with_argument(reason);
     let text = String::from_utf8(bytes)
         .map_err(|error| malformed(python_json::decode_error(error.as_bytes())))?;
-    serde_json::from_str(&text).map_err(|_| {
+    let value = serde_json::from_str(&text).map_err(|_| {
         malformed(python_json::parse_error(&text).unwrap_or_else(|| UNREPRESENTABLE.to_owned()))
-    })
+    })?;
+    Ok(Parsed { value, is_form: false, text: Some(text) })
 }
 
 fn parse_form(bytes: &[u8]) -> Value {

@@ -13,6 +13,7 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
+use self::body::Parsed;
 pub(crate) use self::fields::{Fields, Text};
 use crate::error::{FieldError, Problem};
 
@@ -37,12 +38,13 @@ impl<T: FromFields, D> Input<T, D> {
     /// # Errors
     ///
     /// A validation problem with every broken rule.
-    fn read(body: Value, is_form: bool) -> Result<Self, Problem> {
-        let Value::Object(members) = body else {
-            return Err(Problem::validation(vec![not_an_object(&body)]));
+    fn read(body: Parsed) -> Result<Self, Problem> {
+        let Value::Object(members) = body.value else {
+            return Err(Problem::validation(vec![not_an_object(&body.value)]));
         };
-        let mut fields = Fields::new(members, is_form);
+        let mut fields = Fields::new(members, body.is_form, body.text);
         let value = T::from_fields(&mut fields);
+        let sentence = fields.sentence();
         let mut errors = fields.into_errors();
         match value {
             Some(value) if errors.is_empty() => Ok(Self(value, PhantomData)),
@@ -50,7 +52,11 @@ impl<T: FromFields, D> Input<T, D> {
                 if errors.is_empty() {
                     errors.push(whole("Invalid data."));
                 }
-                Err(Problem::validation(errors))
+                let problem = Problem::validation(errors);
+                Err(match sentence {
+                    Some(sentence) => problem.sentence(sentence),
+                    None => problem,
+                })
             }
         }
     }
@@ -78,8 +84,7 @@ impl<'a, T: FromFields, D: Type> ApiExtractor<'a> for Input<T, D> {
         _: ExtractParamOptions<()>,
     ) -> Result<Self> {
         let bytes = body.take()?.into_bytes().await?;
-        let (value, is_form) = body::parse(request, bytes.into()).await?;
-        Ok(Self::read(value, is_form)?)
+        Ok(Self::read(body::parse(request, bytes.into()).await?)?)
     }
 }
 

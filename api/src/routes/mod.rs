@@ -10,6 +10,7 @@ pub(crate) mod organizations;
 pub(crate) mod otp;
 pub(crate) mod paging;
 pub(crate) mod passwords;
+pub(crate) mod payments;
 pub(crate) mod phone;
 pub(crate) mod returns;
 pub(crate) mod sandbox;
@@ -51,8 +52,14 @@ fn operations() -> impl OpenApi {
         organizations::MemberApi,
         organizations::InvitationApi,
         admin::AdminApi,
-        returns::ReturnApi,
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
+        (
+            payments::PaymentApi,
+            payments::VerifyPaymentApi,
+            payments::StaffPaymentApi,
+            payments::StaffPaymentActionApi,
+            returns::ReturnApi,
+        ),
     )
 }
 

@@ -9,7 +9,7 @@ use crate::{
     audit::{self, Entry, Source, Subject},
     auth::phone_change,
     organizations::{self, ForgetError},
-    otp,
+    otp, payments,
     sessions::{self, EndReason},
     users::{self, Account},
     webhooks::events::{Kind, NewEvent},
@@ -81,6 +81,7 @@ async fn forget(
     now: DateTime<Utc>,
 ) -> Result<(), EraseError> {
     organizations::forget_user(connection, id, source, now).await?;
+    payments::forget(connection, id).await?;
     phone_change::forget(connection, id).await?;
     sessions::forget(connection, id).await?;
     users::forget(connection, id, now).await?;

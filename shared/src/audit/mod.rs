@@ -73,6 +73,11 @@ impl Subject {
     pub const fn payment(id: i64) -> Self {
         Self { kind: "payment", id: Some(id) }
     }
+
+    /// The payments.
+    pub const fn payments() -> Self {
+        Self { kind: "payment", id: None }
+    }
 }
 
 /// Where a change comes from, for the log.

@@ -134,6 +134,8 @@ pub struct Limits {
     pub messages_per_key: Rate,
     /// Sends with access tokens of one account; a bulk is one. Default 60 a minute.
     pub messages_per_user: Rate,
+    /// Looks at one page of a gateway's because somebody came back from it. Default `30/1m`.
+    pub payment_looks_per_page: Rate,
     /// How many times the share of one address all /64 of an IPv6 /48 have together. Default 16.
     pub ipv6_site_factor: u32,
     /// Texts with codes per UTC day, all numbers together. Default 100000.
@@ -174,6 +176,7 @@ impl Default for Limits {
             registrations_per_ip: Rate { count: 60, seconds: 3_600 },
             messages_per_key: Rate { count: 600, seconds: 60 },
             messages_per_user: Rate { count: 60, seconds: 60 },
+            payment_looks_per_page: Rate { count: 30, seconds: 60 },
             ipv6_site_factor: 16,
             daily_sends: 100_000,
             daily_sends_per_country: BTreeMap::new(),

@@ -41,6 +41,10 @@ pub struct Payments {
     pub frontend_hosts: Vec<String>,
     /// Payments one account may begin in an hour. Default 60.
     pub hourly_per_user: u32,
+    /// Seconds after which an open payment is looked at whose payer has not come back. Default 60.
+    pub watch_after_seconds: u32,
+    /// Seconds after which it is looked at again. Default 120.
+    pub watch_every_seconds: u32,
     /// Milliseconds one call to a gateway may take in all. Default 10000.
     pub budget_ms: u64,
     /// Milliseconds connecting may take of it. Default 3000.
@@ -73,6 +77,8 @@ impl Default for Payments {
             callback_hosts: Vec::new(),
             frontend_hosts: Vec::new(),
             hourly_per_user: 60,
+            watch_after_seconds: 60,
+            watch_every_seconds: 120,
             budget_ms: 10_000,
             connect_timeout_ms: 3_000,
         }

@@ -4,20 +4,39 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use crate::{clock::SharedClock, config::Config, webhooks::Outbox};
+use crate::{clock::SharedClock, config::Config, phone::PhoneRules, webhooks::Outbox};
 
 pub mod callbacks;
 pub mod cards;
+mod create;
+pub mod decide;
 pub mod gateways;
+pub mod look;
+mod pages;
+mod read;
 pub mod reconcile;
 pub mod returns;
+mod review;
+mod settle;
 pub mod state;
 mod store;
+mod targets;
+pub mod verify;
+mod watch;
+mod wish;
 
-use self::gateways::Gateways;
-pub use self::state::State;
+pub use self::{
+    create::{Begun, CreateError},
+    pages::OpenPage,
+    read::{Attempt, Page, Payment, Search, StaffPayment, Status},
+    review::ReviewError,
+    settle::Outcome,
+    state::State,
+    wish::{NewPayment, Wish, WishRefused, Wrong},
+};
+use self::{gateways::Gateways, pages::client_ref, targets::Hosts};
 
 /// Payments over one database and the configured gateways.
 #[derive(Clone)]
@@ -27,6 +46,10 @@ pub struct Payments {
     outbox: Outbox,
     gateways: Arc<Gateways>,
     config: Arc<Config>,
+    callbacks: Arc<Hosts>,
+    frontends: Arc<Hosts>,
+    /// Those whose mobiles gateways know, whoever may log in.
+    phones: PhoneRules,
 }
 
 impl Payments {
@@ -38,8 +61,16 @@ impl Payments {
         config: &Config,
         gateways: Gateways,
     ) -> Self {
-        let (gateways, config) = (Arc::new(gateways), Arc::new(config.clone()));
-        Self { pool, clock, outbox, gateways, config }
+        Self {
+            pool,
+            clock,
+            outbox,
+            gateways: Arc::new(gateways),
+            callbacks: Arc::new(Hosts::of_callbacks(config)),
+            frontends: Arc::new(Hosts::of_frontends(config)),
+            phones: PhoneRules::new(&["IR".to_owned()], "IR").expect("there is such a country"),
+            config: Arc::new(config.clone()),
+        }
     }
 
     /// What time it is.
@@ -47,15 +78,15 @@ impl Payments {
         self.clock.now()
     }
 
+    /// Where anybody may ask how the payment with this handle stands.
+    pub fn status_url(&self, handle: &str) -> String {
+        format!("{}/payment/status/{handle}/", base_url(&self.config))
+    }
+
     /// The configured gateways.
     pub fn gateways(&self) -> &Gateways {
         &self.gateways
     }
-}
-
-/// Our own name for a page, unique at every gateway.
-fn client_ref(handle: &str, page_id: i64) -> String {
-    format!("peyk-{handle}-{page_id}")
 }
 
 /// What the money of a payment is for.
@@ -92,4 +123,18 @@ impl Purpose {
     pub fn from_pay_mode(number: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| i64::from(purpose.pay_mode()) == number)
     }
+}
+
+/// Where the operations of this installation are.
+fn base_url(config: &Config) -> String {
+    let prefix = config.http.prefixes.first().map_or("", String::as_str);
+    format!("{}{prefix}", config.http.public_url)
+}
+
+/// Takes out of the payments of somebody whose account is locked what names them.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn forget(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
+    store::read::forget(connection, user_id).await
 }

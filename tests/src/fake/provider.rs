@@ -154,7 +154,11 @@ fn carry_out(shared: &Shared, request: &Request) -> (Behaviour, Response) {
 }
 
 /// Answers as the behaviour says; false when the connection is over.
-async fn respond(stream: &mut TcpStream, how: &Behaviour, answer: Response) -> io::Result<bool> {
+pub(super) async fn respond(
+    stream: &mut TcpStream,
+    how: &Behaviour,
+    answer: Response,
+) -> io::Result<bool> {
     let response = match how {
         Behaviour::HangAfterRead { .. } => {
             wait_for_close(stream).await?;

@@ -22,6 +22,7 @@ mod delivery;
 mod documents;
 mod evidence;
 mod failover;
+mod gateways;
 mod guard;
 mod idempotency;
 mod idempotency_crash;

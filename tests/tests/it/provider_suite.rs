@@ -304,7 +304,7 @@ pub(crate) async fn nothing_printable_holds_a_secret<R: Rig>() {
 
 /// Collects what a subscriber writes.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -12,6 +12,7 @@ use crate::Environment;
 
 pub mod command;
 pub mod count_provider_hours;
+pub mod list_unverified_payments;
 mod perform;
 pub mod poll_delivery_reports;
 pub mod poll_provider_balances;
@@ -36,6 +37,7 @@ pub mod reconcile_payments;
 mod run;
 mod scheduler;
 mod store;
+pub mod watch_payments;
 
 pub use run::{End, Run};
 pub use scheduler::run;

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use shared::{
     batch::WriteError,
     config::{Quiet, QuietHours},
-    events::{MessageSettled, ReplyTo, reply_channel},
+    events::Outcome as Ended,
     jobs::{Queue, RowId, Tidied},
     sms::{
         MessageKind, MessageStatus,
@@ -20,7 +20,7 @@ use shared::{
     telemetry::{DELIVERY_SECONDS, PROVIDER_CALLS, PROVIDER_SECONDS, SWEPT_ROWS},
 };
 
-use super::{Job, Work, deliver_bulk};
+use super::{Job, Work, deliver_bulk, reply};
 use crate::{
     Environment,
     guard::{Guard, Pass},
@@ -471,11 +471,7 @@ async fn announce(env: &Environment, claim: &Claim, status: MessageStatus) {
     if is_unsent && claim.kind == MessageKind::Otp {
         env.otp.unsent(claim.local_id);
     }
-    let Some(reply_to) = claim.reply_to.as_deref().and_then(ReplyTo::parse) else { return };
-    let event = MessageSettled { waiter: reply_to.waiter, status };
-    let Ok(payload) = serde_json::to_string(&event) else { return };
-    let channel = reply_channel(env.redis.prefix(), &reply_to.process);
-    if let Err(error) = env.redis.publish(&channel, &payload).await {
-        tracing::debug!(%error, "nobody told");
+    if let Some(reply_to) = &claim.reply_to {
+        reply(env, reply_to, Ended::Message(status)).await;
     }
 }

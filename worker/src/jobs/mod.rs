@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use shared::{
     batch::WriteError,
     config::Config,
+    events::{Outcome, ReplyTo, Settled, reply_channel},
     jobs::{Backlog, Queue, RowId, Tidied},
 };
 
@@ -16,6 +17,7 @@ pub mod deliver_bulk;
 pub mod deliver_sms;
 pub mod deliver_webhook;
 pub mod return_payment;
+pub mod verify_payment;
 
 /// What a job or the sweep of its rows comes to.
 pub type Work<'a, T, E> = BoxFuture<'a, Result<T, E>>;
@@ -35,4 +37,16 @@ pub struct Job {
     pub take_due: for<'a> fn(&'a Environment, i64) -> Work<'a, Vec<RowId>, sqlx::Error>,
     /// What is due, for metrics.
     pub backlog: for<'a> fn(&'a Environment) -> Work<'a, Backlog, sqlx::Error>,
+}
+
+/// Wakes the api process in which somebody waits for a row's outcome; it reads the row anyway when
+/// its time is up.
+async fn reply(env: &Environment, reply_to: &str, outcome: Outcome) {
+    let Some(reply_to) = ReplyTo::parse(reply_to) else { return };
+    let settled = Settled { waiter: reply_to.waiter, outcome };
+    let Ok(payload) = serde_json::to_string(&settled) else { return };
+    let channel = reply_channel(env.redis.prefix(), &reply_to.process);
+    if let Err(error) = env.redis.publish(&channel, &payload).await {
+        tracing::debug!(%error, "nobody told");
+    }
 }

@@ -186,7 +186,7 @@ fn nothing_that_comes_in_makes_it_panic_or_yields_a_strange_name() {
     ];
     let mut rng = StdRng::seed_from_u64(7);
     let mut readable = 0;
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         let mut text = |most: usize| {
             let count = rng.random_range(0..=most);
             (0..count).map(|_| PARTS[rng.random_range(0..PARTS.len())]).collect::<String>()
@@ -220,7 +220,7 @@ fn nothing_that_comes_in_makes_it_panic_or_yields_a_strange_name() {
             }
         }
     }
-    assert!(readable > 1_000, "{readable}: it never came so far");
+    assert!(readable > 500, "{readable}: it never came so far");
 }
 
 #[test]

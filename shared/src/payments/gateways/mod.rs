@@ -13,10 +13,12 @@ use crate::money::Rials;
 
 mod exchange;
 mod fields;
+pub mod payping;
 mod registry;
 mod said;
 pub mod sandbox;
 pub mod zarinpal;
+pub mod zibal;
 
 pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
 

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::{
     Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
-    Unverified, Verified, sandbox, zarinpal,
+    Unverified, Verified, payping, sandbox, zarinpal, zibal,
 };
 use crate::{
     breaker::{Admission, Breaker, Health},
@@ -109,7 +109,8 @@ fn build_one(
     match Kind::parse(kind) {
         Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::new),
         Some(Kind::ZarinPal) => built(name, table, setup, errors, zarinpal::ZarinPal::new),
-        Some(Kind::PayPing | Kind::Zibal) => None,
+        Some(Kind::PayPing) => built(name, table, setup, errors, payping::PayPing::new),
+        Some(Kind::Zibal) => built(name, table, setup, errors, zibal::Zibal::new),
         None => {
             let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
             report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);

@@ -1,0 +1,370 @@
+//! PayPing v3 (<https://docs.payping.ir>). Amounts are tomans: what is no whole number of them is
+//! refused before any call.
+//!
+//! It verifies a payment only under the reference that the payer's browser brings back, within ten
+//! minutes. So an answer counts as "paid" only where it names our page and our amount.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{
+    Capabilities, NewPage, Opened, Page, PaymentGateway, Problem, Receipt, Returned, Said, Setup,
+    Standing, Unanswered, Verified,
+    exchange::{Api, NoAnswer},
+    fields::{bearer, description, is_hash, local_mobile},
+    said::Record,
+};
+use crate::{
+    http_client::Reply,
+    money::Rials,
+    payments::cards::mask_pan,
+    settings::{Problems, base_url},
+    wire::join,
+};
+
+mod answers;
+mod codes;
+
+use self::{
+    answers::{Members, Refusal},
+    codes::Class,
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// `[payments.gateways.<name>]` with `kind = "payping"`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// The account's token. The system we replace called it `MERCHANT_ID`, as it did every
+    /// gateway's key.
+    #[serde(alias = "merchant_id")]
+    pub token: SecretString,
+    /// Whether payments are opened so that they can be reversed. PayPing has to be told then, and
+    /// pays their money out later.
+    #[serde(default)]
+    pub reversible: bool,
+    /// Where the API is.
+    #[serde(default = "default_base_url")]
+    pub base_url: String,
+}
+
+fn default_base_url() -> String {
+    "https://api.payping.ir".to_owned()
+}
+
+/// One account at PayPing.
+pub struct PayPing {
+    name: String,
+    api: Api,
+    reversible: bool,
+    record: Record,
+    budget: Duration,
+}
+
+impl std::fmt::Debug for PayPing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PayPing").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl PayPing {
+    /// An account named `name` in the configuration.
+    ///
+    /// # Errors
+    /// Every setting that cannot work.
+    pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let base = problems.keep(base_url("base_url", &config.base_url));
+        let login = problems.keep(bearer("token", &config.token));
+        let http = problems.client(setup.timeouts);
+        problems.into_result(base.zip(login).zip(http).map(|((base, login), http)| Self {
+            name: name.to_owned(),
+            api: Api { http, base, login: Some(login) },
+            reversible: config.reversible,
+            record: Record::new("payping", [&config.token]),
+            budget: setup.timeouts.budget,
+        }))
+    }
+
+    fn noted(&self, word: &str, answer: &Value) -> Said {
+        self.record.noted(word, "", answer)
+    }
+
+    /// What an answer that is none of the expected ones says.
+    fn refusal(&self, reply: &Reply) -> Result<(i64, Said), NoAnswer> {
+        let refusal = Refusal::parse(reply).ok_or_else(|| NoAnswer::unreadable(reply))?;
+        Ok((refusal.code, self.record.said(refusal.code, &refusal.message, &refusal.whole)))
+    }
+
+    /// The account, where the status alone says so.
+    fn locked_out(&self, reply: &Reply) -> Option<Said> {
+        let silent = Refusal::parse(reply).is_none();
+        (silent && matches!(reply.status, 401 | 403))
+            .then(|| self.noted(&format!("http_{}", reply.status), &Value::Null))
+    }
+
+    fn opened(&self, reply: &Reply, tomans: i64) -> Opened {
+        let body = Members::of(&reply.body).filter(|_| reply.status == 200);
+        let code = body.as_ref().and_then(|body| body.text("paymentCode"));
+        let (Some(body), Some(code)) = (body, code) else {
+            return match (self.locked_out(reply), self.refusal(reply)) {
+                (Some(said), _) => Opened::Account(said),
+                (None, Ok((code, said))) => codes::refused(code, said),
+                (None, Err(none)) => none.into(),
+            };
+        };
+        let answer = body.whole();
+        if !is_code(&code) {
+            return Opened::Unknown(self.noted("payment_code", &answer));
+        }
+        if body.number("amount").is_some_and(|amount| amount != tomans) {
+            return Opened::Unknown(self.noted("amount", &answer));
+        }
+        let own = || join(&self.api.base, &["v3", "pay", "start", &code]).to_string();
+        let url = body.text("url").filter(|url| is_page(url)).unwrap_or_else(own);
+        Opened::Page { authority: code, url, said: self.record.said(200, "", &answer) }
+    }
+
+    async fn verify_once(&self, page: &Page, tomans: i64, reference: i64) -> Verified {
+        let body = Map::from_iter([
+            ("paymentRefId".to_owned(), reference.into()),
+            ("paymentCode".to_owned(), page.authority.clone().into()),
+            ("amount".to_owned(), tomans.into()),
+        ]);
+        let reply = match self.api.post(&["v3", "pay", "verify"], &Value::Object(body)).await {
+            Ok(reply) => reply,
+            Err(none) => return none.into(),
+        };
+        if let Some(said) = self.locked_out(&reply) {
+            return Verified::Account(said);
+        }
+        match (reply.status, Refusal::parse(&reply)) {
+            (200, None) => match Members::of(&reply.body) {
+                Some(payment) => self.fresh(page, (tomans, reference), &payment),
+                None => NoAnswer::unreadable(&reply).into(),
+            },
+            (_, Some(refusal)) if codes::class(refusal.code) == Class::Already => {
+                self.already(page, (tomans, reference), refusal).await
+            }
+            (_, Some(refusal)) => {
+                let said = self.record.said(refusal.code, &refusal.message, &refusal.whole);
+                codes::unpaid(refusal.code, said)
+            }
+            // "Do not let the payer pay again, ask again."
+            (status @ (202 | 502), None) => {
+                Verified::Processing(self.noted(&format!("http_{status}"), &Value::Null))
+            }
+            (_, None) => NoAnswer::unreadable(&reply).into(),
+        }
+    }
+
+    /// A first answer. PayPing has verified what it names, so what is not ours in it is for a person.
+    fn fresh(&self, page: &Page, told: (i64, i64), payment: &Members) -> Verified {
+        let said = self.record.said(200, "", &payment.whole());
+        match compare(page, told, payment) {
+            Compared::Ours => Verified::Paid(self.receipt(told.1, payment, said)),
+            Compared::Unnamed => Verified::Unknown(self.noted("fields", &payment.whole())),
+            Compared::Amount => Verified::Mismatch(self.noted("amount", &payment.whole())),
+            Compared::Another(what) => Verified::Mismatch(self.noted(what, &payment.whole())),
+        }
+    }
+
+    /// It was verified before. Anybody can bring the reference of a payment that was, so another
+    /// payment's says nothing about ours.
+    async fn already(&self, page: &Page, told: (i64, i64), refusal: Refusal) -> Verified {
+        let said = self.record.said(refusal.code, &refusal.message, &refusal.whole);
+        let unnamed = Members::default();
+        let payment = refusal.payment.as_ref().unwrap_or(&unnamed);
+        match compare(page, told, payment) {
+            Compared::Ours => {
+                let receipt = self.receipt(told.1, payment, said);
+                Verified::Paid(Receipt { already: true, ..receipt })
+            }
+            Compared::Amount => Verified::Mismatch(self.noted("amount", &refusal.whole)),
+            Compared::Another(what) => Verified::NotFound(self.noted(what, &refusal.whole)),
+            // It does not say which: its report may.
+            Compared::Unnamed => match self.inquire(page).await {
+                Ok(Standing::Verified(ref_id)) if ref_id == Some(told.1) => {
+                    Verified::Paid(Receipt {
+                        ref_id,
+                        card_pan: None,
+                        card_hash: None,
+                        already: true,
+                        said,
+                    })
+                }
+                _ => Verified::Unknown(said),
+            },
+        }
+    }
+
+    fn receipt(&self, reference: i64, payment: &Members, said: Said) -> Receipt {
+        Receipt {
+            ref_id: Some(reference),
+            card_pan: payment.text("cardNumber").and_then(|pan| mask_pan(&pan)),
+            card_hash: payment.text("cardHashPan").filter(|hash| is_hash(hash)),
+            already: false,
+            said,
+        }
+    }
+}
+
+/// What an answer that claims a payment names.
+enum Compared {
+    /// Our page, with our amount.
+    Ours,
+    /// Our page, with another amount.
+    Amount,
+    /// Another page, another reference: a word for which.
+    Another(&'static str),
+    /// Too little to tell.
+    Unnamed,
+}
+
+fn compare(page: &Page, (tomans, reference): (i64, i64), payment: &Members) -> Compared {
+    let code = ["code", "paymentCode"].into_iter().find_map(|name| payment.text(name));
+    let client_ref = payment.text("clientRefId");
+    let unnamed = code.is_none() && client_ref.is_none();
+    if code.is_some_and(|code| code != page.authority) {
+        return Compared::Another("code");
+    }
+    if client_ref.is_some_and(|client_ref| client_ref != page.client_ref) {
+        return Compared::Another("client_ref");
+    }
+    if payment.number("paymentRefId").is_some_and(|number| number != reference) {
+        return Compared::Another("reference");
+    }
+    match payment.number("amount") {
+        _ if unnamed => Compared::Unnamed,
+        None => Compared::Unnamed,
+        Some(amount) if amount != tomans => Compared::Amount,
+        Some(_) => Compared::Ours,
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for PayPing {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn title(&self) -> &'static str {
+        "PAYPING_IR"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            inquiry: true,
+            reverse: self.reversible,
+            refund: false,
+            unverified: false,
+            needs_reference: true,
+            least: Rials::new(10_000),
+            most: Rials::new(500_000_000),
+            whole_tomans: true,
+            // Not documented.
+            page_life: 20 * MINUTE,
+            verify_within: 10 * MINUTE,
+            reverse_within: 30 * MINUTE,
+        }
+    }
+
+    async fn open(&self, page: &NewPage) -> Opened {
+        let Some(tomans) = page.amount.to_tomans() else {
+            return Opened::Refused(self.noted("whole_tomans", &Value::Null));
+        };
+        let mut body = Map::from_iter([
+            ("amount".to_owned(), tomans.into()),
+            ("returnUrl".to_owned(), page.callback_url.clone().into()),
+            ("clientRefId".to_owned(), page.client_ref.clone().into()),
+            ("description".to_owned(), description(page, 500).into()),
+        ]);
+        let mobile = local_mobile(&page.mobile);
+        let payer = if mobile.is_empty() { page.email.trim() } else { &mobile };
+        if !payer.is_empty() {
+            body.insert("payerIdentity".to_owned(), payer.into());
+        }
+        if self.reversible {
+            body.insert("isReversible".to_owned(), true.into());
+        }
+        match self.api.post(&["v3", "pay"], &Value::Object(body)).await {
+            Ok(reply) => self.opened(&reply, tomans),
+            Err(none) => none.into(),
+        }
+    }
+
+    async fn verify(&self, page: &Page) -> Verified {
+        let Some(reference) = page.reference else { return Verified::NoReference };
+        let Some(tomans) = page.amount.to_tomans() else {
+            return Verified::Mismatch(self.noted("whole_tomans", &Value::Null));
+        };
+        // Two exchanges at most, in the time of one.
+        let once = tokio::time::timeout(self.budget, self.verify_once(page, tomans, reference));
+        let out_of_time = |_| NoAnswer::Unknown { code: "http.timeout".to_owned() }.into();
+        once.await.unwrap_or_else(out_of_time)
+    }
+
+    async fn inquire(&self, page: &Page) -> Result<Standing, Unanswered> {
+        let unavailable = |word: &str| Unanswered::Unavailable(format!("payping.{word}"));
+        let Some(tomans) = page.amount.to_tomans() else {
+            return Err(unavailable("whole_tomans"));
+        };
+        let reply = self.api.get(&["v1", "report", &page.authority]).await?;
+        match (Refusal::parse(&reply), Members::of(&reply.body)) {
+            (Some(refusal), _) if refusal.code == codes::NOT_FOUND => Ok(Standing::NotFound),
+            (Some(refusal), _) if refusal.code == codes::CANCELLED => Ok(Standing::Cancelled),
+            (None, Some(report)) if reply.status == 200 => {
+                let ours = (&*page.authority, &*page.client_ref);
+                answers::standing(&report, ours, tomans).ok_or_else(|| unavailable("report"))
+            }
+            _ => match self.refusal(&reply) {
+                Ok((_, said)) => Err(Unanswered::Unavailable(said.reason)),
+                Err(none) => Err(none.into()),
+            },
+        }
+    }
+
+    async fn reverse(&self, page: &Page) -> Result<Returned, Unanswered> {
+        if !self.reversible {
+            return Err(Unanswered::Unsupported);
+        }
+        let Some(reference) = page.reference else {
+            return Ok(Returned::Refused(self.noted("no_reference", &Value::Null)));
+        };
+        let body = Map::from_iter([
+            ("paymentRefId".to_owned(), reference.into()),
+            ("paymentCode".to_owned(), page.authority.clone().into()),
+        ]);
+        let reply = match self.api.post(&["v3", "pay", "reverse"], &Value::Object(body)).await {
+            Ok(reply) => reply,
+            Err(none) => return Ok(none.into()),
+        };
+        let done = Members::of(&reply.body).filter(|_| reply.status == 200);
+        Ok(match (done, self.refusal(&reply)) {
+            (_, Ok((code, said))) => codes::not_reversed(code, said),
+            (Some(body), Err(_)) if body.get("amount").or(body.get("code")).is_some() => {
+                Returned::Done(self.noted("reversed", &body.whole()))
+            }
+            (_, Err(_)) if matches!(reply.status, 401 | 403 | 406) => {
+                Returned::Refused(self.noted(&format!("http_{}", reply.status), &Value::Null))
+            }
+            (_, Err(none)) => none.into(),
+        })
+    }
+}
+
+/// A ULID today; no more is insisted on than that it can be a name.
+fn is_code(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=128).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn is_page(text: &str) -> bool {
+    let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    text.len() <= 2_000 && Url::parse(text).is_ok_and(web)
+}

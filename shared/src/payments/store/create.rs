@@ -1,0 +1,252 @@
+//! Payments that begin, and their pages.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use crate::{
+    money::Currency,
+    payments::{Begun, NewPayment, OpenPage, Purpose, State, gateways::Said},
+};
+
+/// A payment with what its pages are opened for. Has no `Debug`: it names a person.
+pub(in crate::payments) struct Row {
+    pub(in crate::payments) id: i64,
+    pub(in crate::payments) handle: String,
+    pub(in crate::payments) order_id: String,
+    pub(in crate::payments) description: String,
+    pub(in crate::payments) mobile: String,
+    pub(in crate::payments) email: String,
+    pub(in crate::payments) state: State,
+    pub(in crate::payments) amount: i64,
+    pub(in crate::payments) currency: Currency,
+    pub(in crate::payments) amount_rials: i64,
+    pub(in crate::payments) purpose: Purpose,
+    pub(in crate::payments) gateway: String,
+    pub(in crate::payments) callback_url: String,
+}
+
+impl Row {
+    /// As [`insert`] has written it.
+    pub(in crate::payments) fn fresh(id: i64, handle: &str, new: NewPayment) -> Self {
+        Self {
+            id,
+            handle: handle.to_owned(),
+            order_id: new.order_id,
+            description: new.description,
+            mobile: new.mobile,
+            email: new.email,
+            state: State::Created,
+            amount: new.amount.value(),
+            currency: new.amount.currency(),
+            amount_rials: new.amount.rials().get(),
+            purpose: new.purpose,
+            gateway: new.gateway,
+            callback_url: new.callback_url,
+        }
+    }
+
+    pub(in crate::payments) fn begun(self, page: OpenPage) -> Begun {
+        Begun {
+            id: self.id,
+            handle: self.handle,
+            order_id: self.order_id,
+            state: self.state,
+            amount: self.amount,
+            currency: self.currency,
+            amount_rials: self.amount_rials,
+            purpose: self.purpose,
+            gateway: self.gateway,
+            callback_url: self.callback_url,
+            page,
+        }
+    }
+}
+
+/// Writes a payment and its first page, in one statement; their ids. `None`: the account is not
+/// active. Locks the account's row, so that it is not disabled or erased meanwhile.
+pub(in crate::payments) async fn insert(
+    pool: &PgPool,
+    handle: &str,
+    new: &NewPayment,
+    now: DateTime<Utc>,
+    watch_until: DateTime<Utc>,
+) -> Result<Option<(i64, i64)>, sqlx::Error> {
+    let written = sqlx::query!(
+        r#"WITH payer AS (SELECT id FROM users WHERE id = $2 AND is_active FOR SHARE),
+         payment AS (
+             INSERT INTO payments (handle, user_id, order_id, description, mobile, email, amount,
+                 currency, amount_rials, purpose, gateway, callback_url, frontend_callback_url,
+                 created_at, updated_at, watch_until)
+             SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15
+             FROM payer RETURNING id, gateway),
+         page AS (
+             INSERT INTO payment_sessions (payment_id, gateway, created_at)
+             SELECT id, gateway, $14 FROM payment RETURNING id)
+         SELECT payment.id AS "payment_id!", page.id AS "page_id!" FROM payment, page"#,
+        handle,
+        new.user_id,
+        new.order_id,
+        new.description,
+        new.mobile,
+        new.email,
+        new.amount.value(),
+        new.amount.currency() as _,
+        new.amount.rials().get(),
+        new.purpose as _,
+        new.gateway,
+        new.callback_url,
+        new.frontend_callback_url,
+        now,
+        watch_until,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(written.map(|row| (row.payment_id, row.page_id)))
+}
+
+/// The user's payment with this handle, and its page to pay at: that which was paid, else the latest.
+pub(in crate::payments) async fn find(
+    pool: &PgPool,
+    user_id: i64,
+    handle: &str,
+) -> Result<Option<(Row, Option<OpenPage>)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"SELECT p.id, p.handle, p.order_id, p.description, p.mobile, p.email, p.amount,
+             p.amount_rials, p.gateway, p.callback_url, p.state AS "state: State",
+             p.currency AS "currency: Currency", p.purpose AS "purpose: Purpose",
+             s.authority AS "authority?", s.url AS "url?", s.code AS "code?",
+             s.message AS "message?", s.answer AS "answer?"
+         FROM payments p
+         LEFT JOIN LATERAL (
+             SELECT * FROM payment_sessions WHERE payment_id = p.id AND state = 'open'
+             ORDER BY (id = p.paid_session_id) DESC NULLS LAST, id DESC LIMIT 1) s ON true
+         WHERE p.handle = $1 AND p.user_id = $2"#,
+        handle,
+        user_id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(found.map(|row| {
+        let page = row.authority.map(|authority| OpenPage {
+            authority,
+            url: row.url.unwrap_or_default(),
+            code: row.code,
+            message: row.message.unwrap_or_default(),
+            answer: row.answer.unwrap_or(Value::Null),
+        });
+        let payment = Row {
+            id: row.id,
+            handle: row.handle,
+            order_id: row.order_id,
+            description: row.description,
+            mobile: row.mobile,
+            email: row.email,
+            state: row.state,
+            amount: row.amount,
+            currency: row.currency,
+            amount_rials: row.amount_rials,
+            purpose: row.purpose,
+            gateway: row.gateway,
+            callback_url: row.callback_url,
+        };
+        (payment, page)
+    }))
+}
+
+/// The states in which a payment may be given another page.
+fn may_begin() -> Vec<String> {
+    let states = State::ALL.into_iter().filter(|state| state.can_become(State::Redirected));
+    states.map(|state| state.as_str().to_owned()).collect()
+}
+
+/// Writes one more page of a payment; `None` if the payment is past that.
+pub(in crate::payments) async fn add_page(
+    pool: &PgPool,
+    payment_id: i64,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "INSERT INTO payment_sessions (payment_id, gateway, created_at)
+         SELECT id, gateway, $2 FROM payments WHERE id = $1 AND state = ANY($3)
+         RETURNING id",
+        payment_id,
+        now,
+        &may_begin(),
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Writes down that a page is there, and that its payment's payer may be on it.
+pub(in crate::payments) async fn opened(
+    pool: &PgPool,
+    page_id: i64,
+    page: &OpenPage,
+    now: DateTime<Utc>,
+    watch_until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "WITH page AS (
+             UPDATE payment_sessions SET state = 'open', authority = $2, url = $3, code = $4,
+                 message = left($5, 500), answer = $6, opened_at = $7
+             WHERE id = $1 AND state = 'opening' RETURNING payment_id)
+         UPDATE payments SET state = 'redirected', reason = NULL, updated_at = $7,
+             watch_until = greatest(watch_until, $8)
+         FROM page WHERE payments.id = page.payment_id
+           AND (state = ANY($9) OR state = 'redirected')",
+        page_id,
+        page.authority,
+        page.url,
+        page.code,
+        page.message,
+        page.answer,
+        now,
+        watch_until,
+        &may_begin(),
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// What became of a page that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::payments) enum NoPage {
+    /// The gateway does not take the payment: one that nobody was sent anywhere for has failed.
+    Refused,
+    /// The gateway does not open any, or not now.
+    Unavailable,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// Writes down that there is no page, or that nobody can say.
+pub(in crate::payments) async fn not_opened(
+    pool: &PgPool,
+    page_id: i64,
+    what: NoPage,
+    said: &Said,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let state = if what == NoPage::Unknown { "unknown" } else { "refused" };
+    sqlx::query!(
+        "WITH page AS (
+             UPDATE payment_sessions SET state = $2, code = $3, reason = left($4, 64),
+                 message = left($5, 500), answer = $6
+             WHERE id = $1 AND state = 'opening' RETURNING payment_id)
+         UPDATE payments SET state = 'failed', reason = left($4, 64), updated_at = $7
+         FROM page WHERE payments.id = page.payment_id AND payments.state = 'created' AND $8",
+        page_id,
+        state,
+        said.code,
+        said.reason,
+        said.message,
+        said.answer,
+        now,
+        what == NoPage::Refused,
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}

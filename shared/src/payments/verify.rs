@@ -1,0 +1,369 @@
+//! Looking at payments: whoever comes back says "look now", and a worker claims, asks, settles.
+//!
+//! As with texts (see [`crate::sms::deliveries`]), but for one thing: a gateway may be asked again to
+//! verify, so a lease that ran out makes its row due again, whatever its attempt came to. That a
+//! payment is credited once is the doing of [`settle`](Payments::settle): one transaction moves the
+//! row on, conditional on the state it was found in, and posts to the ledger under the payment's key.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::{
+    Payments, Purpose, State,
+    callbacks::{Callback, Hint},
+    decide::TimeLeft,
+    gateways::{Guarded, Kind, Page, Said, Standing, Unanswered, Verified},
+    look::{Finding, Look, PageLook, Questions, Step},
+    pages::client_ref,
+    store,
+};
+use crate::{
+    jobs::{Backlog, RowId, Tidied},
+    money::Rials,
+    telemetry::PAYMENTS_TO_REVIEW,
+};
+
+/// Calls of one attempt at most: its lease is as long.
+const CALLS: usize = 3;
+/// Minutes for which a gateway that does not answer is asked again, after somebody came back.
+const PATIENCE_MINUTES: i64 = 15;
+
+/// A payment in the hands of one worker, until its lease runs out.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The row.
+    pub id: i64,
+    /// [`Payments`]: its public handle.
+    pub handle: String,
+    /// Whose payment it is.
+    pub user_id: i64,
+    /// The shop's name for what is paid.
+    pub order_id: String,
+    /// What is to be paid.
+    pub amount_rials: i64,
+    /// What it was asked for in.
+    pub currency: String,
+    /// What the money is for.
+    pub purpose: Purpose,
+    /// The gateway that made its pages.
+    pub gateway: String,
+    /// The state it was found in.
+    pub state: State,
+    /// Number of this attempt, from 1.
+    pub attempt: i32,
+    /// Attempts without an answer since it was last asked for, without this one.
+    pub failures: i32,
+    /// Until when somebody may pay.
+    pub watch_until: DateTime<Utc>,
+    /// When somebody last came back.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// Its pages, those first that are to be looked at first.
+    pub pages: Vec<ClaimedPage>,
+}
+
+/// A page of a claimed payment.
+#[derive(Debug, Clone)]
+pub struct ClaimedPage {
+    /// The row.
+    pub id: i64,
+    /// The gateway's name for it.
+    pub authority: String,
+    /// What is to be found out of it, if anything.
+    pub look: Option<Look>,
+    /// How many times that was wanted.
+    pub asks: i32,
+    /// What those who came back say that it is called.
+    pub references: Vec<i64>,
+}
+
+/// A call to a gateway, for the record.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The page it was about.
+    pub page: i64,
+    /// `verify` or `inquire`.
+    pub action: &'static str,
+    /// A bounded word.
+    pub outcome: &'static str,
+    /// The gateway's own code.
+    pub code: Option<String>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+}
+
+/// What a look came to.
+#[derive(Debug)]
+pub struct Looked {
+    /// What was found.
+    pub finding: Finding,
+    /// Of which page.
+    pub page: Option<i64>,
+    /// References that the gateway refused: the page, the reference, why.
+    pub refused: Vec<(i64, i64, String)>,
+    /// What was asked.
+    pub calls: Vec<Call>,
+}
+
+/// How a payment stands, for whoever came back.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The row.
+    pub id: i64,
+    /// Its public handle.
+    pub handle: String,
+    /// Where it is.
+    pub state: State,
+    /// The shop's name for what is paid.
+    pub order_id: String,
+    /// As it was asked for.
+    pub amount: i64,
+    /// Where the payer goes on.
+    pub frontend_callback_url: Option<String>,
+    /// What the gateway said last when it was asked to verify: its number.
+    pub gateway_code: Option<i32>,
+    /// Its sentence.
+    pub gateway_message: Option<String>,
+    /// Its answer.
+    pub gateway_answer: Option<Value>,
+    /// What the gateway calls the payment.
+    pub gateway_ref_id: Option<i64>,
+    /// The card, masked.
+    pub card_pan: Option<String>,
+    /// The gateway's hash of the card.
+    pub card_hash: Option<String>,
+    /// Attempts without an answer since somebody last came back.
+    pub failures: i32,
+    /// Whether it is being looked at, or is to be.
+    pub is_looked_at: bool,
+}
+
+/// Somebody who came back.
+#[derive(Debug)]
+pub struct Back {
+    /// The payment.
+    pub id: i64,
+    /// It is looked at now; else the row has the answer.
+    pub looking: bool,
+}
+
+impl Payments {
+    /// Somebody came back from a gateway: has the page looked at, unless the payment is paid. `None`:
+    /// it is no page of ours. Nothing that the way back says is believed.
+    ///
+    /// `spare`: too many have come back with this page lately; only a reference that is new is worth
+    /// a look.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn come_back(
+        &self,
+        callback: &Callback,
+        waiter: Option<&str>,
+        spare: bool,
+    ) -> Result<Option<Back>, sqlx::Error> {
+        let pages = store::verify::find_pages(&self.pool, &callback.authority).await?;
+        let page = pages.into_iter().find(|page| self.may_be_of(&page.gateway, callback.kinds));
+        let Some(page) = page else { return Ok(None) };
+        let (id, now) = (page.payment_id, self.clock.now());
+        let row = Some(Back { id, looking: false });
+        if page.state.was_paid() {
+            return Ok(row);
+        }
+        let reference = match callback.reference {
+            Some(reference) if !page.references.contains(&reference) => Some(reference),
+            _ => None,
+        };
+        if spare && reference.is_none() {
+            return Ok(row);
+        }
+        let mut tx = self.pool.begin().await?;
+        // First the payment's row, then what hangs on it: the order of everybody.
+        if !store::verify::make_due(&mut tx, id, now, waiter).await? {
+            return Ok(row);
+        }
+        if let Some(reference) = reference {
+            store::verify::note_reference(&mut tx, page.id, reference, now).await?;
+        }
+        let look = if callback.hint == Some(Hint::Paid) { Look::Verify } else { Look::Inquire };
+        store::verify::want_look(&mut tx, page.id, look).await?;
+        tx.commit().await?;
+        Ok(Some(Back { id, looking: true }))
+    }
+
+    /// Whether a gateway speaks like this. One that is not configured any more may have.
+    fn may_be_of(&self, gateway: &str, kinds: &[Kind]) -> bool {
+        let known = self.gateways.get(gateway).is_some();
+        let kind = Kind::parse(self.config.payments.kind(gateway));
+        !known || kind.is_some_and(|kind| kinds.contains(&kind))
+    }
+
+    /// How a payment stands.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn view(&self, id: i64) -> Result<Option<View>, sqlx::Error> {
+        store::verify::view(&self.pool, id).await
+    }
+
+    /// Claims the payment if it is due and nobody else's.
+    ///
+    /// # Errors
+    /// When the database is away; if it was claimed all the same, its lease runs out.
+    pub async fn claim(&self, id: RowId) -> Result<Option<Claim>, sqlx::Error> {
+        store::verify::claim(&self.pool, id.0, self.config.payments.lease()).await
+    }
+
+    /// Asks the gateway, page after page.
+    pub async fn look(&self, claim: &Claim) -> Looked {
+        let mut looked =
+            Looked { finding: Finding::Nothing, page: None, refused: Vec::new(), calls: Vec::new() };
+        let Some(gateway) = self.gateways.get(&claim.gateway) else {
+            tracing::error!(payment.id = claim.id, gateway = claim.gateway, "gateway is gone");
+            looked.finding = Finding::Unanswered(None, None);
+            return looked;
+        };
+        let (mut best, mut seen) = (None::<Finding>, 0);
+        for page in claim.pages.iter().filter(|page| page.look.is_some()) {
+            let found = self.ask_about(gateway, claim, page, &mut looked).await;
+            seen += 1;
+            let stops = found.stops();
+            let before = best.take();
+            let counts = before.as_ref().is_none_or(|before| before.clone().or(found.clone()) != *before);
+            if counts {
+                looked.page = Some(page.id);
+            }
+            best = Some(before.map_or(found.clone(), |before| before.or(found)));
+            if stops {
+                break;
+            }
+        }
+        if let Some(found) = best {
+            let others = claim.pages.len() > seen;
+            looked.finding = if others { found.of_one_page() } else { found };
+        }
+        looked
+    }
+
+    async fn ask_about(
+        &self,
+        gateway: &Guarded,
+        claim: &Claim,
+        page: &ClaimedPage,
+        looked: &mut Looked,
+    ) -> Finding {
+        let can = gateway.capabilities();
+        let questions =
+            Questions { inquiry: can.inquiry, needs_reference: can.needs_reference };
+        let look = page.look.unwrap_or(Look::Inquire);
+        let mut way = PageLook::new(questions, look, page.references.clone());
+        loop {
+            if looked.calls.len() >= CALLS {
+                way.stop();
+            }
+            let step = way.next();
+            let started_at = self.clock.now();
+            let asked = |reference| Page {
+                authority: page.authority.clone(),
+                amount: Rials::new(claim.amount_rials),
+                client_ref: client_ref(&claim.handle, page.id),
+                reference,
+            };
+            let (action, (outcome, code)) = match step {
+                Step::Inquire => {
+                    let answer = gateway.inquire(&asked(None)).await;
+                    way.hear_inquiry(&answer);
+                    ("inquire", inquired(&answer))
+                }
+                Step::Verify(reference) => {
+                    let answer = gateway.verify(&asked(reference)).await;
+                    let word = verified(&answer);
+                    way.hear_verified(reference, answer);
+                    ("verify", word)
+                }
+                Step::End => break,
+            };
+            let ended_at = self.clock.now();
+            tracing::info!(
+                payment.id = claim.id, page.id, gateway = claim.gateway, action, outcome,
+                code = code.as_deref(), attempt = claim.attempt, "payment"
+            );
+            looked.calls.push(Call { page: page.id, action, outcome, code, started_at, ended_at });
+        }
+        let (finding, refused) = way.end();
+        let refused = refused.into_iter().map(|(reference, why)| (page.id, reference, why));
+        looked.refused.extend(refused);
+        finding
+    }
+
+    /// Takes back lost leases. Bounded; the next sweep goes on.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn tidy(&self) -> Result<Tidied, sqlx::Error> {
+        let reclaimed = store::verify::reclaim(&self.pool).await?;
+        Ok(Tidied { expired: 0, reclaimed })
+    }
+
+    /// Marks up to `room` due payments as pushed and returns them.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn take_due(&self, room: i64) -> Result<Vec<RowId>, sqlx::Error> {
+        let due = store::verify::take_due(&self.pool, room).await?;
+        Ok(due.into_iter().map(RowId).collect())
+    }
+
+    /// What is due, and for metrics what waits for a person.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn backlog(&self) -> Result<Backlog, sqlx::Error> {
+        let pool: &PgPool = &self.pool;
+        PAYMENTS_TO_REVIEW.set(store::verify::count_to_review(pool).await?);
+        store::verify::backlog(pool).await
+    }
+}
+
+impl Claim {
+    /// How much time it has left.
+    pub(super) fn time_left(&self, now: DateTime<Utc>) -> TimeLeft {
+        let patience = TimeDelta::minutes(PATIENCE_MINUTES);
+        let asked = self.asked_at.is_some_and(|asked_at| now < asked_at + patience);
+        let to_pay = now < self.watch_until;
+        TimeLeft { to_pay, to_ask: to_pay || asked }
+    }
+}
+
+fn inquired(answer: &Result<Standing, Unanswered>) -> (&'static str, Option<String>) {
+    match answer {
+        Ok(Standing::Open) => ("open", None),
+        Ok(Standing::Paid(_)) => ("paid", None),
+        Ok(Standing::Verified(_)) => ("verified", None),
+        Ok(Standing::Failed) => ("failed", None),
+        Ok(Standing::Cancelled) => ("cancelled", None),
+        Ok(Standing::Reversed) => ("reversed", None),
+        Ok(Standing::NotFound) => ("not_found", None),
+        Err(Unanswered::Unsupported) => ("unsupported", None),
+        Err(Unanswered::Unavailable(code)) => ("unavailable", Some(code.clone())),
+    }
+}
+
+fn verified(answer: &Verified) -> (&'static str, Option<String>) {
+    let code = |said: &Said| Some(said.reason.clone());
+    match answer {
+        Verified::Paid(receipt) => {
+            (if receipt.already { "already" } else { "paid" }, code(&receipt.said))
+        }
+        Verified::Processing(said) => ("processing", code(said)),
+        Verified::NotPaid(said) => ("not_paid", code(said)),
+        Verified::Mismatch(said) => ("mismatch", code(said)),
+        Verified::NotFound(said) => ("not_found", code(said)),
+        Verified::NoReference => ("no_reference", None),
+        Verified::Account(said) => ("account", code(said)),
+        Verified::RetryLater { said, .. } => ("retry_later", code(said)),
+        Verified::Unknown(said) => ("unknown", code(said)),
+    }
+}
