@@ -4,6 +4,7 @@
 //! its own database in it, its own Redis and its own api and worker processes.
 
 pub mod aging;
+pub mod browser;
 pub mod chaos;
 pub mod compat;
 pub mod fake;

@@ -40,6 +40,7 @@ pub type Protocol = Box<dyn Fn(&Request, u64) -> Answer + Send + Sync>;
 
 struct State {
     queued: VecDeque<Behaviour>,
+    always: Option<Behaviour>,
     calls: Vec<Request>,
     effects: Vec<(String, Delivered)>,
 }
@@ -76,7 +77,7 @@ impl FakeProvider {
     pub async fn start(protocol: impl Fn(&Request, u64) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let state = State { queued: VecDeque::new(), calls: Vec::new(), effects: Vec::new() };
+        let state = State { queued: VecDeque::new(), always: None, calls: vec![], effects: vec![] };
         let shared = Arc::new(Shared { protocol: Box::new(protocol), state: Mutex::new(state) });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Self { address, shared, server }
@@ -99,6 +100,11 @@ impl FakeProvider {
         );
         assert!(!of_kavenegar, "say it with Behaviour::HttpStatus");
         self.shared.state().queued.push_back(behaviour);
+    }
+
+    /// Treats all requests so that nothing waits in line for; `None`: as the real one would.
+    pub fn behave_always(&self, behaviour: Option<Behaviour>) {
+        self.shared.state().always = behaviour;
     }
 
     /// Every request read so far.
@@ -142,7 +148,8 @@ async fn serve_connection(mut stream: TcpStream, shared: &Shared) -> io::Result<
 
 fn carry_out(shared: &Shared, request: &Request) -> (Behaviour, Response) {
     let mut state = shared.state();
-    let behaviour = state.queued.pop_front().unwrap_or(Behaviour::Ok);
+    let always = state.always.clone();
+    let behaviour = state.queued.pop_front().or(always).unwrap_or(Behaviour::Ok);
     state.calls.push(request.clone());
     let number = state.calls.len() as u64;
     drop(state);

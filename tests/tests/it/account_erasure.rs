@@ -65,6 +65,10 @@ async fn an_erased_account_names_nobody_and_what_refers_to_it_stays() {
     let text = json!({"mobile_number": fresh_mobile(), "message_text": "hello"});
     let sent = post_as(&peyk, &who, "/api/message/send/", &text).await;
     assert_eq!(sent.status, 200, "{sent:?}");
+    let payer = json!({"amount": 5000, "order_id": "kept", "mobile": who.mobile,
+        "email": "narges@example.com"});
+    let begun = post_as(&peyk, &who, "/api/payment/create/", &payer).await;
+    assert_eq!(begun.status, 200, "{begun:?}");
     let (wanted, others) = (fresh_mobile(), row(&peyk, bystander.id).await);
     let (_, change) = begin_change(&peyk, &who, &wanted).await;
     let (_, login) = send(&peyk, &who.mobile).await;
@@ -103,6 +107,9 @@ async fn an_erased_account_names_nobody_and_what_refers_to_it_stays() {
     assert_eq!(mentions(&peyk, &wanted[1..]).await, number);
     let texts = "SELECT count(*) FROM sms_messages WHERE user_id = 1";
     assert_eq!(peyk.database.count(texts).await, 1, "what refers to the account is there");
+    let payments = "SELECT count(*) FROM payments WHERE user_id = 1 AND order_id = 'kept'
+        AND amount = 5000 AND state = 'redirected' AND mobile = '' AND email = ''";
+    assert_eq!(peyk.database.count(payments).await, 1, "the money was real");
     assert_eq!(row(&peyk, bystander.id).await, others);
     assert_eq!(get_as(&peyk, &bystander, "/api/me/").await.status, 200);
     // Codes from before open nothing; the number begins anew.

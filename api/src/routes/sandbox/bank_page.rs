@@ -223,7 +223,7 @@ fn news(persian: &str, english: &str) -> String {
 fn deed((action, persian, english, about): (&str, &str, &str, Option<(&str, &str)>)) -> String {
     let class = if action == "pay" { " class=\"go\"" } else { "" };
     let about = about.map_or(String::new(), |(persian, english)| {
-        format!("<small>{persian} · <span lang=\"en\">{english}</span></small>")
+        format!("<small>{persian} <span lang=\"en\">{english}</span></small>")
     });
     format!(
         "<form method=\"post\" action=\"?\"><button{class} name=\"action\" value=\"{action}\">\

@@ -46,10 +46,9 @@ impl Sheet {
 
     /// Adds a script, which this page alone may run.
     pub(super) fn script(&mut self, script: &str) {
-        let nonce = &self.nonce;
-        self.policy.push_str(&format!("; script-src 'nonce-{nonce}'"));
-        let tag = format!("<script nonce=\"{nonce}\">{script}</script>");
-        self.push(&tag);
+        let nonce = self.nonce.clone();
+        self.allow(&format!("script-src 'nonce-{nonce}'"));
+        self.push(&format!("<script nonce=\"{nonce}\">{script}</script>"));
     }
 
     /// Lets a browser do something more: a directive of `Content-Security-Policy`.

@@ -13,11 +13,13 @@ const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "ad
 const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 6] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 8] = [
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
+    ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
+    ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
     (
         "revokeUserSessions",
@@ -45,6 +47,9 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
     let state = "SELECT count(*) FROM users u JOIN sessions s ON s.user_id = u.id
         WHERE u.id = 1 AND u.is_active AND s.revoked_at IS NULL";
     assert_eq!(target.id, 1);
+    // A payment has the number of the target.
+    let body = serde_json::json!({"amount": 5000});
+    assert_eq!(target.post(&peyk, "payment/create/", &body).await.json["id"], 1);
     for (id, method, path, expected) in TABLE {
         for (i, caller) in callers.iter().enumerate() {
             peyk.database

@@ -117,7 +117,7 @@ impl BankPage {
     }
 
     /// What the gateway tells of a payment, as the one it imitates does.
-    pub(super) fn answer(&self, code: Option<i32>, message: &str) -> Value {
+    pub(super) fn answer(&self, code: i32, message: &str) -> Value {
         let (pan, hash) = CARD;
         match self.imitates {
             Imitation::ZarinPal => json!({

@@ -113,7 +113,7 @@ impl Imitation {
         self,
         authority: &str,
         amount: Rials,
-        code: Option<i32>,
+        code: i32,
         message: &str,
     ) -> Value {
         match self {
@@ -128,14 +128,13 @@ impl Imitation {
         }
     }
 
-    /// Its number for it, if it has one, and its sentence.
-    pub(super) const fn words(self, word: Word) -> (Option<i32>, &'static str) {
-        let (code, message) = match self {
+    /// Its number for it and its sentence.
+    pub(super) const fn words(self, word: Word) -> (i32, &'static str) {
+        match self {
             Self::ZarinPal => zarinpal(word),
-            Self::PayPing => return payping(word),
+            Self::PayPing => payping(word),
             Self::Zibal => zibal(word),
-        };
-        (Some(code), message)
+        }
     }
 }
 
@@ -158,26 +157,25 @@ const fn zarinpal(word: Word) -> (i32, &'static str) {
     }
 }
 
-const fn payping(word: Word) -> (Option<i32>, &'static str) {
+const fn payping(word: Word) -> (i32, &'static str) {
     match word {
-        Word::Opened | Word::Verified | Word::GivenBack => (None, ""),
-        Word::Already => (Some(110), "پرداخت قبلا انجام شده است"),
-        Word::NotPaid => (Some(121), "تایید پرداخت نیازمند پرداخت موفق است"),
-        Word::OtherAmount => (Some(137), "مبلغ صحیح نیست"),
-        Word::NotFound => (Some(122), "پرداخت یافت نشد"),
-        Word::BadRequest => (Some(101), "اطلاعات ارسالی صحیح نیست"),
-        Word::NotGivenBack => (Some(134), "پرداخت قابل برگشت نیست"),
-        Word::TooLate => (Some(135), "مهلت برگشت پرداخت تمام شده است"),
+        Word::Opened | Word::Verified | Word::GivenBack => (200, ""),
+        Word::Already => (110, "پرداخت قبلا انجام شده است"),
+        Word::NotPaid => (121, "تایید پرداخت نیازمند پرداخت موفق است"),
+        Word::OtherAmount => (137, "مبلغ صحیح نیست"),
+        Word::NotFound => (122, "پرداخت یافت نشد"),
+        Word::BadRequest => (101, "اطلاعات ارسالی صحیح نیست"),
+        Word::NotGivenBack => (134, "پرداخت قابل برگشت نیست"),
+        Word::TooLate => (135, "مهلت برگشت پرداخت تمام شده است"),
     }
 }
 
 const fn zibal(word: Word) -> (i32, &'static str) {
     match word {
-        Word::Opened | Word::Verified | Word::GivenBack => (100, "success"),
+        // It compares no amount, so that a wrong one is found out by us: still a success to it.
+        Word::Opened | Word::Verified | Word::GivenBack | Word::OtherAmount => (100, "success"),
         Word::Already => (201, "already confirmed"),
         Word::NotPaid | Word::NotGivenBack | Word::TooLate => (202, "order is not paid or failed"),
-        // Zibal compares no amount: what is sent here is told by us.
-        Word::OtherAmount => (100, "success"),
         Word::NotFound => (203, "trackId is invalid"),
         Word::BadRequest => (105, "amount is invalid"),
     }

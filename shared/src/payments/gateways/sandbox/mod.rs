@@ -105,8 +105,8 @@ impl Sandbox {
 
     fn said(&self, word: Word, answer: Value) -> Said {
         let (code, message) = self.imitates.words(word);
-        let reason = code.map_or_else(|| "sandbox.ok".to_owned(), |code| format!("sandbox.{code}"));
-        Said { code, reason, message: message.to_owned(), answer }
+        let reason = format!("sandbox.{code}");
+        Said { code: Some(code), reason, message: message.to_owned(), answer }
     }
 
     fn takes(&self, amount: Rials) -> bool {

@@ -64,7 +64,7 @@ fn paid(verified: Verified) -> Receipt {
 async fn it_is_verified_once_and_then_again_as_already(pool: PgPool) {
     for (imitates, codes) in [
         (Imitation::ZarinPal, (Some(100), Some(101))),
-        (Imitation::PayPing, (None, Some(110))),
+        (Imitation::PayPing, (Some(200), Some(110))),
         (Imitation::Zibal, (Some(100), Some(201))),
     ] {
         let sandbox = sandbox(imitates, Some(&pool));

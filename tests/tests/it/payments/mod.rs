@@ -1,0 +1,6 @@
+//! Payments and wallets.
+
+mod create;
+mod create_again;
+mod reading;
+mod steps;
