@@ -9,6 +9,7 @@ use shared::{
     config::Config,
     db,
     import::{self, Mode, Options, Reason, Stays, Summary, Tally, TimeZone},
+    money::Currency,
     payments::gateways::Kind,
     phone::PhoneRules,
 };
@@ -54,6 +55,9 @@ pub(crate) struct ImportDjango {
     /// The old `TIME_ZONE`, if `USE_TZ` was off
     #[arg(long, default_value = "UTC", value_parser = import::time_zone)]
     time_zone: TimeZone,
+    /// What the old site counted money in (`BANK.SETTINGS.CURRENCY`), IRT or IRR: its wallets do not say
+    #[arg(long, value_parser = import::currency)]
+    currency: Option<Currency>,
     /// Rows that are committed together
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
@@ -107,13 +111,13 @@ impl ImportDjango {
             user_table: self.user_table,
             phone_field: self.phone_field,
             time_zone: self.time_zone,
+            currency: self.currency,
             now: SystemClock.now(),
             batch: self.batch,
             staff: self.staff,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             groups: config.auth.groups.clone(),
             gateways: gateways(config),
-            currency: config.payments.currency,
             report: self.report,
             full: self.full,
         })

@@ -11,6 +11,7 @@ mod import;
 mod input;
 mod keys;
 mod language;
+mod ledger;
 mod legacy;
 mod limits;
 mod middleware;
@@ -87,6 +88,9 @@ enum Command {
     /// Who did what to whose account
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// What moved money
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Move accounts here from the Django packages, with their ids and passwords
     ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
@@ -162,6 +166,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
             print(&audit::execute(&load()?, command).await?);
             Ok(())
         }
+        Command::Ledger(command) => ledger::execute(&load()?, command).await,
         Command::ImportDjango(command) => import::execute(&load()?, command).await,
         Command::Init { sandbox } => {
             print(&init_toml(if sandbox { Mode::Sandbox } else { Mode::Production }));

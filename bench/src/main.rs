@@ -59,6 +59,8 @@ pub(crate) enum Part {
     Backlog,
     /// The check of an access token, alone and in a request
     Bearer,
+    /// Postings per second beside pgbench with the same transaction, and pages of entries
+    Wallets,
     /// Redis and a bare HTTP route
     Yardsticks,
 }
@@ -93,6 +95,9 @@ pub(crate) struct Options {
     /// Texts to many that wait while codes are accepted
     #[arg(long, default_value_t = 100_000)]
     pub(crate) queued: usize,
+    /// Entries of a wallet with a long history; a million in soak
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) entries: usize,
     /// OTP texts in flight at once (`worker.otp_concurrency`) with the slow provider
     #[arg(long, default_value_t = 400)]
     pub(crate) slow_concurrency: usize,

@@ -178,6 +178,17 @@ impl System {
         Ok(board)
     }
 
+    /// Accounts with so much each in both databases; the id of the api's first, whom the others follow.
+    pub(crate) async fn ready_wallets(&self, wallets: usize, rials: i64) -> anyhow::Result<i64> {
+        ready_wallets(&self.yardstick, wallets, rials).await?;
+        ready_wallets(&self.pool, wallets, rials).await
+    }
+
+    /// A history of so many entries more for one wallet; the id of one in the middle.
+    pub(crate) async fn ready_entries(&self, user: i64, entries: usize) -> anyhow::Result<i64> {
+        ready_entries(&self.pool, user, entries).await
+    }
+
     /// Redis loses everything.
     pub(crate) async fn forget_redis(&self) -> anyhow::Result<()> {
         redis::cmd("FLUSHALL").query_async::<()>(&mut self.redis.clone()).await?;
@@ -294,7 +305,7 @@ async fn database(admin_url: &str, name: &str) -> anyhow::Result<(String, PgPool
 /// Accounts and codes of the numbers of a board that begins at `first`; the nonce is
 /// [`crate::http::NONCE`].
 async fn ready_logins(pool: &PgPool, first: i64, rows: i64) -> anyhow::Result<()> {
-    sqlx::query("TRUNCATE users CASCADE").execute(pool).await?;
+    forget_users(pool).await?;
     for table in [
         "INSERT INTO users (username, phone, created_at)
          SELECT phone, phone, now() FROM n",
@@ -326,6 +337,74 @@ async fn ready_logins(pool: &PgPool, first: i64, rows: i64) -> anyhow::Result<()
     sqlx::query("ANALYZE users, otp_codes, otp_requests, sms_messages").execute(pool).await?;
     sqlx::query("CHECKPOINT").execute(pool).await?;
     Ok(())
+}
+
+/// Everybody, with what they have: the ledger defends itself against that by triggers, which are off
+/// for replicas.
+async fn forget_users(pool: &PgPool) -> anyhow::Result<()> {
+    let mut tx = pool.begin().await?;
+    for sql in ["SET LOCAL session_replication_role = replica", "TRUNCATE users CASCADE"] {
+        sqlx::query(sql).execute(&mut *tx).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Accounts with so much each; the id of the first, whom the others follow.
+async fn ready_wallets(pool: &PgPool, wallets: usize, rials: i64) -> anyhow::Result<i64> {
+    forget_users(pool).await?;
+    let rows = i64::try_from(wallets)?;
+    for sql in [
+        "INSERT INTO users (username, created_at)
+         SELECT 'wallet-' || n, now() FROM generate_series(1, $1) AS n ORDER BY n",
+        "INSERT INTO ledger_accounts (name, user_id)
+         SELECT 'wallet:' || id, id FROM users WHERE $1 > 0 ORDER BY id",
+        "INSERT INTO ledger_accounts (name) SELECT unnest('{sales,adjustments}'::text[]) WHERE $1 > 0
+         ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(sql).bind(rows).execute(pool).await?;
+    }
+    let filled = "WITH opening AS (
+             INSERT INTO ledger_transactions (key, kind, fingerprint, created_at)
+             SELECT 'bench:' || md5(random()::text || id), 'adjustment', sha256(id::text::bytea), now()
+             FROM ledger_accounts WHERE user_id IS NOT NULL RETURNING id, fingerprint),
+         opened AS (
+             INSERT INTO ledger_entries
+                 (transaction_id, account_id, amount_rials, balance_rials, created_at)
+             SELECT o.id, leg.account_id, leg.rials, leg.balance, now()
+             FROM opening o JOIN ledger_accounts a ON o.fingerprint = sha256(a.id::text::bytea),
+             LATERAL (VALUES (a.id, $1::bigint, $1::bigint),
+                 ((SELECT id FROM ledger_accounts WHERE name = 'adjustments'), -$1, NULL::bigint))
+                 AS leg (account_id, rials, balance))
+         INSERT INTO wallets (account_id, user_id, balance_rials, updated_at)
+         SELECT id, user_id, $1, now() FROM ledger_accounts WHERE user_id IS NOT NULL";
+    sqlx::query(filled).bind(rials).execute(pool).await?;
+    sqlx::query("ANALYZE users, ledger_accounts, wallets").execute(pool).await?;
+    sqlx::query("CHECKPOINT").execute(pool).await?;
+    Ok(sqlx::query_scalar("SELECT min(id) FROM users").fetch_one(pool).await?)
+}
+
+/// A history of so many entries more for one wallet; the id of one in the middle.
+async fn ready_entries(pool: &PgPool, user: i64, entries: usize) -> anyhow::Result<i64> {
+    let mut tx = pool.begin().await?;
+    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
+    let history = "WITH spent AS (
+             INSERT INTO ledger_transactions (key, kind, fingerprint, created_at)
+             SELECT 'bench:' || $1 || ':' || n, 'adjustment', sha256('x'), now()
+             FROM generate_series(1, $2) AS n RETURNING id)
+         INSERT INTO ledger_entries (transaction_id, account_id, amount_rials, balance_rials, created_at)
+         SELECT s.id, leg.account_id, leg.rials, leg.balance, now()
+         FROM spent s,
+         LATERAL (VALUES
+             ((SELECT account_id FROM wallets WHERE user_id = $1), 1::bigint, 1::bigint),
+             ((SELECT id FROM ledger_accounts WHERE name = 'adjustments'), -1, NULL))
+             AS leg (account_id, rials, balance)";
+    sqlx::query(history).bind(user).bind(i64::try_from(entries)?).execute(&mut *tx).await?;
+    tx.commit().await?;
+    sqlx::query("ANALYZE ledger_entries, ledger_transactions").execute(pool).await?;
+    let middle = "SELECT max(e.id) - $2 FROM ledger_entries e JOIN wallets w USING (account_id)
+        WHERE w.user_id = $1";
+    let half = i64::try_from(entries)?;
+    Ok(sqlx::query_scalar(middle).bind(user).bind(half).fetch_one(pool).await?)
 }
 
 async fn postmaster(pool: &PgPool) -> anyhow::Result<u32> {

@@ -17,6 +17,7 @@ use shared::{
         providers::{self, Content},
         templates::Templates,
     },
+    wallets::Wallets,
     webhooks::{self, Outbox},
 };
 use sqlx::PgPool;
@@ -72,6 +73,8 @@ pub struct Environment {
     pub words: Arc<Notify>,
     /// Where features say what happened.
     pub outbox: Outbox,
+    /// What users have with the shop.
+    pub wallets: Wallets,
     /// The claim / call / settle protocol of webhooks.
     pub webhooks: webhooks::deliveries::Deliveries,
     /// Endpoints of webhooks behind their guards.
@@ -114,6 +117,7 @@ impl Environment {
             payments: Payments::new(pool.clone(), clock.clone(), told, &config, gateways),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
+            wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             outbox,
             courtesy: Courtesy::default(),
             gather: Gather::new(config.worker.bulk_concurrency),
@@ -205,4 +209,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_sandbox_pages::JOB,
     cron::reconcile_payments::JOB,
     cron::purge_payment_reports::JOB,
+    cron::release_expired_holds::JOB,
+    cron::verify_ledger::JOB,
 ];

@@ -291,7 +291,7 @@ async fn ask(
     };
     state.pusher.push(Queue::Returns, RowId(id));
     if let Some(waiter) = waiter {
-        waiter.wait(state.config.http.wait()).await;
+        waiter.wait_for_payment(state.config.http.wait()).await;
     }
     answer(state, id).await
 }

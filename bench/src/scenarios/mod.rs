@@ -8,6 +8,7 @@ mod drain;
 mod idle;
 mod latency;
 mod login;
+mod wallets;
 mod yardsticks;
 
 use crate::{Options, Part, report::Report, system::System};
@@ -45,6 +46,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Bearer) {
         bearer::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Wallets) {
+        wallets::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

@@ -69,7 +69,9 @@ pub struct Options {
     pub phone_field: Option<String>,
     /// Which zone times without one are of.
     pub time_zone: TimeZone,
-    /// What time it is, for the audit log.
+    /// What the old system counted money in. `None`: nobody said.
+    pub currency: Option<Currency>,
+    /// What time it is, for the audit log and the ledger.
     pub now: DateTime<Utc>,
     /// Rows a commit has.
     pub batch: u32,
@@ -81,8 +83,6 @@ pub struct Options {
     pub groups: Vec<i32>,
     /// The configured gateways: payments belong to the one of their kind.
     pub gateways: Vec<(Kind, String)>,
-    /// What payments were counted in that do not say.
-    pub currency: Currency,
     /// A file for a line about each row that is not imported, or not whole.
     pub report: Option<PathBuf>,
     /// Whether those lines say what the rows hold.
@@ -95,6 +95,14 @@ pub struct Options {
 /// When there is none, with a sentence.
 pub fn time_zone(name: &str) -> Result<TimeZone, String> {
     name.parse().map_err(|_| "not a time zone such as Asia/Tehran".to_owned())
+}
+
+/// The currency of a word: `IRT` or `IRR`.
+///
+/// # Errors
+/// When it is neither, with a sentence.
+pub fn currency(word: &str) -> Result<Currency, String> {
+    Currency::parse(word).ok_or_else(|| "neither IRT (tomans) nor IRR (rials)".to_owned())
 }
 
 /// What an import came to.
@@ -178,6 +186,9 @@ impl Run<'_> {
         begun: Option<&Progress>,
     ) -> anyhow::Result<Tally> {
         let mode = self.options.mode;
+        if let Some(rule) = part.rule() {
+            (self.tell)(&format!("{}: {rule}", part.name()));
+        }
         let mut progress = match begun {
             Some(begun) if mode == Mode::Resume => begun.clone(),
             _ => Progress::default(),

@@ -41,7 +41,7 @@ pub enum Reason {
     NameBad,
     /// Refused: its owner is not here.
     OwnerMissing,
-    /// Refused: an amount that is no whole number above zero.
+    /// Refused: an amount that is negative, no number or beyond counting.
     AmountBad,
     /// Refused: a currency other than IRR and IRT.
     CurrencyBad,
@@ -114,7 +114,11 @@ const WORDS: &[(Reason, &str, &str)] = &[
     (Reason::UnameBad, "uname_bad", "there is no uname, or it has more than 255 characters"),
     (Reason::NameBad, "name_bad", "there is no name, it is too long or has control characters"),
     (Reason::OwnerMissing, "owner_missing", "its owner is not here"),
-    (Reason::AmountBad, "amount_bad", "the amount is no whole number above 0, by more than 0.001"),
+    (
+        Reason::AmountBad,
+        "amount_bad",
+        "the amount is negative, no number or beyond counting; a payment's: no whole number above 0",
+    ),
     (Reason::CurrencyBad, "currency_bad", "the currency is neither IRR nor IRT"),
     (Reason::PayModeBad, "pay_mode_bad", "pay_mode is neither 1 nor 2"),
     (Reason::StatusBad, "status_bad", "the status is none of paid, unpaid, canceled, refounded"),

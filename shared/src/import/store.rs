@@ -288,3 +288,40 @@ pub(super) async fn insert_organizations(
     .await
     .map(drop)
 }
+
+/// What is here of some wallets.
+#[derive(Debug, Default)]
+pub(super) struct WalletsHere {
+    /// Keys of movements that were made.
+    pub(super) keys: HashSet<String>,
+    /// Users that have a wallet.
+    pub(super) wallets: HashSet<i64>,
+    /// Which owners there are.
+    pub(super) owners: HashSet<i64>,
+}
+
+/// Looks, and locks owners against being erased.
+pub(super) async fn wallets_here(
+    connection: &mut PgConnection,
+    keys: &[String],
+    owners: &[i64],
+) -> Result<WalletsHere, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM users WHERE id = ANY($1) AND erased_at IS NULL ORDER BY id FOR KEY SHARE",
+        owners,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let keys = sqlx::query_scalar!("SELECT key FROM ledger_transactions WHERE key = ANY($1)", keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    let wallets =
+        sqlx::query_scalar!("SELECT user_id FROM wallets WHERE user_id = ANY($1)", owners)
+            .fetch_all(connection)
+            .await?;
+    Ok(WalletsHere {
+        keys: keys.into_iter().collect(),
+        wallets: wallets.into_iter().collect(),
+        owners: found.into_iter().collect(),
+    })
+}

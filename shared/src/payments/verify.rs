@@ -218,8 +218,12 @@ impl Payments {
 
     /// Asks the gateway, page after page.
     pub async fn look(&self, claim: &Claim) -> Looked {
-        let mut looked =
-            Looked { finding: Finding::Nothing, page: None, refused: Vec::new(), calls: Vec::new() };
+        let mut looked = Looked {
+            finding: Finding::Nothing,
+            page: None,
+            refused: Vec::new(),
+            calls: Vec::new(),
+        };
         let Some(gateway) = self.gateways.get(&claim.gateway) else {
             tracing::error!(payment.id = claim.id, gateway = claim.gateway, "gateway is gone");
             looked.finding = Finding::Unanswered(None, None);
@@ -231,7 +235,8 @@ impl Payments {
             seen += 1;
             let stops = found.stops();
             let before = best.take();
-            let counts = before.as_ref().is_none_or(|before| before.clone().or(found.clone()) != *before);
+            let counts =
+                before.as_ref().is_none_or(|before| before.clone().or(found.clone()) != *before);
             if counts {
                 looked.page = Some(page.id);
             }
@@ -255,8 +260,7 @@ impl Payments {
         looked: &mut Looked,
     ) -> Finding {
         let can = gateway.capabilities();
-        let questions =
-            Questions { inquiry: can.inquiry, needs_reference: can.needs_reference };
+        let questions = Questions { inquiry: can.inquiry, needs_reference: can.needs_reference };
         let look = page.look.unwrap_or(Look::Inquire);
         let mut way = PageLook::new(questions, look, page.references.clone());
         loop {
@@ -287,8 +291,14 @@ impl Payments {
             };
             let ended_at = self.clock.now();
             tracing::info!(
-                payment.id = claim.id, page.id, gateway = claim.gateway, action, outcome,
-                code = code.as_deref(), attempt = claim.attempt, "payment"
+                payment.id = claim.id,
+                page.id,
+                gateway = claim.gateway,
+                action,
+                outcome,
+                code = code.as_deref(),
+                attempt = claim.attempt,
+                "payment"
             );
             looked.calls.push(Call { page: page.id, action, outcome, code, started_at, ended_at });
         }

@@ -42,7 +42,8 @@ impl Wallets {
             tx.rollback().await?;
             return self.movement(&self.earlier(&keyed).await?).await;
         }
-        if store::existing(&mut tx, &[asked.user_id]).await?.is_empty() {
+        // Of an erased account too: what is left on it has to be settled by somebody.
+        if !store::exists(&mut tx, asked.user_id).await? {
             return Err(MoveError::NoSuchUser);
         }
         let accounts = (Account::Adjustments, Account::Wallet(asked.user_id));

@@ -20,9 +20,13 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
+pub mod verify;
 
 use self::moves::Moves;
-pub use self::{moves::MoveError, post::post};
+pub use self::{
+    moves::MoveError,
+    post::{open, post},
+};
 
 /// Wallets over one database.
 #[derive(Clone)]

@@ -57,6 +57,24 @@ pub async fn post(
     Ok(verdicts.into_iter().map(|verdict| verdict.posted(&ids)).collect())
 }
 
+/// Makes the empty wallets of these users where they have none, in the caller's transaction.
+///
+/// # Errors
+/// When the database refuses or is away: a user that does not exist.
+pub async fn open(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    users: &[i64],
+) -> Result<(), sqlx::Error> {
+    let accounts = users.iter().map(|user| (Account::Wallet(*user).name(), Some(*user)));
+    let accounts: BTreeMap<_, _> = accounts.collect();
+    let accounts: Vec<_> = accounts.into_iter().collect();
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    store::make_accounts(connection, now, &accounts).await
+}
+
 /// What is known of a key.
 pub(super) struct Known {
     pub(super) id: i64,

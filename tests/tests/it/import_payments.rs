@@ -111,7 +111,7 @@ async fn payments_come_with_their_pages_and_nothing_in_the_ledger() {
         let expected = fill(&old).await;
         let peyk = empty_peyk().await;
         // One a batch: what collides is never in the same.
-        let options = ["--allow-refused", "--batch=1"];
+        let options = ["--allow-refused", "--batch=1", "--currency=IRR"];
         let mut said = Vec::new();
         for mode in ["--check", "--dry-run", ""] {
             let mode: &[&str] = if mode.is_empty() { &[] } else { &[mode] };
@@ -139,7 +139,8 @@ async fn payments_come_with_their_pages_and_nothing_in_the_ledger() {
         let secrets = "SELECT count(*) FROM payments p WHERE p::text LIKE '%secret%'
             OR p::text LIKE '%5022291234565995%'";
         assert_eq!(peyk.database.count(secrets).await, 0);
-        let (_, output) = import(&peyk, &old, &["--again", "--allow-refused"]).await;
+        let (_, output) =
+            import(&peyk, &old, &["--again", "--allow-refused", "--currency=IRR"]).await;
         assert!(
             output.contains("payments: 11 read, 0 imported, 6 here before, 5 refused"),
             "{output}"

@@ -34,9 +34,11 @@ pub mod purge_sms_messages;
 pub mod purge_used_refresh_tokens;
 pub mod purge_webhook_events;
 pub mod reconcile_payments;
+pub mod release_expired_holds;
 mod run;
 mod scheduler;
 mod store;
+pub mod verify_ledger;
 pub mod watch_payments;
 
 pub use run::{End, Run};

@@ -3,12 +3,11 @@
 use futures_util::FutureExt;
 use shared::{
     batch::WriteError,
-    events::{MessageSettled, ReplyTo, reply_channel},
+    events::Outcome,
     jobs::{Queue, RowId},
-    sms::MessageStatus,
 };
 
-use super::Job;
+use super::{Job, reply};
 use crate::Environment;
 
 /// Money on its way back.
@@ -24,13 +23,8 @@ pub const JOB: Job = Job {
 /// Works on one row, and tells whoever waits for it that it is over.
 async fn return_payment(id: RowId, env: &Environment) -> Result<(), WriteError> {
     let Some(done) = env.payments.perform_return(id).await? else { return Ok(()) };
-    let Some(address) = done.reply_to.as_deref().and_then(ReplyTo::parse) else { return Ok(()) };
-    let channel = reply_channel(&env.config.redis.prefix, &address.process);
-    // How it ended is in the row.
-    let settled = MessageSettled { waiter: address.waiter, status: MessageStatus::Sent };
-    let payload = serde_json::to_string(&settled).unwrap_or_default();
-    if let Err(error) = env.redis.publish(&channel, &payload).await {
-        tracing::debug!(%error, "nobody was told: who waits looks at the row");
+    if let Some(waiter) = &done.reply_to {
+        reply(env, waiter, Outcome::Payment).await;
     }
     Ok(())
 }

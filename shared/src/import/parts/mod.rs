@@ -14,12 +14,18 @@ use super::{
 pub(super) mod organizations;
 pub(super) mod payments;
 pub(super) mod users;
+pub(super) mod wallets;
 
 /// One kind of row of the old system and how it comes here.
 #[async_trait]
 pub(super) trait Part: Send {
     /// What it is called in reports and in `import_progress`.
     fn name(&self) -> &'static str;
+
+    /// How its rows are understood, where that is not plain: said before the first one is read.
+    fn rule(&self) -> Option<String> {
+        None
+    }
 
     /// Where its rows are.
     fn reading(&self) -> &Reading;
@@ -66,7 +72,7 @@ impl Tally {
 /// What there is to import, in this order: later parts refer to earlier ones.
 ///
 /// # Errors
-/// When the old database has no table of accounts.
+/// When the old database has no table of accounts, or amounts in a currency nobody named.
 pub(super) async fn all(
     source: &mut Source,
     options: &Options,
@@ -77,6 +83,9 @@ pub(super) async fn all(
     }
     if source.has(payments::TABLE) {
         parts.push(Box::new(payments::Payments::find(source, options).await?));
+    }
+    if let Some(wallets) = wallets::Wallets::find(source, options).await? {
+        parts.push(Box::new(wallets));
     }
     Ok(parts)
 }
@@ -114,7 +123,6 @@ const ELSEWHERE: &[Elsewhere] = &[
     later("drfchelseru_messagechat"),
     later("drfchelseru_messagechat_read_by"),
     later("drfchelseru_attachfile"),
-    later("drfchelseru_wallet"),
     never("drfchelseru_session", Stays::Forever("nobody is logged in by them: tokens were")),
     never("drfchelseru_otpcode", EPHEMERAL),
     never("drfchelseru_messagesms", LOG),

@@ -1,6 +1,6 @@
 //! What an attempt to give money back leaves behind: one transaction.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
@@ -9,10 +9,10 @@ use super::{
     plan::{End, pause},
 };
 use crate::{
-    payments::{Payments, gateways::Said, store::returns as store},
+    payments::{Payments, gateways::Said, settle::Told, store::returns as store},
     telemetry::PAYMENT_RETURNS,
     wallets::Posted,
-    webhooks::events::{Kind, NewEvent},
+    webhooks::events::Kind,
 };
 
 impl Payments {
@@ -59,7 +59,8 @@ impl Payments {
                 }
             }
             Standing::Unknown | Standing::Asked => {
-                self.tell(&mut tx, Kind::PaymentNeedsReview, claim, &paid).await?;
+                let event = paid.told().as_event(Kind::PaymentNeedsReview);
+                self.outbox.emit(&mut tx, &[event]).await?;
             }
         }
         tx.commit().await?;
@@ -77,34 +78,23 @@ impl Payments {
         if !store::change_state(connection, paid.id, next, self.now()).await? {
             tracing::error!(payment.id = paid.id, state = paid.state.as_str(), "not paid any more");
         }
-        let paid = Paid { state: next, ..paid.copy() };
-        self.tell(connection, Kind::PaymentRefunded, claim, &paid).await
-    }
-
-    async fn tell(
-        &self,
-        connection: &mut PgConnection,
-        kind: Kind,
-        claim: &Claim,
-        paid: &Paid,
-    ) -> Result<(), sqlx::Error> {
-        if !self.outbox.wants(&[kind]) {
-            return Ok(());
-        }
-        let data = json!({
-            "payment_id": paid.id, "user_id": paid.user_id, "order_id": paid.order_id,
-            "amount_rials": paid.amount_rials, "purpose": paid.purpose.as_str(),
-            "gateway": paid.gateway, "state": paid.state.as_str(), "return_id": claim.id,
-            "action": claim.action.as_str(),
-        });
-        let subject = format!("payment:{}", paid.id);
-        self.outbox.emit(connection, &[NewEvent { kind, subject, data }]).await.map(drop)
+        self.tell(connection, &Told { state: next, ..paid.told() }).await
     }
 }
 
 impl Paid {
-    fn copy(&self) -> Self {
-        Self { order_id: self.order_id.clone(), gateway: self.gateway.clone(), ..*self }
+    fn told(&self) -> Told<'_> {
+        Told {
+            id: self.id,
+            user_id: self.user_id,
+            order_id: &self.order_id,
+            state: self.state,
+            amount_rials: self.amount_rials,
+            currency: &self.currency,
+            gateway: &self.gateway,
+            purpose: self.purpose,
+            ref_id: self.ref_id,
+        }
     }
 }
 

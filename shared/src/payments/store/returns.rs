@@ -35,7 +35,7 @@ pub(in crate::payments) async fn lock_payment(
 ) -> Result<Option<Paid>, sqlx::Error> {
     sqlx::query_as!(
         Paid,
-        r#"SELECT id, user_id, order_id, state AS "state: State", purpose AS "purpose: Purpose",
+        r#"SELECT id, user_id, order_id, currency, ref_id, state AS "state: State", purpose AS "purpose: Purpose",
                gateway, amount_rials, paid_at, paid_session_id AS session_id
            FROM payments WHERE id = $1 FOR UPDATE"#,
         id,

@@ -479,10 +479,7 @@ pub(in crate::payments) async fn count_to_review(pool: &PgPool) -> Result<i64, s
 }
 
 /// How a payment stands, for whoever came back.
-pub(in crate::payments) async fn view(
-    pool: &PgPool,
-    id: i64,
-) -> Result<Option<View>, sqlx::Error> {
+pub(in crate::payments) async fn view(pool: &PgPool, id: i64) -> Result<Option<View>, sqlx::Error> {
     sqlx::query_as!(
         View,
         r#"SELECT p.id, p.handle, p.state AS "state: State", p.order_id, p.amount,

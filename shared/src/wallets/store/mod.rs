@@ -3,5 +3,6 @@
 mod holds;
 mod ledger;
 mod read;
+mod verify;
 
-pub(super) use self::{holds::*, ledger::*, read::*};
+pub(super) use self::{holds::*, ledger::*, read::*, verify::*};

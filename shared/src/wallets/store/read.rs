@@ -23,6 +23,16 @@ pub(in crate::wallets) async fn existing(
     .await
 }
 
+/// Whether there is such an account, erased or not.
+pub(in crate::wallets) async fn exists(
+    connection: &mut PgConnection,
+    user_id: i64,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM users WHERE id = $1) AS "there!""#, user_id)
+        .fetch_one(connection)
+        .await
+}
+
 /// What an account's wallet holds and what it has set aside; `None`: no such account.
 pub(in crate::wallets) async fn balance(
     pool: &PgPool,

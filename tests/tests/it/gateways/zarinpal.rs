@@ -276,7 +276,10 @@ async fn settings_that_cannot_work_are_named() {
     };
     assert_eq!(keys(json!({"merchant_id": "CHANGE_ME"})), ["merchant_id"]);
     let uuid = ZARINPAL_MERCHANT;
-    assert_eq!(keys(json!({"merchant_id": uuid, "base_url": "ftp://a"})), ["base_url", "pages_url"]);
+    assert_eq!(
+        keys(json!({"merchant_id": uuid, "base_url": "ftp://a"})),
+        ["base_url", "pages_url"]
+    );
     assert_eq!(keys(json!({"merchant_id": uuid, "access_token": "t"})), ["terminal_id"]);
     assert_eq!(keys(json!({"merchant_id": uuid, "terminal_id": "1"})), ["access_token"]);
 }

@@ -102,7 +102,7 @@ pub(super) struct Rules {
     /// The configured gateways.
     pub(super) gateways: Vec<(Kind, String)>,
     /// What those were counted in that do not say.
-    pub(super) currency: Currency,
+    pub(super) currency: Option<Currency>,
     pub(super) time_zone: Tz,
 }
 
@@ -169,7 +169,7 @@ impl Rules {
         match (kind, word) {
             (Some(Kind::PayPing), _) => Ok(Currency::Irt),
             (Some(Kind::ZarinPal), "") => Ok(Currency::Irr),
-            (_, "") => Ok(self.currency),
+            (_, "") => self.currency.ok_or(Reason::CurrencyBad),
             (_, word) => Currency::parse(word).ok_or(Reason::CurrencyBad),
         }
     }
@@ -247,7 +247,7 @@ mod tests {
 
     fn judge(cells: &[(Field, &str)]) -> Result<(Payment, Vec<Reason>), Reason> {
         let gateways = vec![(Kind::ZarinPal, "main".to_owned())];
-        let rules = Rules { gateways, currency: Currency::Irt, time_zone: Tz::UTC };
+        let rules = Rules { gateways, currency: Some(Currency::Irt), time_zone: Tz::UTC };
         rules.payment(&row(cells))
     }
 
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(rials(&[(Field::Currency, "IRR")]), 1_000);
         let payping = [(Field::GatewayTitle, "PAYPING_IR"), (Field::Currency, "IRR")];
         assert_eq!(rials(&payping), 10_000, "PayPing was never told");
-        assert_eq!(rials(&[(Field::GatewayTitle, "")]), 10_000, "as configured");
+        assert_eq!(rials(&[(Field::GatewayTitle, "")]), 10_000, "as the importer says");
         assert_eq!(refused(&[(Field::Currency, "USD")]), Some(Reason::CurrencyBad));
         for amount in ["1000.5", "0", "-500", "abc", ""] {
             assert_eq!(refused(&[(Field::Amount, amount)]), Some(Reason::AmountBad), "{amount}");

@@ -8,10 +8,13 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::{Batch, Part};
-use crate::import::{
-    Options,
-    report::{Finding, Reason},
-    source::{Column, Reading, Row, Source},
+use crate::{
+    import::{
+        Options,
+        report::{Finding, Reason},
+        source::{Column, Reading, Row, Source},
+    },
+    money::Currency,
 };
 
 pub(in crate::import) mod amount;
@@ -129,6 +132,15 @@ impl Payments {
 impl Part for Payments {
     fn name(&self) -> &'static str {
         "payments"
+    }
+
+    fn rule(&self) -> Option<String> {
+        let currency = self.rules.currency.map_or("refused", Currency::as_str);
+        Some(format!(
+            "amounts are those the gateway was told: PayPing's in tomans, others in the row's currency, \
+             ZarinPal's without one in rials, others without one: {currency}; within 0.001 of a whole \
+             number they are that number, others are refused"
+        ))
     }
 
     fn reading(&self) -> &Reading {

@@ -109,13 +109,7 @@ impl Imitation {
     }
 
     /// What it answers when a page was opened.
-    pub(super) fn opened(
-        self,
-        authority: &str,
-        amount: Rials,
-        code: i32,
-        message: &str,
-    ) -> Value {
+    pub(super) fn opened(self, authority: &str, amount: Rials, code: i32, message: &str) -> Value {
         match self {
             Self::ZarinPal => json!({
                 "code": code, "message": message, "authority": authority,
