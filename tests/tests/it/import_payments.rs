@@ -139,6 +139,8 @@ async fn payments_come_with_their_pages_and_nothing_in_the_ledger() {
         let secrets = "SELECT count(*) FROM payments p WHERE p::text LIKE '%secret%'
             OR p::text LIKE '%5022291234565995%'";
         assert_eq!(peyk.database.count(secrets).await, 0);
+        let (proven, output) = peyk.run("api", &["ledger", "verify"]).await;
+        assert!(proven, "opening balances have what was paid there: {output}");
         let (_, output) =
             import(&peyk, &old, &["--again", "--allow-refused", "--currency=IRR"]).await;
         assert!(
