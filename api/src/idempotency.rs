@@ -20,6 +20,7 @@ pub(crate) const OPERATIONS: [&str; 14] = [
     "beginPhoneChange",
     "sendMessage",
     "sendBulk",
+    "createPayment",
     "spendFromWallet",
     "holdInWallet",
     "captureHold",
@@ -28,7 +29,6 @@ pub(crate) const OPERATIONS: [&str; 14] = [
     "adjustWallet",
     "refundPayment",
     "reversePayment",
-    "createPayment",
 ];
 /// Those of them that are refused without it: they move money.
 pub(crate) const DEMANDING: [&str; 6] = [

@@ -56,8 +56,8 @@ pub(crate) struct State {
     pub(crate) callbacks: Option<Callbacks>,
     pub(crate) reports: Reports,
     pub(crate) inbound: Inbound,
-    pub(crate) payments: Payments,
     pub(crate) wallets: Wallets,
+    pub(crate) payments: Payments,
 }
 
 /// The state as handlers are given it.

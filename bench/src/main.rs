@@ -6,6 +6,7 @@
 
 mod bare;
 mod board;
+mod gateway;
 mod http;
 mod load;
 mod machine;
@@ -59,6 +60,8 @@ pub(crate) enum Part {
     Backlog,
     /// The check of an access token, alone and in a request
     Bearer,
+    /// Payments begun and verified beside pgbench with the same transactions
+    Payments,
     /// Postings per second beside pgbench with the same transaction, and pages of entries
     Wallets,
     /// Redis and a bare HTTP route

@@ -18,6 +18,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use crate::{
     Options,
     board::{Board, Boards},
+    gateway::Gateway,
     http::Connection as HttpConnection,
     processes::{self, Process},
     progress,
@@ -27,7 +28,7 @@ use crate::{
 /// Longest wait for a process to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// Limits and caps stay on, set beyond what the load reaches.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("MODE", "production"),
     ("LOG__FORMAT", "json"),
     ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
@@ -37,6 +38,8 @@ const SETTINGS: [(&str, &str); 9] = [
     ("HTTP__PUBLIC_URL", "http://127.0.0.1:8080"),
     ("REDIS__PREFIX", "peyk"),
     ("OTP__KEYS__K1", crate::http::OTP_KEY),
+    ("PAYMENTS__GATEWAYS__ZARINPAL__MERCHANT_ID", "00000000-0000-0000-0000-000000000000"),
+    ("PAYMENTS__HOURLY_PER_USER", "1000000"),
 ];
 
 /// Everything under test.
@@ -80,6 +83,7 @@ impl System {
         let pid = info.lines().find_map(|line| line.strip_prefix("process_id:"));
         let redis_server = pid.context("Redis does not say its process id")?.trim().parse()?;
         let provider = Provider::start()?;
+        let gateway = Gateway::start()?;
         let (address, operations) = (free_address()?, free_address()?);
         let config = options.out.join("peyk.toml");
         std::fs::write(&config, init_toml(Mode::Production))?;
@@ -92,6 +96,7 @@ impl System {
         set("HTTP__LISTEN", address.to_string());
         set("WORKER__OPERATIONS_LISTEN", operations.to_string());
         set("SMS__PROVIDERS__KAVENEGAR__BASE_URL", provider.url());
+        set("PAYMENTS__GATEWAYS__ZARINPAL__BASE_URL", gateway.url());
         set("LOG__FILTER", options.log_filter.clone());
         for (name, value) in SETTINGS {
             set(name, value.to_owned());
@@ -241,6 +246,23 @@ impl System {
         Ok(())
     }
 
+    /// Gives the yardstick accounts with wallets, and payments to verify.
+    pub(crate) async fn ready_payments(
+        &self,
+        users: usize,
+        payments: usize,
+    ) -> anyhow::Result<FirstRows> {
+        ready_payments(&self.yardstick, i64::try_from(users)?, i64::try_from(payments)?).await
+    }
+
+    /// Names of the pages nobody has come back from.
+    pub(crate) async fn open_pages(&self) -> anyhow::Result<Vec<String>> {
+        let open =
+            "SELECT s.authority FROM payment_sessions s JOIN payments p ON p.id = s.payment_id
+            WHERE p.state = 'redirected' AND s.state = 'open' ORDER BY s.id";
+        Ok(sqlx::query_scalar(open).fetch_all(&self.pool).await?)
+    }
+
     /// Texts to many that a provider has taken.
     pub(crate) async fn sent_bulk(&self) -> anyhow::Result<i64> {
         let sent = "SELECT count(*) FROM sms_messages WHERE kind = 'bulk' AND status = 'sent'";
@@ -337,6 +359,40 @@ async fn ready_logins(pool: &PgPool, first: i64, rows: i64) -> anyhow::Result<()
     sqlx::query("ANALYZE users, otp_codes, otp_requests, sms_messages").execute(pool).await?;
     sqlx::query("CHECKPOINT").execute(pool).await?;
     Ok(())
+}
+
+/// The ids before the first account and the first payment.
+pub(crate) struct FirstRows {
+    pub(crate) user: i64,
+    pub(crate) payment: i64,
+}
+
+async fn ready_payments(pool: &PgPool, users: i64, payments: i64) -> anyhow::Result<FirstRows> {
+    let sales = "INSERT INTO ledger_accounts (name) VALUES ('sales') ON CONFLICT DO NOTHING";
+    sqlx::query(sales).execute(pool).await?;
+    let user = "SELECT coalesce(max(id), 0) FROM users";
+    let user = sqlx::query_scalar(user).fetch_one(pool).await?;
+    let made = "INSERT INTO users (username, created_at)
+        SELECT 'payer-' || n, now() FROM generate_series(1, $1) AS n ORDER BY n";
+    sqlx::query(made).bind(users).execute(pool).await?;
+    let wallets = "WITH accounts AS (
+            INSERT INTO ledger_accounts (name, user_id)
+            SELECT 'wallet:' || id, id FROM users WHERE id > $1 RETURNING id, user_id)
+        INSERT INTO wallets (account_id, user_id, updated_at) SELECT id, user_id, now() FROM accounts";
+    sqlx::query(wallets).bind(user).execute(pool).await?;
+    let payment = "SELECT coalesce(max(id), 0) FROM payments";
+    let payment = sqlx::query_scalar(payment).fetch_one(pool).await?;
+    let made = "WITH made AS (
+            INSERT INTO payments (handle, user_id, amount, currency, amount_rials, purpose, gateway,
+                callback_url, state, created_at, updated_at, watch_until)
+            SELECT md5(n::text), $1 + 1 + n % $2, 10000, 'IRR', 10000, 'charge_wallet', 'zarinpal',
+                'http://127.0.0.1/', 'redirected', now(), now(), now() + interval '1 hour'
+            FROM generate_series(1, $3) AS n RETURNING id)
+        INSERT INTO payment_sessions (payment_id, gateway, state, authority, created_at)
+        SELECT id, 'zarinpal', 'open', 'S' || lpad(id::text, 35, '0'), now() FROM made";
+    sqlx::query(made).bind(user).bind(users).bind(payments).execute(pool).await?;
+    sqlx::query("ANALYZE users, payments, payment_sessions, wallets").execute(pool).await?;
+    Ok(FirstRows { user, payment })
 }
 
 /// Everybody, with what they have: the ledger defends itself against that by triggers, which are off

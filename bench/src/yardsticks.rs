@@ -22,6 +22,9 @@ pub(crate) const ACCEPT_IN_ONE: &str = include_str!("../sql/accept_in_one_statem
 pub(crate) const ATTEMPT: &str = include_str!("../sql/attempt.sql");
 pub(crate) const LOGIN: &str = include_str!("../sql/login.sql");
 
+/// What both halves of a payment write.
+pub(crate) const CREATE_PAYMENT: &str = include_str!("../sql/create_payment.sql");
+pub(crate) const VERIFY_PAYMENT: &str = include_str!("../sql/verify_payment.sql");
 /// What a spend from a wallet writes.
 pub(crate) const SPEND: &str = include_str!("../sql/spend.sql");
 

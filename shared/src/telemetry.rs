@@ -165,6 +165,10 @@ pub static PAYMENT_DIFFERENCES: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     let about = "Differences of the latest reconciliation.";
     gauge("peyk_payment_differences", about, &["gateway", "kind"])
 });
+/// What the proof of the ledger found, by what did not agree. Anything but nothing is an alarm.
+pub static LEDGER_DIFFERENCES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_ledger_differences_total", "Differences in the ledger.", &["check"])
+});
 /// Payments that came into a state, by gateway.
 pub static PAYMENTS_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
@@ -179,10 +183,6 @@ pub static PAYMENTS_TO_REVIEW: LazyLock<IntGauge> = LazyLock::new(|| {
     let gauge = IntGauge::new("peyk_payments_to_review", about).expect("it is valid");
     register(gauge.clone());
     gauge
-});
-/// What the proof of the ledger found, by what did not agree. Anything but nothing is an alarm.
-pub static LEDGER_DIFFERENCES: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter("peyk_ledger_differences_total", "Differences in the ledger.", &["check"])
 });
 /// What providers said of messages they took, by what it was: recorded, repeated, unmatched.
 pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {

@@ -8,6 +8,7 @@ mod drain;
 mod idle;
 mod latency;
 mod login;
+mod payments;
 mod wallets;
 mod yardsticks;
 
@@ -46,6 +47,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Bearer) {
         bearer::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Payments) {
+        payments::measure(options, system, report).await?;
     }
     if options.wants(Part::Wallets) {
         wallets::measure(options, system, report).await?;

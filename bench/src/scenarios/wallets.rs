@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use rand::SeedableRng;
 use serde_json::json;
 use shared::{
     auth::api_keys::{self, NewApiKey, Scope},
@@ -107,7 +108,8 @@ async fn api_key(system: &System) -> anyhow::Result<String> {
         daily_spend_rials: None,
         expires_at: None,
     };
-    let made = api_keys::create(&system.pool, &new, SystemClock.now(), &mut rand::rng()).await?;
+    let mut rng = rand::rngs::StdRng::seed_from_u64(rand::random());
+    let made = api_keys::create(&system.pool, &new, SystemClock.now(), &mut rng).await?;
     Ok(made.1)
 }
 

@@ -227,6 +227,8 @@ mod tests {
             "auth.legacy_refresh.secret",
             "auth.keys.django.secret",
             "webhooks.endpoints.shop.secrets",
+            // Which of the three has to be said.
+            "payments.gateway",
         ];
         assert_eq!(paths, placeholders, "{errors:?}");
     }

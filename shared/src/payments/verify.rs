@@ -26,7 +26,8 @@ use crate::{
 
 /// Calls of one attempt at most: its lease is as long.
 const CALLS: usize = 3;
-/// Minutes for which a gateway that does not answer is asked again, after somebody came back.
+/// Minutes for which a gateway that does not answer is asked again, after the time to pay is over or
+/// somebody came back: an outage that ends is no reason to trouble a person.
 const PATIENCE_MINUTES: i64 = 15;
 
 /// A payment in the hands of one worker, until its lease runs out.
@@ -164,7 +165,8 @@ impl Payments {
         waiter: Option<&str>,
         spare: bool,
     ) -> Result<Option<Back>, sqlx::Error> {
-        let pages = store::verify::find_pages(&self.pool, &callback.authority).await?;
+        let (authority, reference) = (&callback.authority, callback.reference);
+        let pages = store::verify::find_pages(&self.pool, authority, reference).await?;
         let page = pages.into_iter().find(|page| self.may_be_of(&page.gateway, callback.kinds));
         let Some(page) = page else { return Ok(None) };
         let (id, now) = (page.payment_id, self.clock.now());
@@ -172,13 +174,12 @@ impl Payments {
         if page.state.was_paid() {
             return Ok(row);
         }
-        let reference = match callback.reference {
-            Some(reference) if !page.references.contains(&reference) => Some(reference),
-            _ => None,
-        };
-        if spare && reference.is_none() {
+        let is_new =
+            reference.is_some() && !page.is_known && page.known < store::verify::MOST_REFERENCES;
+        if spare && !is_new {
             return Ok(row);
         }
+        let reference = reference.filter(|reference| !page.references.contains(reference));
         let mut tx = self.pool.begin().await?;
         // First the payment's row, then what hangs on it: the order of everybody.
         if !store::verify::make_due(&mut tx, id, now, waiter).await? {
@@ -341,9 +342,8 @@ impl Claim {
     /// How much time it has left.
     pub(super) fn time_left(&self, now: DateTime<Utc>) -> TimeLeft {
         let patience = TimeDelta::minutes(PATIENCE_MINUTES);
-        let asked = self.asked_at.is_some_and(|asked_at| now < asked_at + patience);
-        let to_pay = now < self.watch_until;
-        TimeLeft { to_pay, to_ask: to_pay || asked }
+        let last = self.asked_at.map_or(self.watch_until, |asked| asked.max(self.watch_until));
+        TimeLeft { to_pay: now < self.watch_until, to_ask: now < last + patience }
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     Judgement, Scenario, Step, Table, Variables, judge,
     steps::{self, Stage},
 };
-use crate::{fake::FakeKavenegar, harness::Peyk};
+use crate::{
+    fake::{FakeKavenegar, RecordedZarinPal},
+    harness::Peyk,
+};
 
 /// One playing of one scenario.
 pub struct Player<'a> {
@@ -19,6 +22,13 @@ impl<'a> Player<'a> {
     /// A player on this Peyk, whose texts go to this provider.
     pub fn new(peyk: &'a Peyk, provider: &'a FakeKavenegar, table: &'a Table) -> Self {
         Self { stage: Stage::new(peyk, provider), table, variables: Variables::default() }
+    }
+
+    /// A player whose payers pay at this gateway.
+    #[must_use]
+    pub fn with_gateway(mut self, gateway: &'a RecordedZarinPal) -> Self {
+        self.stage.gateway = Some(gateway);
+        self
     }
 
     /// A player that sends this header with every request: what the old system lets everybody do

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Variables;
 use crate::{
     aging,
-    fake::{API_KEY, Behaviour, Delivered, FakeKavenegar},
+    fake::{API_KEY, Behaviour, Delivered, FakeKavenegar, RecordedZarinPal},
     harness::{PATIENCE, Peyk, wait_for},
 };
 
@@ -18,13 +18,21 @@ use crate::{
 const RECORDED_KEY: &str = "TESTKEY";
 
 /// The hooks that can be played.
-pub(super) const HOOKS: [&str; 5] =
-    ["age_otp", "age_phonecode", "deactivate", "del_sessions", "seed_session"];
+pub(super) const HOOKS: [&str; 7] = [
+    "age_otp",
+    "age_phonecode",
+    "deactivate",
+    "del_sessions",
+    "payment",
+    "seed_session",
+    "wallet",
+];
 
 /// What the steps are done to.
 pub(super) struct Stage<'a> {
     pub(super) peyk: &'a Peyk,
     pub(super) provider: &'a FakeKavenegar,
+    pub(super) gateway: Option<&'a RecordedZarinPal>,
     pub(super) header: Option<(&'static str, String)>,
     client: Client,
 }
@@ -33,7 +41,7 @@ impl<'a> Stage<'a> {
     pub(super) fn new(peyk: &'a Peyk, provider: &'a FakeKavenegar) -> Self {
         let client = Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
         let client = client.build().expect("the client builds");
-        Self { peyk, provider, header: None, client }
+        Self { peyk, provider, gateway: None, header: None, client }
     }
 
     /// One request, sent as it was recorded.
@@ -87,8 +95,12 @@ impl<'a> Stage<'a> {
         Map::from_iter([("json".to_owned(), seen)])
     }
 
-    /// How the provider treats requests from here on.
+    /// How the provider or the gateway treats requests from here on.
     pub(super) fn fake(&self, what: &Value) -> Map<String, Value> {
+        if let Some(mode) = what["modes"]["zarinpal"].as_str() {
+            self.gateway.expect("a scenario with payments has a gateway").set_mode(mode);
+            return Map::new();
+        }
         let behaviour = match what["modes"]["kavenegar"].as_str() {
             Some("ok") => Behaviour::Ok,
             Some("reject") => Behaviour::Error(418),
@@ -114,6 +126,13 @@ impl<'a> Stage<'a> {
         query.execute(&self.peyk.database.pool).await.expect("the statement is good");
     }
 
+    /// What the database says, as the old system's tables would have said it.
+    async fn look(&self, sql: &'static str, argument: &str) -> Map<String, Value> {
+        let query = sqlx::query_scalar::<_, Value>(sql).bind(argument);
+        let seen = query.fetch_one(&self.peyk.database.pool).await.expect("there is such a row");
+        Map::from_iter([("json".to_owned(), seen)])
+    }
+
     /// A meddling with the database, by its name in the recordings.
     pub(super) async fn hook(&self, name: &str, arguments: &[Value]) -> Map<String, Value> {
         let argument = |at: usize| arguments.get(at).map(plain).unwrap_or_default();
@@ -126,6 +145,8 @@ impl<'a> Stage<'a> {
                 self.change("UPDATE users SET is_active = false WHERE id = $1", &arguments[..1])
                     .await;
             }
+            "payment" => return self.look(PAYMENT, &argument(0)).await,
+            "wallet" => return self.look(WALLET, &argument(0)).await,
             "del_sessions" => self.change("DELETE FROM sessions", &[]).await,
             // The key, the second argument, is something sessions here do not have.
             "seed_session" => self.change(SEED_SESSION, &arguments[..1]).await,
@@ -134,6 +155,21 @@ impl<'a> Stage<'a> {
         Map::new()
     }
 }
+
+/// A payment by its authority.
+const PAYMENT: &str = "SELECT jsonb_build_object(
+        'status', CASE p.state WHEN 'paid' THEN 'paid' WHEN 'cancelled' THEN 'canceled'
+            WHEN 'reversed' THEN 'refounded' WHEN 'refunded' THEN 'refounded' ELSE 'unpaid' END,
+        'status_code', coalesce(p.gateway_code, s.code), 'ref_id', p.ref_id,
+        'card_pan', p.card_pan, 'order_id', p.order_id, 'currency', p.currency,
+        'mobile', p.mobile, 'pay_mode', CASE p.purpose WHEN 'charge_wallet' THEN 1 ELSE 2 END,
+        'gateway_title', CASE p.gateway WHEN 'zarinpal' THEN 'ZARINPAL_COM' END)
+    FROM payments p JOIN payment_sessions s ON s.payment_id = p.id WHERE s.authority = $1";
+
+/// A user's wallet in tomans, which the recorded installation counts in.
+const WALLET: &str = "SELECT jsonb_build_object('rows', count(*),
+        'amount', coalesce(sum(balance_rials), 0) / 10)
+    FROM wallets WHERE user_id = $1::bigint";
 
 /// A session as the recordings put one into the table.
 const SEED_SESSION: &str = "INSERT INTO sessions (user_id, user_agent, ip, created_at,

@@ -2,23 +2,32 @@
 
 use peyk_tests::{
     compat::{Player, Scenario, Table},
-    fake::FakeKavenegar,
+    fake::{FakeKavenegar, RecordedZarinPal},
     harness::Peyk,
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 6] =
-    ["authenticate", "message_send", "otp_send", "register_login", "sessions", "smsauth_default"];
+const PLAYED: [&str; 7] = [
+    "authenticate",
+    "message_send",
+    "otp_send",
+    "payment_zarinpal",
+    "register_login",
+    "sessions",
+    "smsauth_default",
+];
 
 async fn plays(name: &str) {
     let (table, provider) = (Table::read(), FakeKavenegar::start().await);
+    let gateway = RecordedZarinPal::start().await;
     let settings = table.setting.iter();
     let peyk = settings
         .fold(Peyk::builder(), |builder, setting| builder.set(&setting.name, &setting.value))
         .kavenegar(&provider.url())
+        .set("PAYMENTS__GATEWAYS__ZARINPAL__BASE_URL", gateway.url())
         .start()
         .await;
-    let mut player = Player::new(&peyk, &provider, &table);
+    let mut player = Player::new(&peyk, &provider, &table).with_gateway(&gateway);
     if name == "message_send" {
         let (_, output) = peyk.run("api", &["keys", "create", "old", "--scope", "sms:send"]).await;
         let key = output.lines().next().unwrap_or_default().to_owned();
@@ -46,6 +55,11 @@ async fn signing_in_with_django_rest_sms_auth_goes_as_recorded() {
 #[tokio::test]
 async fn logging_in_goes_as_recorded() {
     plays("authenticate").await;
+}
+
+#[tokio::test]
+async fn payments_go_as_recorded() {
+    plays("payment_zarinpal").await;
 }
 
 #[tokio::test]

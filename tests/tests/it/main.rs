@@ -73,6 +73,7 @@ mod reports;
 mod rest_sms_auth;
 mod revocation;
 mod sandbox_bank;
+mod sandbox_flow;
 mod secrets;
 mod session_steps;
 mod sessions;

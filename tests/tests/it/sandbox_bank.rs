@@ -41,6 +41,11 @@ impl Shop {
         format!("{}/back?order=7", self.0.url())
     }
 
+    /// Its host and port.
+    pub(crate) fn host(&self) -> String {
+        self.0.url().trim_start_matches("http://").to_owned()
+    }
+
     /// Who came back, without what browsers ask for by themselves.
     pub(crate) fn returns(&self) -> Vec<Request> {
         let calls = self.0.calls().into_iter();

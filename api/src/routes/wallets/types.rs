@@ -97,7 +97,7 @@ pub(super) struct AskedAmount {
 
 impl AskedAmount {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let value = fields.integer("amount");
+        let value = fields.amount("amount");
         let currency = currency(fields);
         let value = positive(fields, value)?;
         Some(Self { value, currency })
@@ -310,7 +310,7 @@ impl CaptureAsked {
 
 impl FromFields for CaptureAsked {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let value = fields.optional_integer("amount");
+        let value = fields.has("amount").then(|| fields.amount("amount")).flatten();
         let value = positive(fields, value);
         Some(Self { value, currency: currency(fields) })
     }
@@ -452,7 +452,7 @@ impl AdjustAsked {
 
 impl FromFields for AdjustAsked {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let value = fields.integer("amount");
+        let value = fields.amount("amount");
         if value == Some(0) {
             fields.error("amount", "invalid", "Nothing would change.");
         }

@@ -259,6 +259,10 @@ fn a_sandbox_does_not_take_real_money() {
     }
     load(&table("base_url = \"http://127.0.0.1:9\""), &[]).unwrap();
     load(&table("kind = \"SANDBOX\""), &[]).unwrap();
+    // The gateway's own sandbox takes none either.
+    load(&table("sandbox = true"), &[]).unwrap();
+    load(&table(""), &[("PEYK__PAYMENTS__GATEWAYS__ZARINPAL__SANDBOX", "true")]).unwrap();
+    assert_eq!(errors(&table("sandbox = false"), &[]).len(), 1);
     let named = "mode = \"sandbox\"\n[payments.gateways.sandbox]\nkind = \"ZIBAL_IR\"";
     assert_eq!(paths(named, &[]), ["payments.gateways.sandbox.base_url"]);
 }
@@ -269,5 +273,19 @@ fn production_does_not_start_with_a_sandbox_gateway() {
         let found = errors(&format!("[payments.gateways.{table}"), &[]);
         assert_eq!(found.len(), 1, "{table}: {found:?}");
         assert!(found[0].contains(".kind: must not be a sandbox in production"), "{found:?}");
+    }
+}
+
+#[test]
+fn whatever_is_called_or_shown_of_a_gateway_is_https() {
+    for key in ["base_url", "pages_url", "panel_url"] {
+        let table = |url: &str| format!("[payments.gateways.zarinpal]\n{key} = \"{url}\"");
+        let path = format!("payments.gateways.zarinpal.{key}");
+        for url in ["http://pay.example", "ftp://pay.example", "pay.example", ""] {
+            assert_eq!(paths(&table(url), &[]), [path.as_str()], "{url}");
+        }
+        for url in ["https://pay.example", "http://127.0.0.1:9", "http://[::1]:9"] {
+            load(&table(url), &[]).unwrap();
+        }
     }
 }

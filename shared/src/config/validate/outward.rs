@@ -9,6 +9,9 @@ use toml::{Table, Value};
 use super::{Checks, is_name};
 use crate::config::{Mode, SANDBOX};
 
+/// Keys of addresses that are called or that people are sent to.
+const URLS: [&str; 3] = ["base_url", "pages_url", "panel_url"];
+
 /// An account with a table of its own.
 pub(super) struct Account<'a> {
     /// Of its table: `sms.providers.<name>`.
@@ -26,13 +29,17 @@ pub(super) fn check(checks: &mut Checks<'_>, mode: Mode, account: &Account<'_>) 
     checks.require(path, is_name(name, 1, 32), "must have a name of 1 to 32 of a-z 0-9 _ -");
     let written = table.get("kind").is_none_or(Value::is_str);
     checks.require(&format!("{path}.kind"), written, "must be a string");
+    for key in URLS {
+        let reach = reach(table.get(key));
+        let path = format!("{path}.{key}");
+        let fine = !matches!(reach, Reach::Nowhere);
+        checks.require(&path, fine, "must be an http or https URL with a host");
+        let fine = !matches!(reach, Reach::Plain);
+        checks.require(&path, fine, "must be https: only a loopback host may be http");
+    }
     let base_url = format!("{path}.base_url");
     let reach = reach(table.get("base_url"));
-    let fine = !matches!(reach, Reach::Nowhere);
-    checks.require(&base_url, fine, "must be an http or https URL with a host");
-    let fine = !matches!(reach, Reach::Plain);
-    checks.require(&base_url, fine, "must be https: only a loopback host may be http");
-    let live = !is_sandbox(kind) && !matches!(reach, Reach::Loopback);
+    let live = !is_sandbox(kind) && !has_own_sandbox(table) && !matches!(reach, Reach::Loopback);
     checks.require(
         &base_url,
         mode != Mode::Sandbox || !live || matches!(reach, Reach::Nowhere),
@@ -46,6 +53,17 @@ pub(super) fn check(checks: &mut Checks<'_>, mode: Mode, account: &Account<'_>) 
 /// Whether accounts of this kind are our own play.
 pub(super) fn is_sandbox(kind: &str) -> bool {
     kind.eq_ignore_ascii_case(SANDBOX)
+}
+
+/// Whether the account is at the other side's own sandbox. Gateways that have one read this key and
+/// see to it themselves that nothing real is paid there.
+fn has_own_sandbox(table: &Table) -> bool {
+    match table.get("sandbox") {
+        Some(Value::Boolean(sandbox)) => *sandbox,
+        // From the environment.
+        Some(Value::String(sandbox)) => sandbox == "true",
+        _ => false,
+    }
 }
 
 /// Where calls to an account go.

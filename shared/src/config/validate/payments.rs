@@ -33,6 +33,9 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     }
     checks.range("payments.hourly_per_user", payments.hourly_per_user, 1..=1_000_000);
     checks.range("payments.budget_ms", payments.budget_ms, 100..=60_000);
+    let fine = payments.budget_ms < config.http.request_timeout_ms;
+    let message = "must be less than http.request_timeout_ms";
+    checks.relate("payments.budget_ms", "http.request_timeout_ms", fine, message);
     checks.range("payments.connect_timeout_ms", payments.connect_timeout_ms, 1..=60_000);
     checks.range("wallets.most_rials", config.wallets.most_rials, 1..=1_000_000_000_000_000);
     checks.range("wallets.hold_seconds", config.wallets.hold_seconds, 60..=31_536_000);

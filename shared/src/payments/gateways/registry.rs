@@ -289,3 +289,74 @@ fn resting() -> Said {
     let reason = "breaker".to_owned();
     Said { code: None, reason, message: String::new(), answer: Value::Null }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and titles of the gateways built, and the errors.
+    fn outcome(gateways: &str) -> (Vec<(String, &'static str)>, Vec<String>) {
+        let mut config = Config::default();
+        config.payments.gateways = toml::from_str(gateways).unwrap();
+        let mut errors = Vec::new();
+        let built = Gateways::build(&config, None, &mut errors);
+        let names = built.iter().map(|gateway| (gateway.name().to_owned(), gateway.title()));
+        (names.collect(), errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn kinds_are_read_under_their_old_names_too() {
+        let (built, errors) = outcome(
+            r#"
+            [a]
+            kind = "ZARINPAL_COM"
+            merchant_id = "1344b5d4-0048-11e8-94db-005056a205be"
+            [b]
+            kind = "PAYPING_IR"
+            merchant_id = "token"
+            [payping]
+            token = "token"
+            reversible = true
+            [zibal]
+            merchant = "merchant"
+            "#,
+        );
+        assert_eq!(errors, [""; 0]);
+        let expected = [
+            ("a", "ZARINPAL_COM"),
+            ("b", "PAYPING_IR"),
+            ("payping", "PAYPING_IR"),
+            ("zibal", "ZIBAL_IR"),
+        ];
+        assert_eq!(built, expected.map(|(name, title)| (name.to_owned(), title)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_path_and_without_its_value() {
+        let (built, errors) = outcome(
+            r#"
+            [a]
+            kind = "paypal"
+            [payping]
+            token = "s3cret with spaces"
+            [zarinpal]
+            merchant_id = "s3cret"
+            access_token = "s3cret"
+            [zibal]
+            colour = "s3cret"
+            "#,
+        );
+        assert_eq!(built, []);
+        let paths: Vec<_> = errors.iter().filter_map(|error| error.split(':').next()).collect();
+        let expected = [
+            "payments.gateways.a.kind",
+            "payments.gateways.payping.token",
+            "payments.gateways.zarinpal.merchant_id",
+            "payments.gateways.zarinpal.terminal_id",
+            "payments.gateways.zibal.merchant",
+            "payments.gateways.zibal.colour",
+        ];
+        assert_eq!(paths, expected);
+        assert!(!errors.concat().contains("s3cret"), "{errors:?}");
+    }
+}

@@ -11,7 +11,8 @@ use shared::{
     payments::{
         callbacks::{self, Body, Hint},
         gateways::{
-            NewPage, Opened, Page, PaymentGateway, Returned, Standing, Unanswered, Verified,
+            Guarded, NewPage, Opened, Page, PaymentGateway, Returned, Standing, Unanswered,
+            Verified,
             payping::{Config, PayPing},
         },
     },
@@ -226,11 +227,15 @@ async fn after_ten_minutes_the_money_is_back() {
 }
 
 #[tokio::test]
-async fn a_report_that_says_nothing_clear_is_no_answer() {
+async fn a_report_that_says_nothing_clear_is_no_answer_and_no_fault() {
     let (rig, gateway, page) = paid::<PayPingRig>().await;
     rig.0.desk(|desk| desk.reports = false);
-    let unclear = Unanswered::Unavailable("payping.report".to_owned());
-    assert_eq!(gateway.inquire(&page).await, Err(unclear));
+    // The breaker must not open for it: payments go on.
+    let gateway = Guarded::new(gateway);
+    for _ in 0..20 {
+        assert_eq!(gateway.inquire(&page).await, Err(Unanswered::Unsupported));
+    }
+    assert!(matches!(gateway.verify(&page).await, Verified::Paid(_)));
 }
 
 #[tokio::test]

@@ -245,8 +245,8 @@ async fn a_payment_is_refunded_through_the_panel_once() {
 
 #[tokio::test]
 async fn its_sandbox_gives_pages_of_its_own_and_the_two_are_not_mixed() {
-    let desk = ZarinPalDesk { sandbox: true, ..ZarinPalDesk::default() };
-    let fake = FakeGateway::start_with(desk).await;
+    let fake = FakeZarinPal::start().await;
+    fake.desk(|desk| desk.sandbox = true);
     let config = |sandbox: bool| {
         let merchant = "00000000-0000-0000-0000-000000000000";
         json!({"base_url": fake.url(), "sandbox": sandbox, "merchant_id": merchant})

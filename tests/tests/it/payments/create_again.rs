@@ -2,9 +2,9 @@
 
 use peyk_tests::{
     fake::{Behaviour, RecordedZarinPal},
-    harness::{TestDatabase, wait_for},
+    harness::{Answer, Peyk, TestDatabase, wait_for},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::steps::{CREATE, at, begin_under, states, written};
 use crate::people::Person;
@@ -87,6 +87,14 @@ async fn what_no_gateway_answered_goes_on_under_its_key_with_the_same_payment() 
     assert_eq!(written(&peyk).await.0, 2);
 }
 
+/// Refused while the lease of the dead process lives, and then not.
+async fn repeat_after_the_lease(peyk: &Peyk, payer: &Person, body: &Value) -> Answer {
+    let early = begin_under(peyk, 1, payer, "k", body).await;
+    assert_eq!((early.status, &early.json["code"]), (409, &json!("idempotency_in_flight")));
+    peyk.database.execute("UPDATE idempotency_keys SET lease_until = now()").await;
+    begin_under(peyk, 1, payer, "k", body).await
+}
+
 /// Statements of the api that wait for a lock.
 async fn waiting(database: &TestDatabase) -> i64 {
     database
@@ -100,7 +108,7 @@ async fn waiting(database: &TestDatabase) -> i64 {
 #[tokio::test]
 async fn an_api_killed_while_the_gateway_thinks_leaves_a_payment_that_the_repeat_goes_on_with() {
     let gateway = RecordedZarinPal::start().await;
-    let mut peyk = at(&gateway).set("HTTP__REQUEST_TIMEOUT_MS", "2000").start().await;
+    let mut peyk = at(&gateway).start().await;
     let sara = Person::new(&peyk).await;
     gateway.behave(Behaviour::HangAfterRead { effect: true });
     let request = peyk.client().post(peyk.url(&format!("/api/{CREATE}"))).bearer_auth(&sara.token);
@@ -112,15 +120,7 @@ async fn an_api_killed_while_the_gateway_thinks_leaves_a_payment_that_the_repeat
     assert_eq!(written(&peyk).await, (1, 1));
     peyk.start_api().await;
     let body = json!({"amount": 5000});
-    let repeat = wait_for("the lease to end", async || {
-        let answer = begin_under(&peyk, 1, &sara, "k", &body).await;
-        if answer.status == 409 {
-            assert_eq!(answer.json["code"], "idempotency_in_flight", "{answer:?}");
-            return None;
-        }
-        Some(answer)
-    })
-    .await;
+    let repeat = repeat_after_the_lease(&peyk, &sara, &body).await;
     assert_eq!(repeat.status, 200, "{repeat:?}");
     assert_eq!(written(&peyk).await, (1, 2), "the same payment with another page");
     assert_eq!(begin_under(&peyk, 1, &sara, "k", &body).await.json, repeat.json);
@@ -129,7 +129,7 @@ async fn an_api_killed_while_the_gateway_thinks_leaves_a_payment_that_the_repeat
 #[tokio::test]
 async fn an_api_killed_before_the_payment_is_written_leaves_nothing_and_the_repeat_begins_it() {
     let gateway = RecordedZarinPal::start().await;
-    let mut peyk = at(&gateway).set("HTTP__REQUEST_TIMEOUT_MS", "2000").start().await;
+    let mut peyk = at(&gateway).start().await;
     let sara = Person::new(&peyk).await;
     let mut lock = peyk.database.pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE payments IN EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
@@ -148,11 +148,7 @@ async fn an_api_killed_before_the_payment_is_written_leaves_nothing_and_the_repe
     lock.rollback().await.unwrap();
     peyk.start_api().await;
     let body = json!({"amount": 5000});
-    let repeat = wait_for("the lease to end", async || {
-        let answer = begin_under(&peyk, 1, &sara, "k", &body).await;
-        (answer.status != 409).then_some(answer)
-    })
-    .await;
+    let repeat = repeat_after_the_lease(&peyk, &sara, &body).await;
     assert_eq!(repeat.status, 200, "{repeat:?}");
     assert_eq!((written(&peyk).await, gateway.opened().len()), ((1, 1), 1));
 }

@@ -1,10 +1,15 @@
 //! Payments and wallets.
 
+mod crash;
 mod create;
 mod create_again;
+mod forged;
 mod reading;
 mod reconcile;
 mod return_steps;
 mod returns;
 mod returns_crash;
 mod steps;
+mod verify;
+mod verify_steps;
+mod watch;

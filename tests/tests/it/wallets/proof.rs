@@ -1,6 +1,7 @@
 //! The proof of the ledger.
 
 use peyk_tests::harness::Peyk;
+use serde_json::json;
 
 use super::{Shop, assert_proven, finance, rich, spend, user};
 use crate::login_steps::patient;
@@ -76,20 +77,20 @@ async fn whatever_is_tampered_with_is_found() {
 
 #[tokio::test]
 async fn the_nightly_proof_says_loudly_what_it_found() {
-    let peyk = patient().set("CRON__VERIFY_LEDGER__ENABLED", "false").start().await;
+    let peyk = patient().set("CRON__VERIFY_LEDGER__SCHEDULE", "* * * * * *").start().await;
     let staff = finance(&peyk).await;
     rich(&peyk, &staff, 1_000).await;
-    let prove = || peyk.run("worker", &["cron", "run", "verify-ledger"]);
-    let (worked, output) = prove().await;
-    assert!(worked && output.contains("the ledger agrees"), "{output}");
+    let worker = &peyk.workers[0];
+    assert_eq!(worker.log_line("the ledger agrees").await["level"], "INFO");
     tamper(&peyk, "UPDATE wallets SET balance_rials = 999").await;
-    let (_, output) = prove().await;
-    assert!(
-        output.contains("\"ERROR\"") && output.contains("the ledger does not agree"),
-        "{output}"
-    );
+    let alarm = worker.log_line("the ledger does not agree: api ledger verify").await;
+    assert_eq!((&alarm["level"], &alarm["differences"]), (&json!("ERROR"), &json!(1)));
+    let difference = worker.log_line("in the ledger").await["difference"].clone();
+    assert!(difference.as_str().unwrap().contains("expected 1000, found 999"), "{difference}");
+    let series = "peyk_ledger_differences_total{check=\"balance\"}";
+    assert!(peyk.worker_metric(series).await.is_some());
     let (_, counted) = peyk.run("worker", &["cron", "run", "verify-ledger", "--dry-run"]).await;
-    assert!(counted.contains('1'), "{counted}");
+    assert!(counted.contains(" 1 rows"), "{counted}");
 }
 
 /// A hundred thousand entries of a thousand wallets.

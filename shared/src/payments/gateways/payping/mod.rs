@@ -310,17 +310,15 @@ impl PaymentGateway for PayPing {
     }
 
     async fn inquire(&self, page: &Page) -> Result<Standing, Unanswered> {
-        let unavailable = |word: &str| Unanswered::Unavailable(format!("payping.{word}"));
-        let Some(tomans) = page.amount.to_tomans() else {
-            return Err(unavailable("whole_tomans"));
-        };
+        let tomans = page.amount.to_tomans().ok_or(Unanswered::Unsupported)?;
         let reply = self.api.get(&["v1", "report", &page.authority]).await?;
         match (Refusal::parse(&reply), Members::of(&reply.body)) {
             (Some(refusal), _) if refusal.code == codes::NOT_FOUND => Ok(Standing::NotFound),
             (Some(refusal), _) if refusal.code == codes::CANCELLED => Ok(Standing::Cancelled),
             (None, Some(report)) if reply.status == 200 => {
                 let ours = (&*page.authority, &*page.client_ref);
-                answers::standing(&report, ours, tomans).ok_or_else(|| unavailable("report"))
+                // It is well, and this is no question to it: nothing for the breaker to count.
+                answers::standing(&report, ours, tomans).ok_or(Unanswered::Unsupported)
             }
             _ => match self.refusal(&reply) {
                 Ok((_, said)) => Err(Unanswered::Unavailable(said.reason)),

@@ -291,10 +291,11 @@ impl PaymentGateway for ZarinPal {
         if let Some(standing) = reply.data.as_ref().and_then(answers::standing) {
             return Ok(standing);
         }
-        match reply.answer {
-            Some(answer) if codes::class(answer.code) == Class::NotFound => Ok(Standing::NotFound),
-            Some(answer) => Err(Unanswered::Unavailable(self.said(&answer).reason)),
-            None => Err(reply.unreadable.into()),
+        let Some(answer) = reply.answer else { return Err(reply.unreadable.into()) };
+        match codes::class(answer.code) {
+            Class::NotFound => Ok(Standing::NotFound),
+            Class::NotPaid => Ok(Standing::Open),
+            _ => Err(Unanswered::Unavailable(self.said(&answer).reason)),
         }
     }
 
