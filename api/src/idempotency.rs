@@ -14,7 +14,7 @@ pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 pub(crate) const LONGEST: usize = 255;
 /// The operations that read it, by their operationIds: each POST that costs money or a text.
-pub(crate) const OPERATIONS: [&str; 12] = [
+pub(crate) const OPERATIONS: [&str; 14] = [
     "sendOtp",
     "sendConfirmation",
     "beginPhoneChange",
@@ -27,6 +27,8 @@ pub(crate) const OPERATIONS: [&str; 12] = [
     "releaseHold",
     "transferBetweenWallets",
     "adjustWallet",
+    "refundPayment",
+    "reversePayment",
 ];
 /// Those of them that are refused without it: they move money.
 pub(crate) const DEMANDING: [&str; 6] = [

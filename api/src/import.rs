@@ -10,6 +10,7 @@ use shared::{
     db,
     import::{self, Mode, Options, Reason, Stays, Summary, Tally, TimeZone},
     money::Currency,
+    payments::gateways::Kind,
     phone::PhoneRules,
 };
 
@@ -116,10 +117,17 @@ impl ImportDjango {
             staff: self.staff,
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             groups: config.auth.groups.clone(),
+            gateways: gateways(config),
             report: self.report,
             full: self.full,
         })
     }
+}
+
+/// The configured gateways with their kinds.
+fn gateways(config: &Config) -> Vec<(Kind, String)> {
+    let names = config.gateway_names().into_iter();
+    names.filter_map(|name| Kind::parse(config.payments.kind(&name)).map(|it| (it, name))).collect()
 }
 
 fn describe(summary: &Summary, mode: Mode) -> String {

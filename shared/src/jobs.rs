@@ -20,11 +20,14 @@ pub enum Queue {
     Webhooks,
     /// Payments to look at: `payments` rows.
     Payments,
+    /// Money to go back: `payment_returns` rows.
+    Returns,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 5] = [Self::Otp, Self::Sms, Self::Bulk, Self::Webhooks, Self::Payments];
+    pub const ALL: [Self; 6] =
+        [Self::Otp, Self::Sms, Self::Bulk, Self::Webhooks, Self::Payments, Self::Returns];
 
     /// The queue's name: Redis key part, metrics label.
     pub const fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Queue {
             Self::Bulk => "bulk",
             Self::Webhooks => "webhooks",
             Self::Payments => "payments",
+            Self::Returns => "returns",
         }
     }
 }

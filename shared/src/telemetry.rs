@@ -155,6 +155,16 @@ pub static GATEWAY_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
 pub static GATEWAY_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_gateway_breaker_state", "0 closed, 1 probing, 2 open.", &["gateway"])
 });
+/// Attempts to have a gateway give money back, by what came of them: done, refused, later, unknown (a
+/// person has to look).
+pub static PAYMENT_RETURNS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("peyk_payment_returns_total", "Money on its way back.", &["gateway", "result"])
+});
+/// What the latest comparison of a gateway, the payments and the ledger found, by kind.
+pub static PAYMENT_DIFFERENCES: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let about = "Differences of the latest reconciliation.";
+    gauge("peyk_payment_differences", about, &["gateway", "kind"])
+});
 /// What the proof of the ledger found, by what did not agree. Anything but nothing is an alarm.
 pub static LEDGER_DIFFERENCES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_ledger_differences_total", "Differences in the ledger.", &["check"])

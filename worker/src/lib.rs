@@ -38,6 +38,7 @@ pub mod jobs;
 pub mod line;
 pub mod operations;
 pub mod outcome;
+pub mod payments_command;
 pub mod providers_command;
 pub mod standing;
 pub mod supervisor;
@@ -179,6 +180,7 @@ pub const JOBS: &[Job] = &[
     jobs::deliver_sms::SMS,
     jobs::deliver_sms::BULK,
     jobs::deliver_webhook::JOB,
+    jobs::return_payment::JOB,
     jobs::verify_payment::JOB,
 ];
 
@@ -205,6 +207,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::watch_payments::JOB,
     cron::list_unverified_payments::JOB,
     cron::purge_sandbox_pages::JOB,
+    cron::reconcile_payments::JOB,
+    cron::purge_payment_reports::JOB,
     cron::release_expired_holds::JOB,
     cron::verify_ledger::JOB,
 ];

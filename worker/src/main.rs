@@ -10,6 +10,7 @@ use worker::{
     Environment, JOBS,
     consumers::Consumers,
     cron::{self, command::CronCommand},
+    payments_command::{self, PaymentsCommand},
     providers_command::{self, ProvidersCommand},
     sweep,
     webhooks_command::{self, WebhooksCommand},
@@ -34,6 +35,9 @@ enum Command {
     Cron(CronCommand),
     /// How the SMS providers do: who is out, what is left, what the last hour and day were like
     Providers(ProvidersCommand),
+    /// Compare payments with what gateways and the ledger say
+    #[command(subcommand)]
+    Payments(PaymentsCommand),
     /// Look at webhooks, tell them again or try an endpoint out
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
@@ -63,6 +67,9 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
         Command::Cron(command) => cron::command::execute(&environment(config)?, command).await,
         Command::Providers(command) => {
             providers_command::execute(&environment(config)?, command).await
+        }
+        Command::Payments(command) => {
+            payments_command::execute(&environment(config)?, command).await
         }
         Command::Webhooks(command) => {
             webhooks_command::execute(&environment(config)?, command).await

@@ -166,6 +166,28 @@ codes! {
         ["Hold ended", "پایان نگه‌داشت"]
         ["What was set aside was spent or went back already.",
          "مبلغ کنارگذاشته‌شده پیش‌تر برداشت یا آزاد شده است."];
+    /// The payment is not paid, or not any more.
+    PaymentNotPaid "payment_not_paid" CONFLICT
+        ["Not paid", "پرداخت‌نشده"]
+        ["The payment is not paid, or not any more.", "این پرداخت انجام نشده یا دیگر پابرجا نیست."];
+    /// The gateway gives no money back this way.
+    ReturnUnsupported "return_unsupported" CONFLICT
+        ["Not at this gateway", "خارج از توان درگاه"]
+        ["The gateway of this payment cannot do that.", "درگاه این پرداخت چنین کاری نمی‌کند."];
+    /// The gateway gives no money back any more.
+    ReturnTooLate "return_too_late" CONFLICT
+        ["Too late", "پایان مهلت"]
+        ["The gateway does that only for a while after the payment.",
+         "درگاه این کار را تنها تا مدتی پس از پرداخت انجام می‌دهد."];
+    /// The money of the payment is on its way back already, or nobody knows.
+    ReturnUnderWay "return_under_way" CONFLICT
+        ["Under way", "در جریان"]
+        ["The money of this payment is on its way back already, or a person has to look at it.",
+         "بازگشت وجه این پرداخت در جریان است یا باید بررسی شود."];
+    /// The gateway gave no money back. Argument: its word for why.
+    ReturnRefused "return_refused" CONFLICT
+        ["Refused by the gateway", "رد از سوی درگاه"]
+        ["The gateway gave nothing back: {}.", "درگاه وجه را بازنگرداند: {}."];
     /// Another request with the same idempotency key is still running.
     IdempotencyInFlight "idempotency_in_flight" CONFLICT
         ["Request in progress", "درخواست در جریان"]

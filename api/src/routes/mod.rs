@@ -12,6 +12,7 @@ pub(crate) mod paging;
 pub(crate) mod passwords;
 pub(crate) mod payments;
 pub(crate) mod phone;
+pub(crate) mod returns;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
@@ -57,6 +58,7 @@ fn operations() -> impl OpenApi {
             payments::VerifyPaymentApi,
             payments::StaffPaymentApi,
             payments::StaffPaymentActionApi,
+            returns::ReturnApi,
         ),
     )
 }

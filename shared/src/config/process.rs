@@ -20,7 +20,7 @@ pub struct Worker {
     pub bulk_concurrency: usize,
     /// Webhooks in flight at once. Default 32.
     pub webhook_concurrency: usize,
-    /// Payments looked at at once. Default 32.
+    /// Payments looked at at once, and as many whose money goes back. Default 32.
     pub payment_concurrency: usize,
     /// Milliseconds running jobs have to end after SIGTERM. Default 15000.
     pub drain_ms: u64,
@@ -54,7 +54,7 @@ impl Worker {
             Queue::Sms => self.sms_concurrency,
             Queue::Bulk => self.bulk_concurrency,
             Queue::Webhooks => self.webhook_concurrency,
-            Queue::Payments => self.payment_concurrency,
+            Queue::Payments | Queue::Returns => self.payment_concurrency,
         }
     }
 

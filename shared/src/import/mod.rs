@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use crate::{
     audit::{self, Entry, Subject},
     money::Currency,
+    payments::gateways::Kind,
     phone::PhoneRules,
 };
 
@@ -80,6 +81,8 @@ pub struct Options {
     pub phones: PhoneRules,
     /// The groups that may log in.
     pub groups: Vec<i32>,
+    /// The configured gateways: payments belong to the one of their kind.
+    pub gateways: Vec<(Kind, String)>,
     /// A file for a line about each row that is not imported, or not whole.
     pub report: Option<PathBuf>,
     /// Whether those lines say what the rows hold.

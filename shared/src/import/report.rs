@@ -43,6 +43,12 @@ pub enum Reason {
     OwnerMissing,
     /// Refused: an amount that is negative, no number or beyond counting.
     AmountBad,
+    /// Refused: a currency other than IRR and IRT.
+    CurrencyBad,
+    /// Refused: a purpose that is none.
+    PayModeBad,
+    /// Refused: a status that is none.
+    StatusBad,
     /// Noted: the group is none of `auth.groups`.
     GroupNotOffered,
     /// Noted: a hash that cannot be checked.
@@ -59,6 +65,12 @@ pub enum Reason {
     StaffLeftOut,
     /// Noted: staff there and here.
     StaffKept,
+    /// Noted: a page of no known gateway, or with too long a name.
+    AuthorityLeftOut,
+    /// Noted: another payment has the gateway's page.
+    AuthorityTaken,
+    /// Noted: another payment has the gateway's reference.
+    RefIdTaken,
 }
 
 impl Reason {
@@ -84,7 +96,7 @@ impl Reason {
 }
 
 /// In the order of the variants.
-const WORDS: [(Reason, &str, &str); 22] = [
+const WORDS: &[(Reason, &str, &str)] = &[
     (Reason::IdTaken, "id_taken", "something that was made here has this id"),
     (Reason::Unreadable, "unreadable", "a column is not UTF-8, or has a NUL in it"),
     (Reason::UsernameEmpty, "username_empty", "there is no username"),
@@ -102,7 +114,14 @@ const WORDS: [(Reason, &str, &str); 22] = [
     (Reason::UnameBad, "uname_bad", "there is no uname, or it has more than 255 characters"),
     (Reason::NameBad, "name_bad", "there is no name, it is too long or has control characters"),
     (Reason::OwnerMissing, "owner_missing", "its owner is not here"),
-    (Reason::AmountBad, "amount_bad", "the amount is negative, no number or beyond counting"),
+    (
+        Reason::AmountBad,
+        "amount_bad",
+        "the amount is negative, no number or beyond counting; a payment's: no whole number above 0",
+    ),
+    (Reason::CurrencyBad, "currency_bad", "the currency is neither IRR nor IRT"),
+    (Reason::PayModeBad, "pay_mode_bad", "pay_mode is neither 1 nor 2"),
+    (Reason::StatusBad, "status_bad", "the status is none of paid, unpaid, canceled, refounded"),
     (
         Reason::GroupNotOffered,
         "group_not_offered",
@@ -119,6 +138,21 @@ const WORDS: [(Reason, &str, &str); 22] = [
     (Reason::DateUnreadable, "date_unreadable", "the day it was made is no date: 1970-01-01 here"),
     (Reason::StaffLeftOut, "staff_left_out", "staff there, nobody special here without --staff"),
     (Reason::StaffKept, "staff_kept", "staff there and, by --staff, here"),
+    (
+        Reason::AuthorityLeftOut,
+        "authority_left_out",
+        "a page of no known gateway, or with more than 128 characters: it cannot be asked about",
+    ),
+    (
+        Reason::AuthorityTaken,
+        "authority_taken",
+        "another payment has the gateway's page: left out here",
+    ),
+    (
+        Reason::RefIdTaken,
+        "ref_id_taken",
+        "another payment has the gateway's reference: left out here",
+    ),
 ];
 
 /// One thing to say about one row.
@@ -229,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_words_and_the_refusals_come_first() {
-        for (index, (reason, code, _)) in WORDS.into_iter().enumerate() {
+        for (index, (reason, code, _)) in WORDS.iter().copied().enumerate() {
             assert_eq!(reason as usize, index);
             assert_eq!(reason.code(), code);
             assert_eq!(Reason::from_code(code), Some(reason));

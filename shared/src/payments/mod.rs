@@ -16,6 +16,8 @@ pub mod gateways;
 pub mod look;
 mod pages;
 mod read;
+pub mod reconcile;
+pub mod returns;
 mod review;
 mod settle;
 pub mod state;
@@ -34,7 +36,7 @@ pub use self::{
     state::State,
     wish::{NewPayment, Wish, WishRefused, Wrong},
 };
-use self::{gateways::Gateways, targets::Hosts};
+use self::{gateways::Gateways, pages::client_ref, targets::Hosts};
 
 /// Payments over one database and the configured gateways.
 #[derive(Clone)]

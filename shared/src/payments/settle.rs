@@ -302,6 +302,11 @@ impl<'a> Told<'a> {
             State::Reversed | State::Refunded => Kind::PaymentRefunded,
             State::Created | State::Redirected | State::Verifying => return None,
         };
+        Some(self.as_event(kind))
+    }
+
+    /// An event of this kind about the payment.
+    pub(super) fn as_event(&self, kind: Kind) -> NewEvent {
         let data = json!({
             "payment_id": self.id,
             "order_id": self.order_id,
@@ -313,7 +318,7 @@ impl<'a> Told<'a> {
             "user_id": self.user_id,
             "purpose": self.purpose.as_str(),
         });
-        Some(NewEvent { kind, subject: format!("payment:{}", self.id), data })
+        NewEvent { kind, subject: format!("payment:{}", self.id), data }
     }
 }
 

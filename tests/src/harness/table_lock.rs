@@ -41,6 +41,28 @@ impl TestDatabase {
         self.hold_up("webhook_events", lock).await
     }
 
+    /// Locks `payment_returns`: asking for money back, claiming and settling it wait.
+    pub async fn hold_up_returns(&self) -> TableLock {
+        let lock = "LOCK TABLE payment_returns IN EXCLUSIVE MODE";
+        self.hold_up("payment_returns", lock).await
+    }
+
+    /// Locks `payment_attempts`: who has an answer of a gateway's waits before it writes it down.
+    pub async fn hold_up_payment_calls(&self) -> TableLock {
+        let lock = "LOCK TABLE payment_attempts IN EXCLUSIVE MODE";
+        self.hold_up("payment_attempts", lock).await
+    }
+
+    /// Locks `payments`: who settles one waits.
+    pub async fn hold_up_payments(&self) -> TableLock {
+        self.hold_up("payments", "LOCK TABLE payments IN EXCLUSIVE MODE").await
+    }
+
+    /// Locks `ledger_entries`: who moves money waits before it commits.
+    pub async fn hold_up_ledger(&self) -> TableLock {
+        self.hold_up("ledger_entries", "LOCK TABLE ledger_entries IN EXCLUSIVE MODE").await
+    }
+
     /// Locks `gate`, a table of the test that a trigger of its own makes writers wait for.
     pub async fn hold_up_gate(&self) -> TableLock {
         self.hold_up("gate", "LOCK TABLE gate IN ROW EXCLUSIVE MODE").await

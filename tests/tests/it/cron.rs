@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 21] = [
+const JOBS: [&str; 25] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -32,7 +32,11 @@ const JOBS: [&str; 21] = [
     "purge-used-refresh-tokens",
     "purge-audit-events",
     "purge-ended-invitations",
+    "watch-payments",
+    "list-unverified-payments",
     "purge-sandbox-pages",
+    "reconcile-payments",
+    "purge-payment-reports",
     "release-expired-holds",
     "verify-ledger",
 ];

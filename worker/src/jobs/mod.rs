@@ -16,6 +16,7 @@ use crate::Environment;
 pub mod deliver_bulk;
 pub mod deliver_sms;
 pub mod deliver_webhook;
+pub mod return_payment;
 pub mod verify_payment;
 
 /// What a job or the sweep of its rows comes to.

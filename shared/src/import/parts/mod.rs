@@ -12,6 +12,7 @@ use super::{
 };
 
 pub(super) mod organizations;
+pub(super) mod payments;
 pub(super) mod users;
 pub(super) mod wallets;
 
@@ -80,6 +81,9 @@ pub(super) async fn all(
     if source.has(organizations::TABLE) {
         parts.push(Box::new(organizations::Organizations::new(options)));
     }
+    if source.has(payments::TABLE) {
+        parts.push(Box::new(payments::Payments::find(source, options).await?));
+    }
     if let Some(wallets) = wallets::Wallets::find(source, options).await? {
         parts.push(Box::new(wallets));
     }
@@ -108,7 +112,7 @@ const EPHEMERAL: Stays = Stays::Forever("codes that have long expired");
 const LOG: Stays = Stays::Forever("a log of texts that were sent");
 
 /// In the order of the report.
-const ELSEWHERE: [Elsewhere; 16] = [
+const ELSEWHERE: &[Elsewhere] = &[
     later("drfchelseru_chatroom"),
     later("drfchelseru_chatroom_users"),
     later("drfchelseru_chatroom_pinned_for"),
@@ -119,7 +123,6 @@ const ELSEWHERE: [Elsewhere; 16] = [
     later("drfchelseru_messagechat"),
     later("drfchelseru_messagechat_read_by"),
     later("drfchelseru_attachfile"),
-    later("drfchelseru_payment"),
     never("drfchelseru_session", Stays::Forever("nobody is logged in by them: tokens were")),
     never("drfchelseru_otpcode", EPHEMERAL),
     never("drfchelseru_messagesms", LOG),
@@ -140,7 +143,7 @@ pub(super) async fn elsewhere(
     source: &mut Source,
 ) -> anyhow::Result<Vec<(&'static Elsewhere, i64)>> {
     let mut found = Vec::new();
-    for stays in &ELSEWHERE {
+    for stays in ELSEWHERE {
         if source.has(stays.table) {
             let rows = source.count(stays.table).await?;
             found.extend((rows > 0).then_some((stays, rows)));

@@ -2,6 +2,8 @@
 
 pub(super) mod create;
 pub(super) mod read;
+pub(super) mod reports;
+pub(super) mod returns;
 pub(super) mod review;
 pub(super) mod verify;
 pub(super) mod watch;

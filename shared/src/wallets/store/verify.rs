@@ -93,6 +93,7 @@ pub(in crate::wallets) async fn held(connection: &mut PgConnection) -> Result<i6
 }
 
 /// Paid payments the ledger does not have as they are: from their gateway, to where their purpose says.
+/// Those that were imported have no movement of their own: opening balances have them.
 pub(in crate::wallets) fn odd_payments(
     connection: &mut PgConnection,
 ) -> BoxStream<'_, Result<Odd, sqlx::Error>> {
@@ -104,6 +105,7 @@ pub(in crate::wallets) fn odd_payments(
                 WHERE e.transaction_id = t.id) AS found
            FROM payments p LEFT JOIN ledger_transactions t ON t.key = 'payment:' || p.id
            WHERE p.state IN ('paid', 'reversed', 'refunded')
+             AND (t.id IS NOT NULL OR p.reason IS DISTINCT FROM 'imported')
              AND (t.id IS NULL OR t.kind <> 'payment'
                OR (SELECT count(*) FROM ledger_entries e WHERE e.transaction_id = t.id) <> 2
                OR NOT EXISTS (
