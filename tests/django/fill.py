@@ -36,7 +36,7 @@ from django.db import connection  # noqa: E402
 from drfchelseru import models as old  # noqa: E402
 from sms_auth.models import PhoneCode, SMSMessage  # noqa: E402
 
-# Rows by table, and what is said of others, by part.
+# Rows by table, and what is said of some, by part: reasons with a blank between them.
 expected = {"users": {}, "organizations": {}}
 said = {"users": {}, "organizations": {}}
 
@@ -106,7 +106,7 @@ def special():
         keep(account)
     odd = by_password("odd-hash")
     Account.objects.filter(id=odd.id).update(password="crypt$ab$cdefgh")
-    keep(odd, password=False, note="password_unknown")
+    keep(odd, password=False, note="password_unknown no_way_in")
     keep(Account.objects.create_user("nobody"), note="no_way_in")
     keep(by_code("09120000006", 7), "+989120000006", 7, note="group_not_offered")
 
