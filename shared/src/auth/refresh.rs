@@ -61,7 +61,7 @@ impl Auth {
         if let Err(RefreshError::Token(_) | RefreshError::Inactive) = refreshed {
             TOKEN_REFRESHES.with_label_values(&["refused"]).inc();
         }
-        Ok(self.bearers.tokens().pair(&refreshed?, now, rng))
+        Ok(self.bearers.pair(&refreshed?, now, rng))
     }
 
     async fn next(

@@ -135,6 +135,7 @@ mod tests {
 
     #[test]
     fn the_signing_key_signs_tokens() {
+        crate::install_crypto();
         let pem = random_signing_key(&mut rand::rng());
         let key = jsonwebtoken::EncodingKey::from_ec_pem(pem.as_bytes()).unwrap();
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);

@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 4096;
 const MAX_JTI_BYTES: usize = 255;
 
 /// A good access token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Access {
     pub(super) bearer: Bearer,
     /// When the key that signed it ends, Unix seconds.

@@ -147,6 +147,19 @@ fn what_the_api_makes_opens_what_it_is_for_and_nothing_else() {
 }
 
 #[test]
+fn what_is_known_of_a_new_access_token_is_what_a_check_finds() {
+    let until = DateTime::from_timestamp(1_800_000_200, 0);
+    let mint = Mint::with(|config| config.keys.get_mut("k1").unwrap().verify_until = until);
+    let ending =
+        Session { refresh_expires_at: mint.now + TimeDelta::seconds(42), ..mint.session() };
+    for session in [mint.session(), ending] {
+        let (pair, known) = mint.tokens.known_pair(&session, mint.now, &mut rand::rng());
+        assert_eq!(mint.tokens.read_access(&pair.access, mint.now), Ok(known));
+        assert_eq!(known.key_until, until.map(|until| until.timestamp()));
+    }
+}
+
+#[test]
 fn an_access_token_never_outlives_its_session() {
     let mint = Mint::new();
     let refresh_expires_at = mint.now + TimeDelta::seconds(42);
