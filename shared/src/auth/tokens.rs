@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{bearers::Bearer, verify::Access};
+use super::{bearers::Bearer, signatures, verify::Access};
 use crate::{
     config::{self, SigningKey},
     ids,
@@ -110,7 +110,8 @@ pub struct Tokens {
     /// By `kid`.
     pub(super) verifying_keys: HashMap<String, VerifyingKey>,
     refresh_key: EncodingKey,
-    pub(super) refresh_verifying_key: VerifyingKey,
+    /// The one that signs, and another one while it is changed.
+    pub(super) refresh_verifying_keys: Vec<VerifyingKey>,
     pub(super) legacy: Option<LegacyKey>,
     refresh_secret: SecretSlice<u8>,
     access_ttl_seconds: i64,
@@ -130,6 +131,7 @@ impl Tokens {
     /// # Errors
     /// Names the key (never its value) that cannot be read.
     pub fn new(config: &config::Auth) -> anyhow::Result<Self> {
+        signatures::install();
         let mut public_keys = Vec::new();
         let mut verifying_keys = HashMap::new();
         let mut signing = None;
@@ -154,9 +156,12 @@ impl Tokens {
         }
         let (signing_key, algorithm, signing_until) =
             signing.ok_or_else(|| anyhow::anyhow!("auth.signing_key names no key"))?;
-        let refresh_secret = STANDARD
-            .decode(config.refresh_key.expose_secret())
-            .map_err(|_| anyhow::anyhow!("auth.refresh_key is not base64"))?;
+        let refresh_secret = read_secret("refresh_key", &config.refresh_key)?;
+        let mut refresh_verifying_keys = vec![refresh_verifying_key(&refresh_secret)];
+        if let Some(other) = &config.other_refresh_key {
+            let other = read_secret("other_refresh_key", other)?;
+            refresh_verifying_keys.push(refresh_verifying_key(&other));
+        }
         Ok(Self {
             header: Header { kid: Some(config.signing_key.clone()), ..Header::new(algorithm) },
             signing_key,
@@ -164,11 +169,7 @@ impl Tokens {
             public_keys,
             verifying_keys,
             refresh_key: EncodingKey::from_secret(&refresh_secret),
-            refresh_verifying_key: VerifyingKey {
-                key: DecodingKey::from_secret(&refresh_secret),
-                algorithm: Algorithm::HS256,
-                until: None,
-            },
+            refresh_verifying_keys,
             legacy: config.legacy_refresh.as_ref().map(|legacy| LegacyKey {
                 key: DecodingKey::from_secret(legacy.secret.expose_secret().as_bytes()),
                 until: legacy.until.timestamp(),
@@ -273,6 +274,16 @@ impl Tokens {
             aud: self.audience.as_deref(),
         }
     }
+}
+
+fn read_secret(name: &str, secret: &SecretString) -> anyhow::Result<Vec<u8>> {
+    let bytes = STANDARD.decode(secret.expose_secret());
+    bytes.map_err(|_| anyhow::anyhow!("auth.{name} is not base64"))
+}
+
+fn refresh_verifying_key(secret: &[u8]) -> VerifyingKey {
+    let key = DecodingKey::from_secret(secret);
+    VerifyingKey { key, algorithm: Algorithm::HS256, until: None }
 }
 
 fn read_key(key: &SigningKey) -> anyhow::Result<(EncodingKey, Algorithm)> {

@@ -190,6 +190,7 @@ mod tests {
                 "#verify_until",
                 "#until",
                 "#user_id_claim",
+                "#other_refresh_key",
                 "#[sms",
                 "#text",
                 "#variables",
@@ -225,6 +226,7 @@ mod tests {
         let errors = load(&text).unwrap_err().0;
         let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
         let placeholders = [
+            "auth.other_refresh_key",
             "auth.legacy_refresh.secret",
             "auth.keys.django.secret",
             "webhooks.endpoints.shop.secrets",

@@ -386,7 +386,7 @@ mod legacy {
 
     /// As simplejwt writes them.
     fn claims(mint: &Mint) -> Value {
-        json!({"token_type": "refresh", "exp": mint.now.timestamp() + 1_000_000, "iat": 1,
+        json!({"token_type": "refresh", "exp": mint.now.timestamp() + 1_000_000, "iat": 7,
             "jti": "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c", "uid": 17})
     }
 
@@ -401,7 +401,7 @@ mod legacy {
         let Ok(Refresh::Legacy(legacy)) = mint.tokens.read_refresh(&token, mint.now) else {
             panic!("it is good");
         };
-        assert_eq!(legacy.user_id, 17);
+        assert_eq!((legacy.user_id, legacy.issued_at.timestamp()), (17, 7));
         assert_eq!(legacy.expires_at.timestamp(), mint.now.timestamp() + 1_000_000);
         let end = DateTime::from_timestamp(1_800_086_400, 0).unwrap();
         assert!(mint.tokens.read_refresh(&token, end - TimeDelta::seconds(1)).is_ok());
@@ -429,6 +429,8 @@ mod legacy {
             assert_eq!(with("exp", json!(mint.now.timestamp())), TokenError::Expired);
             for (name, value) in [
                 ("exp", json!(1e300)),
+                ("iat", json!(null)),
+                ("iat", json!("7")),
                 ("uid", json!(null)),
                 ("uid", json!("seventeen")),
                 ("jti", json!(null)),
