@@ -31,7 +31,8 @@ INSTALLED_APPS = [
     "drfchelseru",
     "sms_auth",
 ]
-SECRET_KEY = "only-for-this-test"
+# Also what simplejwt signs its tokens with.
+SECRET_KEY = "only-for-this-test-and-of-fifty-characters-or-so"
 USE_TZ = True
 TIME_ZONE = "Asia/Tehran"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

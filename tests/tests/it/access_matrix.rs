@@ -126,7 +126,8 @@ impl Victim {
         let person = may_text(peyk, Person::new(peyk).await).await;
         let member = Person::new(peyk).await;
         let pool = &peyk.database.pool;
-        let named = "UPDATE users SET first_name = 'Victima', email = 'victima@example.org'
+        let named = "UPDATE users SET first_name = 'Victima', email = 'victima@example.org',
+                password = 'pbkdf2_sha256$600000$salt$hash'
             WHERE id = $1 RETURNING (SELECT id FROM sessions WHERE user_id = $1)";
         let session = sqlx::query_scalar(named).bind(person.id).fetch_one(pool).await.unwrap();
         let shop = "WITH made AS (
@@ -179,8 +180,8 @@ impl Victim {
     }
 
     /// What nobody else may see.
-    fn secrets(&self) -> [&str; 4] {
-        [&self.person.mobile, "Victima", "victima@example.org", "09350000002"]
+    fn secrets(&self) -> [&str; 5] {
+        [&self.person.mobile, "Victima", "victima@example.org", "09350000002", "pbkdf2_sha256"]
     }
 
     /// Everything that could be changed.
