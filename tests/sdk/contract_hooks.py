@@ -41,6 +41,10 @@ def draw(case: schemathesis.Case) -> int:
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict) -> None:
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
+        if case.operation.label == "POST /api/register/" and isinstance(case.body, dict):
+            # A number is read as a text, as the old system does, and is a fine name.
+            if isinstance(case.body.get("username"), int | float):
+                case.body = {**case.body, "username": []}
         return
     number = draw(case)
     if number % 2 == 0:

@@ -6,10 +6,7 @@ use secrecy::SecretString;
 use super::types::{EXAMPLE, same};
 use crate::{
     input::{Fields, FromFields, Text},
-    routes::{
-        authenticate::{read_group, read_request_id},
-        otp::example_handle,
-    },
+    routes::{authenticate::read_request_id, otp::example_handle},
 };
 
 /// Asks for a code that lets its owner set a new password.
@@ -38,7 +35,7 @@ pub(super) struct ResetAsked {
 impl FromFields for ResetAsked {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let mobile_number = fields.text("mobile_number", Text::any());
-        let group = fields.value("group").as_ref().and_then(read_group);
+        let group = read_group(fields);
         Some(Self { mobile_number: mobile_number?, group })
     }
 }
@@ -126,10 +123,19 @@ impl FromFields for Reset {
         let mobile_number = fields.text("mobile_number", Text::any());
         let code = fields.text("code", Text::max(64));
         let (password, again) = (fields.secret("password"), fields.secret("password2"));
-        let group = fields.value("group").as_ref().and_then(read_group);
+        let group = read_group(fields);
         let request_id = read_request_id(fields);
         let (mobile_number, code) = (mobile_number?, code?);
         let new = same(fields, password?, &again?)?;
         Some(Self { mobile_number, code, new, group, request_id })
     }
+}
+
+/// Unlike at `authenticate/`, which takes what is no number for the default, what is none is refused.
+fn read_group(fields: &mut Fields) -> Option<i32> {
+    if fields.is_null("group") {
+        return None;
+    }
+    let group = fields.optional_integer("group")?;
+    Some(i32::try_from(group).unwrap_or(i32::MAX))
 }
