@@ -38,10 +38,11 @@ pub mod wallets;
 pub mod webhooks;
 mod wire;
 
-/// Chooses the TLS implementation of this process; call once, before the first connection.
+/// Chooses what does TLS and signs tokens in this process; call once, before the first of them.
 pub fn install_crypto() {
     // An error only says that it was chosen before.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    auth::signatures::install();
 }
 
 /// Returns when the process is told to stop by SIGTERM or Ctrl-C.

@@ -28,7 +28,7 @@ for part, rows in expected["here"].items():
     for key in sorted(wanted.keys() | found.keys(), key=int):
         if wanted.get(key) != found.get(key):
             wrong.append(f"{part} {key}: {wanted.get(key)} became {found.get(key)}")
-    wanted = {key: [reason] for key, reason in expected["said"][part].items()}
+    wanted = {key: reason.split() for key, reason in expected["said"][part].items()}
     found = {}
     for line in report:
         if line["part"] == part:

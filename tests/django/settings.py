@@ -31,13 +31,14 @@ INSTALLED_APPS = [
     "drfchelseru",
     "sms_auth",
 ]
-SECRET_KEY = "only-for-this-test"
+# Also what simplejwt signs its tokens with.
+SECRET_KEY = "only-for-this-test-and-of-fifty-characters-or-so"
 USE_TZ = True
 TIME_ZONE = "Asia/Tehran"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "hashers.Pbkdf2",
+    "hashers.Pbkdf2Sha1",
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",

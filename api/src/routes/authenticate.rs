@@ -70,7 +70,7 @@ impl FromFields for Authenticate {
 }
 
 /// Numbers, and strings that hold one; anything else means the default group, as it always did.
-pub(super) fn read_group(value: &Value) -> Option<i32> {
+fn read_group(value: &Value) -> Option<i32> {
     match value {
         Value::Number(number) => number.as_i64().map(|n| i32::try_from(n).unwrap_or(i32::MAX)),
         Value::String(text) => {

@@ -88,17 +88,17 @@ async fn forget(
     Ok(())
 }
 
-/// Codes on their way to a person's numbers open nothing any more.
+/// Codes on their way to a person's numbers open nothing any more, and nobody knows who asked.
 async fn forget_codes(
     connection: &mut PgConnection,
     account: &Account,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if let Some(own) = &account.user.phone {
-        otp::void(connection, own, &otp::Purpose::ALL, now).await?;
+        otp::forget(connection, own, &otp::Purpose::ALL, now).await?;
     }
     match phone_change::asked(connection, account.user.id).await? {
-        Some(wanted) => otp::void(connection, &wanted, &[otp::Purpose::ChangePhone], now).await,
+        Some(wanted) => otp::forget(connection, &wanted, &[otp::Purpose::ChangePhone], now).await,
         None => Ok(()),
     }
 }

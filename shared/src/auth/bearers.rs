@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
+use rand::Rng;
 use sha2::{Digest, Sha256};
 
 use super::{
-    tokens::Tokens,
+    tokens::{TokenPair, Tokens},
     verify::{Access, is_sane},
 };
-use crate::sessions::revocations::Revocations;
+use crate::sessions::{Session, revocations::Revocations};
 
 /// Tokens whose signature was checked and need not be again, per process.
 const REMEMBERED: usize = 20_000;
@@ -73,7 +74,7 @@ impl Bearers {
         if !is_sane(token) {
             return Err(TokenError::Invalid);
         }
-        let fingerprint: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let fingerprint = fingerprint(token);
         let seen = self.seen.get(&fingerprint);
         let access = seen.map_or_else(|| self.tokens.read_access(token, now), Ok)?;
         if seen.is_none() {
@@ -90,6 +91,19 @@ impl Bearers {
         Ok(bearer)
     }
 
+    /// The tokens of a session that is committed. The access token is taken for checked here, with
+    /// what a check would find: its client comes with it next.
+    pub(super) fn pair(
+        &self,
+        session: &Session,
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> TokenPair {
+        let (pair, known) = self.tokens.known_pair(session, now, rng);
+        self.seen.insert(fingerprint(&pair.access), known);
+        pair
+    }
+
     /// The maker of tokens.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
@@ -99,4 +113,8 @@ impl Bearers {
     pub fn revocations(&self) -> &Revocations {
         &self.revocations
     }
+}
+
+fn fingerprint(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
 }

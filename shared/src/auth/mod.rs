@@ -28,6 +28,7 @@ pub mod passwords;
 pub mod phone_change;
 pub mod refresh;
 pub mod security;
+pub(crate) mod signatures;
 mod store;
 pub mod tokens;
 mod verify;
@@ -232,7 +233,7 @@ impl Auth {
         rng: &mut impl Rng,
     ) -> LoggedIn {
         let session = self.entered(admitted, origin);
-        let tokens = self.bearers.tokens().pair(&session, self.clock.now(), rng);
+        let tokens = self.bearers.pair(&session, self.clock.now(), rng);
         LoggedIn { user, tokens }
     }
 

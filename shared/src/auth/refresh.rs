@@ -3,21 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
-use super::{
-    Auth,
-    bearers::TokenError,
-    legacy,
-    tokens::TokenPair,
-    verify::{Legacy, Refresh},
-};
+use super::{Auth, bearers::TokenError, tokens::TokenPair, verify::Refresh};
 use crate::{
     batch::WriteError,
     sessions::{
-        EndReason, Method, Origin, Session, Which,
-        rotation::{self, Presented, Rotation, Standing, Verdict},
+        EndReason, Origin, Session, Which,
+        rotation::{self, Presented, Rotation, Verdict},
     },
     telemetry::TOKEN_REFRESHES,
-    users,
 };
 
 /// Why a token is good for nothing here.
@@ -61,7 +54,7 @@ impl Auth {
         if let Err(RefreshError::Token(_) | RefreshError::Inactive) = refreshed {
             TOKEN_REFRESHES.with_label_values(&["refused"]).inc();
         }
-        Ok(self.bearers.tokens().pair(&refreshed?, now, rng))
+        Ok(self.bearers.pair(&refreshed?, now, rng))
     }
 
     async fn next(
@@ -74,11 +67,21 @@ impl Auth {
             TOKEN_REFRESHES.with_label_values(&["rotated"]).inc();
             return Ok(session);
         }
-        let standing = self.standing(&presented, now).await?;
-        match standing.judge(presented.generation, now) {
+        self.follow(presented, None).await
+    }
+
+    /// The session of a token that was used before, if that was a moment ago. `exchanged`: when the
+    /// family began, of a token that came before its first one.
+    pub(super) async fn follow(
+        &self,
+        presented: Presented,
+        exchanged: Option<DateTime<Utc>>,
+    ) -> Result<Session, RefreshError> {
+        let (session, verdict) = self.judge(&presented, exchanged).await?;
+        match verdict {
             Verdict::Replaced => {
                 TOKEN_REFRESHES.with_label_values(&["repeated"]).inc();
-                Ok(standing.session)
+                Ok(session)
             }
             Verdict::Reused => {
                 self.end(&presented, EndReason::Reuse).await?;
@@ -91,22 +94,19 @@ impl Auth {
         }
     }
 
-    /// One of the old system's tokens becomes a session here, once.
-    async fn exchange(&self, legacy: &Legacy, origin: &Origin) -> Result<Session, RefreshError> {
-        let mut tx = self.pool.begin().await?;
-        let user = users::find_by_id(&mut tx, legacy.user_id).await?;
-        let user = user.ok_or(TokenError::Invalid)?;
-        if !user.is_active {
-            return Err(RefreshError::Inactive);
-        }
-        if !legacy::spend(&mut tx, legacy).await? {
-            return Err(TokenError::Blacklisted.into());
-        }
-        let admitted = self.admit(&mut tx, &user, origin, Method::Import).await?;
-        tx.commit().await?;
-        let session = self.entered(admitted, origin);
-        TOKEN_REFRESHES.with_label_values(&["imported"]).inc();
-        Ok(session)
+    /// How a token of a family stands at this moment, and the family's current one.
+    pub(super) async fn judge(
+        &self,
+        presented: &Presented,
+        exchanged: Option<DateTime<Utc>>,
+    ) -> Result<(Session, Verdict), RefreshError> {
+        let now = self.clock.now();
+        let standing = rotation::standing(&self.pool, presented, now - self.grace).await?;
+        let mut standing = standing.ok_or(TokenError::Invalid)?;
+        // The first token of a family replaced another one then.
+        standing.recent += i64::from(exchanged.is_some_and(|at| at > now - self.grace));
+        let verdict = standing.judge(presented.generation, now);
+        Ok((standing.session, verdict))
     }
 
     /// Whether a token, access or refresh, would be taken where it belongs. Changes nothing.
@@ -127,17 +127,11 @@ impl Auth {
             Err(error) => return Err(error.into()),
         };
         match refresh {
-            Refresh::Own(presented) => {
-                let standing = self.standing(&presented, now).await?;
-                match standing.judge(presented.generation, now) {
-                    Verdict::Current | Verdict::Replaced => Ok(()),
-                    verdict => Err(refused(verdict)),
-                }
-            }
-            Refresh::Legacy(legacy) if legacy::is_spent(&self.pool, &legacy).await? => {
-                Err(TokenError::Blacklisted.into())
-            }
-            Refresh::Legacy(_) => Ok(()),
+            Refresh::Own(presented) => match self.judge(&presented, None).await?.1 {
+                Verdict::Current | Verdict::Replaced => Ok(()),
+                verdict => Err(refused(verdict)),
+            },
+            Refresh::Legacy(legacy) => self.check_legacy(&legacy).await,
         }
     }
 
@@ -150,9 +144,7 @@ impl Auth {
         let now = self.clock.now();
         let ended = match self.bearers.tokens().read_refresh(token, now)? {
             Refresh::Own(presented) => self.end(&presented, EndReason::Logout).await?,
-            Refresh::Legacy(legacy) => {
-                legacy::spend(&mut *self.pool.acquire().await?, &legacy).await?
-            }
+            Refresh::Legacy(legacy) => self.end_legacy(&legacy).await?,
         };
         if ended { Ok(()) } else { Err(TokenError::Blacklisted.into()) }
     }
@@ -166,17 +158,12 @@ impl Auth {
         self.end(&presented, EndReason::Logout).await.map(drop)
     }
 
-    async fn standing(
-        &self,
-        presented: &Presented,
-        now: DateTime<Utc>,
-    ) -> Result<Standing, RefreshError> {
-        let standing = rotation::standing(&self.pool, presented, now - self.grace).await?;
-        standing.ok_or(TokenError::Invalid.into())
-    }
-
     /// `false`: it had ended before.
-    async fn end(&self, family: &Presented, reason: EndReason) -> Result<bool, sqlx::Error> {
+    pub(super) async fn end(
+        &self,
+        family: &Presented,
+        reason: EndReason,
+    ) -> Result<bool, sqlx::Error> {
         let which = Which::One(family.session_id);
         let mut tx = self.pool.begin().await?;
         let ended = self.end_sessions(&mut tx, family.user_id, which, reason).await?;
@@ -192,7 +179,7 @@ pub(super) fn grace(config: &crate::config::Auth) -> TimeDelta {
     TimeDelta::seconds(config.refresh_grace_seconds.into())
 }
 
-fn refused(verdict: Verdict) -> RefreshError {
+pub(super) fn refused(verdict: Verdict) -> RefreshError {
     match verdict {
         Verdict::Slow | Verdict::Reused | Verdict::Revoked => TokenError::Blacklisted.into(),
         Verdict::Expired => TokenError::Expired.into(),

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
 
-use super::api_keys::{ApiKey, NewApiKey, Scope};
+use super::{
+    api_keys::{ApiKey, NewApiKey, Scope},
+    legacy::Spent,
+};
 
 struct Row {
     id: i64,
@@ -136,16 +139,38 @@ pub(super) async fn spend_refresh_token(
     Ok(spent.rows_affected() == 1)
 }
 
-pub(super) async fn is_refresh_token_spent(
+/// Notes what a token that was spent in this transaction became.
+pub(super) async fn note_exchange(
+    connection: &mut PgConnection,
+    fingerprint: &[u8],
+    session_id: i64,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE used_refresh_tokens SET session_id = $2, exchanged_at = $3 WHERE fingerprint = $1",
+        fingerprint,
+        session_id,
+        at,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn spent_refresh_token(
     pool: &PgPool,
     fingerprint: &[u8],
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM used_refresh_tokens WHERE fingerprint = $1) AS "spent!""#,
+) -> Result<Option<Spent>, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT session_id, exchanged_at FROM used_refresh_tokens WHERE fingerprint = $1",
         fingerprint,
     )
-    .fetch_one(pool)
-    .await
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| match (row.session_id, row.exchanged_at) {
+        (Some(session_id), Some(at)) => Spent::Exchanged { session_id, at },
+        _ => Spent::Ended,
+    }))
 }
 
 crate::purge_table!(pub(super) purge_used_refresh_tokens, count_used_refresh_tokens,

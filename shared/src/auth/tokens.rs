@@ -6,11 +6,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, jwk::Jwk};
+use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use rand::Rng;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::{bearers::Bearer, signatures, verify::Access};
 use crate::{
     config::{self, SigningKey},
     ids,
@@ -102,11 +104,14 @@ pub(super) struct LegacyKey {
 pub struct Tokens {
     header: Header,
     signing_key: EncodingKey,
+    /// When its tokens are checked no more, Unix seconds.
+    signing_until: Option<i64>,
     public_keys: Vec<Jwk>,
     /// By `kid`.
     pub(super) verifying_keys: HashMap<String, VerifyingKey>,
     refresh_key: EncodingKey,
-    pub(super) refresh_verifying_key: VerifyingKey,
+    /// The one that signs, and another one while it is changed.
+    pub(super) refresh_verifying_keys: Vec<VerifyingKey>,
     pub(super) legacy: Option<LegacyKey>,
     refresh_secret: SecretSlice<u8>,
     access_ttl_seconds: i64,
@@ -126,6 +131,7 @@ impl Tokens {
     /// # Errors
     /// Names the key (never its value) that cannot be read.
     pub fn new(config: &config::Auth) -> anyhow::Result<Self> {
+        signatures::install();
         let mut public_keys = Vec::new();
         let mut verifying_keys = HashMap::new();
         let mut signing = None;
@@ -145,25 +151,25 @@ impl Tokens {
             let until = key.verify_until.map(|until| until.timestamp());
             verifying_keys.insert(id.clone(), VerifyingKey { key: verifying, algorithm, until });
             if *id == config.signing_key {
-                signing = Some((encoding, algorithm));
+                signing = Some((encoding, algorithm, until));
             }
         }
-        let (signing_key, algorithm) =
+        let (signing_key, algorithm, signing_until) =
             signing.ok_or_else(|| anyhow::anyhow!("auth.signing_key names no key"))?;
-        let refresh_secret = STANDARD
-            .decode(config.refresh_key.expose_secret())
-            .map_err(|_| anyhow::anyhow!("auth.refresh_key is not base64"))?;
+        let refresh_secret = read_secret("refresh_key", &config.refresh_key)?;
+        let mut refresh_verifying_keys = vec![refresh_verifying_key(&refresh_secret)];
+        if let Some(other) = &config.other_refresh_key {
+            let other = read_secret("other_refresh_key", other)?;
+            refresh_verifying_keys.push(refresh_verifying_key(&other));
+        }
         Ok(Self {
             header: Header { kid: Some(config.signing_key.clone()), ..Header::new(algorithm) },
             signing_key,
+            signing_until,
             public_keys,
             verifying_keys,
             refresh_key: EncodingKey::from_secret(&refresh_secret),
-            refresh_verifying_key: VerifyingKey {
-                key: DecodingKey::from_secret(&refresh_secret),
-                algorithm: Algorithm::HS256,
-                until: None,
-            },
+            refresh_verifying_keys,
             legacy: config.legacy_refresh.as_ref().map(|legacy| LegacyKey {
                 key: DecodingKey::from_secret(legacy.secret.expose_secret().as_bytes()),
                 until: legacy.until.timestamp(),
@@ -195,16 +201,34 @@ impl Tokens {
 
     /// A new access token and the session's current refresh token.
     pub fn pair(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> TokenPair {
-        TokenPair { access: self.access(session, now, rng), refresh: self.refresh(session) }
+        self.known_pair(session, now, rng).0
+    }
+
+    /// The same, with what checking the access token would find out.
+    pub(super) fn known_pair(
+        &self,
+        session: &Session,
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> (TokenPair, Access) {
+        let (access, known) = self.access(session, now, rng);
+        (TokenPair { access, refresh: self.refresh(session) }, known)
     }
 
     /// Ends with the session at the latest.
-    fn access(&self, session: &Session, now: DateTime<Utc>, rng: &mut impl Rng) -> String {
+    fn access(
+        &self,
+        session: &Session,
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> (String, Access) {
         let issued = now.timestamp();
         let ends = (issued + self.access_ttl_seconds).min(session.refresh_expires_at.timestamp());
         let claims = self.claims(TokenType::Access, session, issued, ends, ids::random_handle(rng));
-        jsonwebtoken::encode(&self.header, &claims, &self.signing_key)
-            .expect("the key was read for this algorithm")
+        let token = jsonwebtoken::encode(&self.header, &claims, &self.signing_key)
+            .expect("the key was read for this algorithm");
+        let bearer = Bearer { user_id: session.user_id, session_id: session.id, expires_at: ends };
+        (token, Access { bearer, key_until: self.signing_until })
     }
 
     /// All claims come from the session's row, so one generation always has the same bytes and
@@ -252,12 +276,27 @@ impl Tokens {
     }
 }
 
+fn read_secret(name: &str, secret: &SecretString) -> anyhow::Result<Vec<u8>> {
+    let bytes = STANDARD.decode(secret.expose_secret());
+    bytes.map_err(|_| anyhow::anyhow!("auth.{name} is not base64"))
+}
+
+fn refresh_verifying_key(secret: &[u8]) -> VerifyingKey {
+    let key = DecodingKey::from_secret(secret);
+    VerifyingKey { key, algorithm: Algorithm::HS256, until: None }
+}
+
 fn read_key(key: &SigningKey) -> anyhow::Result<(EncodingKey, Algorithm)> {
     let missing = || anyhow::anyhow!("missing");
+    let unreadable = || anyhow::anyhow!("no P-256 key");
     match key.algorithm {
         config::Algorithm::ES256 => {
             let pem: &SecretString = key.private_key.as_ref().ok_or_else(missing)?;
-            let key = EncodingKey::from_ec_pem(pem.expose_secret().as_bytes())?;
+            // Written anew: `ring` wants the public key in it, which not every tool puts there.
+            let key =
+                p256::SecretKey::from_pkcs8_pem(pem.expose_secret()).map_err(|_| unreadable())?;
+            let key = key.to_pkcs8_der().map_err(|_| unreadable())?;
+            let key = EncodingKey::from_ec_der(key.as_bytes());
             Ok((key, Algorithm::ES256))
         }
         config::Algorithm::HS256 => {

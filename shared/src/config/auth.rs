@@ -75,6 +75,9 @@ pub struct Auth {
     pub keys: BTreeMap<String, SigningKey>,
     /// Base64 of at least 32 bytes: the key refresh tokens are signed with. Required.
     pub refresh_key: SecretString,
+    /// The same: one more key whose refresh tokens are taken. While `refresh_key` is changed it is the
+    /// next one, then the one before. `None` (default): none.
+    pub other_refresh_key: Option<SecretString>,
     /// The tokens' `iss`. `None` (default): tokens have none and none is asked for.
     pub issuer: Option<String>,
     /// The tokens' `aud`. `None` (default): tokens have none and none is asked for.
@@ -113,6 +116,7 @@ impl Default for Auth {
             signing_key: String::new(),
             keys: BTreeMap::new(),
             refresh_key: SecretString::default(),
+            other_refresh_key: None,
             issuer: None,
             audience: None,
             phone_change_every_seconds: 604_800,

@@ -135,6 +135,7 @@ mod tests {
 
     #[test]
     fn the_signing_key_signs_tokens() {
+        crate::install_crypto();
         let pem = random_signing_key(&mut rand::rng());
         let key = jsonwebtoken::EncodingKey::from_ec_pem(pem.as_bytes()).unwrap();
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
@@ -189,6 +190,7 @@ mod tests {
                 "#verify_until",
                 "#until",
                 "#user_id_claim",
+                "#other_refresh_key",
                 "#[sms",
                 "#text",
                 "#variables",
@@ -224,6 +226,7 @@ mod tests {
         let errors = load(&text).unwrap_err().0;
         let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
         let placeholders = [
+            "auth.other_refresh_key",
             "auth.legacy_refresh.secret",
             "auth.keys.django.secret",
             "webhooks.endpoints.shop.secrets",

@@ -272,17 +272,19 @@ impl Otp {
 }
 
 /// Makes codes of a number useless, inside the caller's transaction: nobody proves anything with them
-/// any more, and what is still on its way is not sent. Their daily counters stay. Locks their rows.
+/// any more, and what is still on its way is not sent. Who asked for them, from where, is forgotten.
+/// Their daily counters stay. Locks their rows.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub(crate) async fn void(
+pub(crate) async fn forget(
     connection: &mut PgConnection,
     phone: &PhoneNumber,
     purposes: &[Purpose],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    store::void(connection, phone, purposes, now).await
+    store::void(connection, phone, purposes, now).await?;
+    store::delete_requests(connection, phone, purposes).await
 }
 
 /// Whole seconds, rounded up, never negative.

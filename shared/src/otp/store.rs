@@ -428,6 +428,24 @@ pub(super) async fn void(
     .map(drop)
 }
 
+/// Reads a day's requests: nobody looks for them by their number but who erases a person, which is
+/// rare, and an index for it would be written with every send.
+pub(super) async fn delete_requests(
+    connection: &mut PgConnection,
+    phone: &PhoneNumber,
+    purposes: &[Purpose],
+) -> Result<(), sqlx::Error> {
+    let purposes: Vec<_> = purposes.iter().map(|purpose| purpose.as_str().to_owned()).collect();
+    sqlx::query!(
+        "DELETE FROM otp_requests WHERE phone = $1 AND purpose = ANY($2)",
+        phone.as_e164(),
+        &purposes,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 crate::purge_table!(pub(super) purge_codes, count_codes, "otp_codes", "expires_at", "");
 
 crate::purge_table!(pub(super) purge_requests, count_requests, "otp_requests", "expires_at", "");

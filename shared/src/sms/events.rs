@@ -37,6 +37,8 @@ pub(super) struct Told {
     pub(super) bulk_id: Option<String>,
     /// The beginning of the key it was asked for with, and what people call that.
     pub(super) api_key: Option<(String, String)>,
+    /// The account whose access token it was asked for with.
+    pub(super) user_id: Option<i64>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) settled_at: Option<DateTime<Utc>>,
     pub(super) delivery_at: Option<DateTime<Utc>>,
@@ -125,6 +127,7 @@ impl Told {
             "segments": self.segments,
             "bulk_id": self.bulk_id,
             "api_key": key.map(|(prefix, name)| json!({ "prefix": prefix, "name": name })),
+            "user_id": self.user_id,
             "created_at": shown(self.created_at),
             "settled_at": self.settled_at.map(shown),
             "delivered_at": self.delivery_at.filter(|_| delivery.is_some()).map(shown),
@@ -153,6 +156,7 @@ mod tests {
             segments: Some(1),
             bulk_id: None,
             api_key: Some(("peyk_0123".to_owned(), "shop".to_owned())),
+            user_id: None,
             created_at: DateTime::UNIX_EPOCH,
             settled_at: None,
             delivery_at: None,
@@ -198,5 +202,8 @@ mod tests {
         assert_eq!(status(Moment::Settled), "sent");
         assert_eq!(status(Moment::Reported), "delivered");
         assert_eq!(row.data(Moment::Settled)["api_key"]["name"], "shop");
+        let of_somebody = Told { api_key: None, user_id: Some(17), ..row };
+        let data = of_somebody.data(Moment::Settled);
+        assert_eq!((&data["api_key"], &data["user_id"]), (&Value::Null, &json!(17)));
     }
 }

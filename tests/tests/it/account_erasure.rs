@@ -103,7 +103,7 @@ async fn an_erased_account_names_nobody_and_what_refers_to_it_stays() {
         assert_eq!(mentions(&peyk, name).await, Vec::<String>::new(), "{name}");
     }
     let number = mentions(&peyk, &who.mobile[1..]).await;
-    assert_eq!(number, ["otp_codes", "otp_requests", "sms_messages"], "those with a retention");
+    assert_eq!(number, ["otp_codes", "sms_messages"], "those with a retention");
     assert_eq!(mentions(&peyk, &wanted[1..]).await, number);
     let texts = "SELECT count(*) FROM sms_messages WHERE user_id = 1";
     assert_eq!(peyk.database.count(texts).await, 1, "what refers to the account is there");

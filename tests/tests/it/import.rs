@@ -321,9 +321,10 @@ async fn what_changed_here_stays_when_an_import_is_repeated_and_what_was_repaire
     assert_eq!([&after[..9], &after[10..]].concat(), changed);
 }
 
-/// A refresh token of the old system.
+/// A refresh token of the old system, of yesterday: before the import, and after its account.
 fn old_token(user: i64, exp: chrono::DateTime<chrono::Utc>) -> String {
-    let claims = json!({ "token_type": "refresh", "exp": exp.timestamp(), "iat": 1, "jti": "5f0c",
+    let iat = SystemClock.now().timestamp() - 86_400;
+    let claims = json!({ "token_type": "refresh", "exp": exp.timestamp(), "iat": iat, "jti": "5f0c",
         "user_id": user });
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()

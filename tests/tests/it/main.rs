@@ -1,6 +1,7 @@
 //! Whole-system tests, one module per subject.
 #![expect(clippy::unwrap_used, reason = "the steps of tests may end them")]
 
+mod access_matrix;
 mod account_erasure;
 mod account_profile;
 mod account_steps;

@@ -37,6 +37,21 @@ async fn tokens_come_in_every_form_under_every_prefix() {
 }
 
 #[tokio::test]
+async fn a_token_in_the_address_opens_nothing() {
+    let peyk = patient().start().await;
+    let Pair { access, refresh } = new_session(&peyk).await;
+    for name in ["token", "access", "access_token", "authorization", "bearer", "jwt"] {
+        for token in [&access, &refresh] {
+            let refused = peyk.get(&format!("/api/me/?{name}={token}")).await;
+            assert_eq!(refused.status, 401, "{name}");
+        }
+        let asked = peyk.client().post(peyk.url(&format!("/api/token/refresh/?refresh={refresh}")));
+        assert_eq!(peyk.send(asked).await.status, 400);
+    }
+    assert_eq!(me_at(&peyk, 0, &access).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_token_that_is_missing_is_a_bad_request_and_one_that_is_no_token_is_refused() {
     let peyk = patient().start().await;
     let pair = new_session(&peyk).await;

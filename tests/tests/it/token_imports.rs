@@ -8,7 +8,9 @@ use shared::clock::{Clock, SystemClock};
 
 use crate::{
     login_steps::{count, log_in, patient, text},
-    token_steps::{Pair, assert_in, assert_refused, claims, me_at, next, post_at, refresh_at},
+    token_steps::{
+        Pair, assert_in, assert_out, assert_refused, claims, me_at, next, post_at, refresh_at,
+    },
 };
 
 const SECRET: &str = "django-secret-of-thirty-two-bytes-and-more";
@@ -23,8 +25,14 @@ fn with_legacy(builder: PeykBuilder) -> PeykBuilder {
 
 /// A token as simplejwt writes it.
 fn old(kind: &str, user: &Value, jti: &str) -> String {
-    let exp = SystemClock.now().timestamp() + 1_000_000;
-    let claims = json!({"token_type": kind, "exp": exp, "iat": 1, "jti": jti, "user_id": user});
+    old_of(0, kind, user, jti)
+}
+
+/// One that was made so many seconds ago.
+fn old_of(age: i64, kind: &str, user: &Value, jti: &str) -> String {
+    let now = SystemClock.now().timestamp();
+    let claims = json!({"token_type": kind, "exp": now + 1_000_000, "iat": now - age, "jti": jti,
+        "user_id": user});
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
 }
@@ -35,22 +43,20 @@ async fn account(peyk: &Peyk) -> i64 {
 }
 
 #[tokio::test]
-async fn an_old_refresh_token_becomes_a_session_once_however_many_try() {
+async fn an_old_refresh_token_becomes_one_session_however_many_try_at_once() {
     let peyk = with_legacy(patient()).apis(2).start().await;
     let user = account(&peyk).await;
     let token = old("refresh", &json!(user), "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c");
     let tries = (0..20).map(|client| refresh_at(&peyk, client % 2, &token));
-    let (good, bad): (Vec<_>, Vec<_>) =
-        join_all(tries).await.into_iter().partition(|answer| answer.status == 200);
-    assert_eq!(good.len(), 1);
-    for refused in &bad {
-        assert_refused(refused, "Token is blacklisted");
+    let pairs: Vec<_> = join_all(tries).await.iter().map(Pair::of).collect();
+    for other in &pairs {
+        assert!(other.refresh == pairs[0].refresh, "the same successor for everybody");
     }
-    let pair = Pair::of(&good[0]);
+    let pair = &pairs[0];
     assert_in(&peyk, &pair.access).await;
     assert_eq!(me_at(&peyk, 1, &pair.access).await.json["id"], user);
     assert_eq!(claims(&pair.refresh)["user_id"], user.to_string());
-    next(&peyk, &pair).await;
+    next(&peyk, pair).await;
     assert_eq!(count(&peyk, "SELECT count(*) FROM sessions WHERE method = 'import'").await, 1);
     // Nothing that could be used again is kept.
     let kept = "SELECT count(*) FROM used_refresh_tokens
@@ -60,6 +66,73 @@ async fn an_old_refresh_token_becomes_a_session_once_however_many_try() {
     // As a string it is the same user, and another token another session.
     let text = old("refresh", &json!(user.to_string()), "another");
     Pair::of(&refresh_at(&peyk, 0, &text).await);
+}
+
+/// As if the exchange had been so long ago.
+async fn put_back(peyk: &Peyk, seconds: f64) {
+    let back = "UPDATE used_refresh_tokens
+        SET exchanged_at = exchanged_at - $1 * interval '1 second'";
+    sqlx::query(back).bind(seconds).execute(&peyk.database.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_exchange_whose_answer_was_lost_is_repeated_within_the_grace_and_ends_the_session_later()
+{
+    let peyk = with_legacy(patient()).apis(2).start().await;
+    let user = account(&peyk).await;
+    let token = old("refresh", &json!(user), "jti");
+    let lost = Pair::of(&refresh_at(&peyk, 0, &token).await);
+    let verify = async || post_at(&peyk, 0, "/api/token/verify/", &json!({ "token": token })).await;
+    assert_eq!(verify().await.status, 200);
+    put_back(&peyk, 25.0).await;
+    let again = Pair::of(&refresh_at(&peyk, 1, &token).await);
+    assert!(again.refresh == lost.refresh, "the same successor, in another process");
+    let newer = next(&peyk, &again).await;
+    // Slow is whoever still comes with the old one: refused, and no reason to end anything.
+    assert_refused(&refresh_at(&peyk, 0, &token).await, "Token is blacklisted");
+    assert_refused(&verify().await, "Token is blacklisted");
+    assert_in(&peyk, &newer.access).await;
+    put_back(&peyk, 6.0).await;
+    peyk.database
+        .execute("UPDATE sessions SET refresh_recent = '{}' WHERE method = 'import'")
+        .await;
+    assert_refused(&verify().await, "Token is blacklisted");
+    assert_in(&peyk, &newer.access).await;
+    assert_refused(&refresh_at(&peyk, 0, &token).await, "Token is blacklisted");
+    assert_out(&peyk, &newer.access).await;
+    let ended =
+        "SELECT count(*) FROM sessions WHERE method = 'import' AND revoked_reason = 'reuse'";
+    assert_eq!(count(&peyk, ended).await, 1);
+}
+
+#[tokio::test]
+async fn whoever_logs_out_with_an_exchanged_token_ends_what_it_became() {
+    let peyk = with_legacy(patient()).start().await;
+    let token = old("refresh", &json!(account(&peyk).await), "jti");
+    let pair = Pair::of(&refresh_at(&peyk, 0, &token).await);
+    let body = json!({ "refresh": token });
+    assert_eq!(post_at(&peyk, 0, "/api/logout/", &body).await.status, 200);
+    assert_out(&peyk, &pair.access).await;
+    assert_refused(&refresh_at(&peyk, 0, &token).await, "Token is blacklisted");
+    assert_refused(&post_at(&peyk, 0, "/api/logout/", &body).await, "Token is blacklisted");
+}
+
+#[tokio::test]
+async fn a_token_from_before_its_account_is_somebody_elses() {
+    let peyk = with_legacy(patient()).start().await;
+    let user = json!(account(&peyk).await);
+    // Nobody was imported: the account that has the number was made here, after the token.
+    let strange = old_of(3_600, "refresh", &user, "jti");
+    for path in ["/api/token/refresh/", "/api/token/verify/"] {
+        let body = json!({ "refresh": strange, "token": strange });
+        assert_refused(&post_at(&peyk, 0, path, &body).await, "Token is invalid");
+    }
+    // The clocks of two machines may differ by a little.
+    let early = old_of(30, "refresh", &user, "early");
+    Pair::of(&refresh_at(&peyk, 0, &early).await);
+    // As the importer keeps the date.
+    peyk.database.execute("UPDATE users SET created_at = created_at - interval '1 day'").await;
+    Pair::of(&refresh_at(&peyk, 0, &strange).await);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use shared::clock::{Clock, SystemClock};
 
 use crate::{
     login_steps::{header, patient},
-    token_steps::{Pair, assert_in, me_at, new_session, refresh_at},
+    token_steps::{Pair, assert_in, assert_refused, me_at, new_session, refresh_at},
 };
 
 const JWKS: &str = "/.well-known/jwks.json";
@@ -68,6 +68,30 @@ async fn a_new_key_takes_over_while_the_old_ones_tokens_still_open() {
         assert_eq!(me_at(&peyk, api, &new.access).await.status, 200, "{api}");
     }
     assert_eq!(me_at(&peyk, 2, &old.access).await.status, 200, "where it has no end");
+}
+
+#[tokio::test]
+async fn another_key_for_refresh_tokens_takes_over_and_nobody_is_logged_out() {
+    const OLD: &str = "b2xkLXJlZnJlc2gta2V5LW9mLXRoaXJ0eS10d28tYnl0ZXM=";
+    const NEW: &str = "bmV3LXJlZnJlc2gta2V5LW9mLXRoaXJ0eS10d28tYnl0ZXM=";
+    let mut peyk = patient().set("AUTH__REFRESH_KEY", OLD).start().await;
+    let (key, other) = ("AUTH__REFRESH_KEY", "AUTH__OTHER_REFRESH_KEY");
+    peyk.start_api_with(&[(key, OLD), (other, NEW)]).await;
+    peyk.start_api_with(&[(key, NEW), (other, OLD)]).await;
+    peyk.start_api_with(&[(key, NEW)]).await;
+    peyk.wait_until_ready().await;
+    let [first, second] = [new_session(&peyk).await, new_session(&peyk).await];
+    // Step 1: the new key is known and does not sign; the old ones go on.
+    let known = Pair::of(&refresh_at(&peyk, 1, &first.refresh).await);
+    let old = Pair::of(&refresh_at(&peyk, 0, &known.refresh).await);
+    // Step 2: it signs, and both are taken in every process from step 1 on.
+    let new = Pair::of(&refresh_at(&peyk, 2, &old.refresh).await);
+    assert_refused(&refresh_at(&peyk, 0, &new.refresh).await, "Token is invalid");
+    let newer = Pair::of(&refresh_at(&peyk, 2, &new.refresh).await);
+    // Step 3: the old key is gone, with what it signed.
+    assert_refused(&refresh_at(&peyk, 3, &second.refresh).await, "Token is invalid");
+    Pair::of(&refresh_at(&peyk, 3, &newer.refresh).await);
+    Pair::of(&refresh_at(&peyk, 1, &second.refresh).await);
 }
 
 #[tokio::test]

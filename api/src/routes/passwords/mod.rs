@@ -1,5 +1,7 @@
 //! `register/`, `login/`, `me/password/` and `password/reset/…`: accounts with a password.
 
+mod problems;
+mod reset_types;
 mod types;
 
 use std::time::Duration;
@@ -10,8 +12,8 @@ use shared::{
     auth::{
         LoggedIn,
         passwords::{
-            Busy, ChangeError, NewAccount, PasswordChange, PasswordLogin, PasswordLoginError,
-            PasswordReset, Proof, RegisterError, ResetError, Turn,
+            ChangeError, NewAccount, PasswordChange, PasswordLogin, PasswordLoginError,
+            PasswordReset, Proof, ResetError, Turn,
             rules::{self, Owner},
         },
     },
@@ -26,10 +28,15 @@ use shared::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use self::types::{
-    Change, ChangePassword, Credentials, Login, PasswordResetResponse, PasswordResetResult,
-    PasswordResult, Register, RegisterResponse, Registered, Registration, Reset, ResetAsked,
-    ResetPassword, SendPasswordReset, refused,
+use self::{
+    reset_types::{
+        PasswordResetResponse, PasswordResetResult, Reset, ResetAsked, ResetPassword,
+        SendPasswordReset,
+    },
+    types::{
+        Change, ChangePassword, Credentials, Login, PasswordResult, Register, RegisterResponse,
+        Registered, Registration, refused,
+    },
 };
 use super::{
     Tag,
@@ -340,42 +347,4 @@ async fn send_reset(
     let nobodys = ids::random_handle(&mut rng);
     sleep_until(started + ASKING_TAKES).await;
     Ok(accepted.map_or(nobodys, |accepted| accepted.request_id))
-}
-
-impl From<Busy> for Problem {
-    fn from(busy: Busy) -> Self {
-        Self::new(Code::Unavailable).with_retry_after(1).with_cause(busy)
-    }
-}
-
-impl From<RegisterError> for Problem {
-    fn from(error: RegisterError) -> Self {
-        match error {
-            RegisterError::Taken => {
-                let message = "A user with that username already exists.";
-                Self::new(Code::UsernameTaken).with_field("username", "unique", message)
-            }
-            RegisterError::Busy(busy) => busy.into(),
-            RegisterError::Database(error) => error.into(),
-        }
-    }
-}
-
-impl From<ChangeError> for Problem {
-    fn from(error: ChangeError) -> Self {
-        let current = |code, message| {
-            Self::new(Code::Validation).with_field("current_password", code, message)
-        };
-        match error {
-            ChangeError::CurrentMissing => current("required", "This field is required."),
-            ChangeError::CurrentWrong => current(
-                "password_incorrect",
-                "Your old password was entered incorrectly. Please enter it again.",
-            ),
-            ChangeError::Broken(broken) => refused(broken),
-            ChangeError::Inactive => Self::new(Code::UserInactive),
-            ChangeError::Busy(busy) => busy.into(),
-            ChangeError::Database(error) => error.into(),
-        }
-    }
 }

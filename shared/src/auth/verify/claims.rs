@@ -15,6 +15,9 @@ pub(super) struct Claims {
     pub(super) exp: i64,
     #[serde(default, deserialize_with = "optional_seconds")]
     pub(super) nbf: Option<i64>,
+    /// As its maker says; it matters to old tokens alone.
+    #[serde(default, deserialize_with = "optional_seconds")]
+    pub(super) iat: Option<i64>,
     pub(super) iss: Option<String>,
     #[serde(default)]
     pub(super) aud: Audience,

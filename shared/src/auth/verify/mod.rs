@@ -4,6 +4,8 @@ mod claims;
 #[cfg(test)]
 mod tests;
 
+use std::slice;
+
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use sha2::{Digest, Sha256};
@@ -21,7 +23,7 @@ const MAX_BYTES: usize = 4096;
 const MAX_JTI_BYTES: usize = 255;
 
 /// A good access token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Access {
     pub(super) bearer: Bearer,
     /// When the key that signed it ends, Unix seconds.
@@ -44,6 +46,7 @@ pub(super) struct Legacy {
     pub(super) user_id: i64,
     /// SHA-256 of its id: each is exchanged once.
     pub(super) fingerprint: [u8; 32],
+    pub(super) issued_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
 }
 
@@ -102,23 +105,25 @@ impl Tokens {
 
     /// The key is chosen by the header's `kid` alone, the algorithm by the key: what else a header
     /// says (`alg`, `jwk`, `jku`, `x5u`) opens nothing.
-    fn read(
-        &self,
+    fn read<'a>(
+        &'a self,
         token: &str,
         wanted: TokenType,
         now: DateTime<Utc>,
-    ) -> Result<(Claims, &VerifyingKey), TokenError> {
-        // Refresh tokens carry no kid: there is one key for them, and it signs nothing else.
-        let (key, means) = match key_id(token)? {
+    ) -> Result<(Claims, &'a VerifyingKey), TokenError> {
+        // Refresh tokens carry no kid: there is one key for them, two while it is changed, and they
+        // sign nothing else.
+        let (keys, means) = match key_id(token)? {
             Some(id) => {
-                (self.verifying_keys.get(&id).ok_or(TokenError::Invalid)?, TokenType::Access)
+                let key = self.verifying_keys.get(&id).ok_or(TokenError::Invalid)?;
+                (slice::from_ref(key), TokenType::Access)
             }
-            None => (&self.refresh_verifying_key, TokenType::Refresh),
+            None => (&*self.refresh_verifying_keys, TokenType::Refresh),
         };
-        if key.until.is_some_and(|until| until <= now.timestamp()) {
-            return Err(TokenError::Invalid);
-        }
-        let claims = verified(token, &key.key, key.algorithm)?;
+        let open = |key: &&VerifyingKey| key.until.is_none_or(|until| now.timestamp() < until);
+        let read =
+            |key: &'a VerifyingKey| Some((verified(token, &key.key, key.algorithm).ok()?, key));
+        let (claims, key) = keys.iter().filter(open).find_map(read).ok_or(TokenError::Invalid)?;
         let of_another = self.issuer.is_some() && self.issuer != claims.iss
             || self.audience.as_ref().is_some_and(|ours| !claims.aud.names(ours));
         if claims.token_type != means.as_str() || of_another {
@@ -179,11 +184,13 @@ fn read_legacy(token: &str, key: &LegacyKey, now: DateTime<Utc>) -> Result<Legac
     if claims.token_type != TokenType::Refresh.as_str() {
         return Err(TokenError::WrongType);
     }
+    let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(TokenError::Invalid);
     let jti = claims.others.get("jti").and_then(|jti| jti.as_str());
     let jti = jti.filter(|jti| (1..=MAX_JTI_BYTES).contains(&jti.len()));
     Ok(Legacy {
         user_id: claims.id(&key.user_id_claim).ok_or(TokenError::Invalid)?,
         fingerprint: Sha256::digest(jti.ok_or(TokenError::Invalid)?).into(),
-        expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or(TokenError::Invalid)?,
+        issued_at: time(claims.iat.ok_or(TokenError::Invalid)?)?,
+        expires_at: time(claims.exp)?,
     })
 }

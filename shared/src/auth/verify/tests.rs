@@ -147,6 +147,19 @@ fn what_the_api_makes_opens_what_it_is_for_and_nothing_else() {
 }
 
 #[test]
+fn what_is_known_of_a_new_access_token_is_what_a_check_finds() {
+    let until = DateTime::from_timestamp(1_800_000_200, 0);
+    let mint = Mint::with(|config| config.keys.get_mut("k1").unwrap().verify_until = until);
+    let ending =
+        Session { refresh_expires_at: mint.now + TimeDelta::seconds(42), ..mint.session() };
+    for session in [mint.session(), ending] {
+        let (pair, known) = mint.tokens.known_pair(&session, mint.now, &mut rand::rng());
+        assert_eq!(mint.tokens.read_access(&pair.access, mint.now), Ok(known));
+        assert_eq!(known.key_until, until.map(|until| until.timestamp()));
+    }
+}
+
+#[test]
 fn an_access_token_never_outlives_its_session() {
     let mint = Mint::new();
     let refresh_expires_at = mint.now + TimeDelta::seconds(42);
@@ -373,7 +386,7 @@ mod legacy {
 
     /// As simplejwt writes them.
     fn claims(mint: &Mint) -> Value {
-        json!({"token_type": "refresh", "exp": mint.now.timestamp() + 1_000_000, "iat": 1,
+        json!({"token_type": "refresh", "exp": mint.now.timestamp() + 1_000_000, "iat": 7,
             "jti": "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c", "uid": 17})
     }
 
@@ -388,7 +401,7 @@ mod legacy {
         let Ok(Refresh::Legacy(legacy)) = mint.tokens.read_refresh(&token, mint.now) else {
             panic!("it is good");
         };
-        assert_eq!(legacy.user_id, 17);
+        assert_eq!((legacy.user_id, legacy.issued_at.timestamp()), (17, 7));
         assert_eq!(legacy.expires_at.timestamp(), mint.now.timestamp() + 1_000_000);
         let end = DateTime::from_timestamp(1_800_086_400, 0).unwrap();
         assert!(mint.tokens.read_refresh(&token, end - TimeDelta::seconds(1)).is_ok());
@@ -416,6 +429,8 @@ mod legacy {
             assert_eq!(with("exp", json!(mint.now.timestamp())), TokenError::Expired);
             for (name, value) in [
                 ("exp", json!(1e300)),
+                ("iat", json!(null)),
+                ("iat", json!("7")),
                 ("uid", json!(null)),
                 ("uid", json!("seventeen")),
                 ("jti", json!(null)),

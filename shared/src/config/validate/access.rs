@@ -71,6 +71,12 @@ fn auth(checks: &mut Checks<'_>, auth: &Auth) {
         "has no place in the key that signs",
     );
     required_key(checks, "auth.refresh_key", &auth.refresh_key);
+    if let Some(other) = &auth.other_refresh_key {
+        required_key(checks, "auth.other_refresh_key", other);
+        let differs = other.expose_secret() != auth.refresh_key.expose_secret();
+        let message = "must be another key; leave it out";
+        checks.relate("auth.other_refresh_key", "auth.refresh_key", differs, message);
+    }
     if let Some(legacy) = &auth.legacy_refresh {
         let fine = legacy.secret.expose_secret().len() >= KEY_BYTES;
         checks.require("auth.legacy_refresh.secret", fine, "must have at least 32 bytes");

@@ -15,6 +15,28 @@ use super::steps::{teller, wait_for_status};
 const EVENTS: &str = "SELECT count(*) FROM webhook_events";
 
 #[tokio::test]
+async fn a_text_of_an_account_names_its_owner_by_number_alone() {
+    let (fake, shop) = tokio::join!(FakeKavenegar::start(), Receiver::start(SECRET));
+    let peyk = peyk(&fake, &shop).start().await;
+    let add = "INSERT INTO users (username, scopes, created_at)
+        VALUES ('sara', '{sms:send}', now()) RETURNING id";
+    let owner: i64 = sqlx::query_scalar(add).fetch_one(&peyk.database.pool).await.unwrap();
+    let key = key(&peyk).await;
+    assert_eq!(text(&peyk, &key, &fresh_mobile()).await.status, 200);
+    // As if it had been sent with the account's token.
+    let own = "UPDATE sms_messages SET user_id = $1, api_key_id = NULL, poll_at = now()
+        WHERE status = 'sent'";
+    sqlx::query(own).bind(owner).execute(&peyk.database.pool).await.unwrap();
+    let (polled, output) = peyk.run("worker", &["cron", "run", "poll-delivery-reports"]).await;
+    assert!(polled, "{output}");
+    let told = shop.wait_for_told(2).await.remove(1);
+    assert_eq!(told.kind(), "sms.delivered");
+    let data = &told.event["data"];
+    assert_eq!((&data["user_id"], &data["api_key"]), (&json!(owner), &json!(null)));
+    assert!(!told.event.to_string().contains("sara"));
+}
+
+#[tokio::test]
 async fn what_became_of_a_text_is_told_signed_and_without_its_words() {
     let (fake, shop) = tokio::join!(FakeKavenegar::start(), Receiver::start(SECRET));
     let peyk = peyk(&fake, &shop).start().await;
@@ -37,6 +59,7 @@ async fn what_became_of_a_text_is_told_signed_and_without_its_words() {
         )
     );
     assert_eq!(data["api_key"], json!({"name": "web shop", "prefix": &key[..12]}));
+    assert_eq!(data["user_id"], json!(null));
     assert_eq!(data["segments"], 1);
     assert!(data["provider_message_id"].is_string() && data["settled_at"].is_string());
     fake.behave_to(&refused, Behaviour::Error(411));

@@ -1,29 +1,28 @@
 //! The API of django-rest-sms-auth, once for each path in `rest_sms_auth`: its fields, its texts, and
 //! its errors, over the same actions as the other operations.
 
-use poem::{
-    FromRequest, IntoResponse, Request, RequestBody, Response, Result, http::header::AUTHORIZATION,
-    web::Data,
-};
-use poem_openapi::{
-    ApiResponse, Object, OpenApi,
-    payload::{Json, Payload},
-    registry::{MetaSchemaRef, Registry},
-    types::{Example, ToJSON, Type},
-};
+use poem::{FromRequest, Request, RequestBody, Result, http::header::AUTHORIZATION, web::Data};
+use poem_openapi::{OpenApi, payload::Json};
 use shared::{
-    auth::{CodeLogin, LoggedIn, tokens::TokenPair},
+    auth::{CodeLogin, LoggedIn},
     config::{LoginMethod, Mount},
     otp::Purpose,
     phone::PhoneNumber,
     telemetry::OTP_CHECKS,
-    users::{self, Profile},
+    users,
 };
 
+use self::{
+    types::{
+        Named, SmsAuthAccount, SmsAuthCode, SmsAuthDone, SmsAuthNewNumber, SmsAuthResponse,
+        SmsAuthSignIn,
+    },
+    words::{done, not_found, phone_number, said, too_early},
+};
 use crate::{
     caller::{Client, SignedIn, Stranger},
     error::{Code, Problem, problems},
-    input::{Fields, FromFields, Input, Text},
+    input::Input,
     language::Language,
     limits::Measured,
     routes::{
@@ -35,6 +34,9 @@ use crate::{
     state::{SharedState, State},
 };
 
+mod types;
+mod words;
+
 /// The path the document shows it at; where it really is says `rest_sms_auth`.
 pub(crate) const DOCUMENTED_MOUNT: &str = "/auth";
 
@@ -45,172 +47,6 @@ pub(crate) struct Mounted {
     pub(crate) path: String,
     /// Its settings.
     pub(crate) settings: Mount,
-}
-
-/// Asks for a code.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct SmsAuthSignIn {
-    /// A mobile number in its international form.
-    #[oai(validator(min_length = 1, max_length = 64))]
-    phone_number: String,
-}
-
-impl Example for SmsAuthSignIn {
-    fn example() -> Self {
-        Self { phone_number: "+989123456789".to_owned() }
-    }
-}
-
-impl FromFields for SmsAuthSignIn {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { phone_number: fields.text("phone_number", Text::any())? })
-    }
-}
-
-/// A number with the code that was sent to it.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct SmsAuthCode {
-    /// The number the code was sent to, in its international form.
-    #[oai(validator(min_length = 1, max_length = 64))]
-    phone_number: String,
-    /// The code; zeros that a number lost in front are put back.
-    #[oai(validator(max_length = 64))]
-    code: String,
-}
-
-impl Example for SmsAuthCode {
-    fn example() -> Self {
-        Self { phone_number: "+989123456789".to_owned(), code: "40719365".to_owned() }
-    }
-}
-
-impl FromFields for SmsAuthCode {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let phone_number = fields.text("phone_number", Text::any());
-        let code = fields.integer("code").filter(|code| *code >= 0).map(|code| code.to_string());
-        Some(Self { phone_number: phone_number?, code: code.unwrap_or_default() })
-    }
-}
-
-/// Asks for a code to a new number.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct SmsAuthNewNumber {
-    /// The new number in its international form.
-    #[oai(validator(min_length = 1, max_length = 64))]
-    new_phone_number: String,
-}
-
-impl Example for SmsAuthNewNumber {
-    fn example() -> Self {
-        Self { new_phone_number: "+989123456780".to_owned() }
-    }
-}
-
-impl FromFields for SmsAuthNewNumber {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { new_phone_number: fields.text("new_phone_number", Text::any())? })
-    }
-}
-
-/// What was asked for is done, or on its way.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct SmsAuthDone {
-    /// A sentence for people.
-    detail: String,
-}
-
-impl Example for SmsAuthDone {
-    fn example() -> Self {
-        Self { detail: Mount::default().request_success }
-    }
-}
-
-/// The account, and its tokens if it logged in.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct SmsAuthAccount {
-    /// The account's number.
-    pk: i64,
-    /// Empty unless given.
-    first_name: String,
-    /// Empty unless given.
-    last_name: String,
-    /// The access token; the member's name is `success_key` of the mount. Absent after a change of
-    /// number: the token that asked for it goes on.
-    #[oai(skip_serializing_if_is_none)]
-    jwt_token: Option<String>,
-    /// The same.
-    #[oai(skip_serializing_if_is_none)]
-    access: Option<String>,
-    /// For new access tokens.
-    #[oai(skip_serializing_if_is_none)]
-    refresh: Option<String>,
-}
-
-impl SmsAuthAccount {
-    fn new(pk: i64, profile: Option<Profile>, tokens: Option<TokenPair>) -> Self {
-        let (first_name, last_name) =
-            profile.map(|profile| (profile.first_name, profile.last_name)).unwrap_or_default();
-        let access = tokens.as_ref().map(|tokens| tokens.access.clone());
-        let refresh = tokens.map(|tokens| tokens.refresh);
-        Self { pk, first_name, last_name, jwt_token: access.clone(), access, refresh }
-    }
-}
-
-impl Example for SmsAuthAccount {
-    fn example() -> Self {
-        let access = "eyJhbGciOiJFUzI1NiJ9.eyJ1c2VyX2lkIjoiMTcifQ.c2lnbmF0dXJl".to_owned();
-        Self {
-            pk: 17,
-            first_name: String::new(),
-            last_name: String::new(),
-            jwt_token: Some(access.clone()),
-            access: Some(access),
-            refresh: Some("eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI1ZjBjIn0.c2lnbmF0dXJl".to_owned()),
-        }
-    }
-}
-
-/// [`SmsAuthAccount`] with the access token under the mount's name for it.
-pub(crate) struct Named {
-    account: SmsAuthAccount,
-    success_key: String,
-}
-
-impl Payload for Named {
-    const CONTENT_TYPE: &'static str = "application/json";
-
-    fn schema_ref() -> MetaSchemaRef {
-        SmsAuthAccount::schema_ref()
-    }
-
-    fn register(registry: &mut Registry) {
-        SmsAuthAccount::register(registry);
-    }
-}
-
-impl IntoResponse for Named {
-    fn into_response(self) -> Response {
-        let mut body = self.account.to_json().unwrap_or_default();
-        let members = body.as_object_mut();
-        if let Some((members, token)) =
-            members.and_then(|members| members.remove("jwt_token").map(|token| (members, token)))
-        {
-            members.insert(self.success_key, token);
-        }
-        poem::web::Json(body).into_response()
-    }
-}
-
-#[derive(ApiResponse)]
-pub(crate) enum SmsAuthResponse {
-    /// Who logged in, or whose number was changed.
-    #[oai(status = 200)]
-    Account(Named),
 }
 
 problems!(
@@ -410,46 +246,4 @@ async fn log_in(
     OTP_CHECKS.with_label_values(&["accepted"]).inc();
     let profile = users::profile(&state.pool, user.id).await?;
     Ok(SmsAuthAccount::new(user.id, profile, Some(tokens)))
-}
-
-/// Its own words for a wrong code, with status 400.
-fn not_found(mount: &Mounted, problem: Problem) -> Problem {
-    if matches!(problem.code(), Code::OtpNotFound | Code::OtpNotValid) {
-        return said(Code::SmsAuthCodeNotFound, &mount.settings.code_not_found);
-    }
-    problem
-}
-
-fn done(mount: &Mounted) -> Json<SmsAuthDone> {
-    Json(SmsAuthDone { detail: mount.settings.request_success.clone() })
-}
-
-/// The old system took numbers in their international form only.
-fn phone_number(state: &State, field: &'static str, input: &str) -> Result<PhoneNumber, Problem> {
-    let written = input.trim_start();
-    let international = ["+", "\u{ff0b}", "00"].iter().any(|sign| written.starts_with(sign));
-    let phone = state.phones.parse(input).ok().filter(|_| international);
-    phone.ok_or_else(|| {
-        Problem::new(Code::Validation).with_field(field, "invalid", "Enter a valid phone number.")
-    })
-}
-
-/// Its own words for a cool-down, with status 400.
-fn too_early(mount: &Mounted, problem: Problem) -> Problem {
-    if problem.code() != Code::OtpCooldown {
-        return problem;
-    }
-    let early = said(Code::SmsAuthTooEarly, &mount.settings.wait_time);
-    match problem.retry_after() {
-        Some(seconds) => early.with_retry_after(seconds),
-        None => early,
-    }
-}
-
-/// A problem as the old system writes all of its own: one error without a field, and no message.
-fn said(code: Code, sentence: &str) -> Problem {
-    Problem::new(code)
-        .sentence(sentence.to_owned())
-        .without_message()
-        .with_whole("0000", sentence.to_owned())
 }

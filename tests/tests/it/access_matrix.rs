@@ -1,0 +1,350 @@
+//! Every operation of the document, tried by everybody who has no business with what it names:
+//! nothing of the victim's is shown, and nothing of it changes. An operation that is not in the
+//! table fails, so that whoever adds one says here who may use it.
+
+use std::collections::BTreeSet;
+
+use peyk_tests::harness::{Answer, Peyk};
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::clock::{Clock, SystemClock};
+
+use crate::{
+    bulk_steps,
+    login_steps::patient,
+    people::{Person, unique},
+};
+
+/// Who may use an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// Everybody; it names nothing of anybody's, or a random handle that only its owner has.
+    Open,
+    /// Who is logged in, and it is about them alone.
+    Own,
+    /// Who is logged in; what it names is not there for anybody but those it belongs to.
+    Theirs,
+    /// Who may send or read texts; those of others are not there.
+    Texts,
+    /// API keys alone, with what came in for the whole installation.
+    Key,
+    /// Staff of any role, personal data masked.
+    Viewers,
+    /// Staff with more than the right to look.
+    Staff,
+}
+
+use Guard::{Key, Open, Own, Staff, Texts, Theirs, Viewers};
+
+/// By operationId.
+const TABLE: [(&str, Guard); 53] = [
+    ("acceptInvitation", Theirs),
+    ("authenticate", Open),
+    ("beginPhoneChange", Own),
+    ("blacklistToken", Open),
+    ("cancelBulk", Texts),
+    ("cancelMessage", Texts),
+    ("changeMe", Own),
+    ("changePassword", Own),
+    ("confirm", Own),
+    ("confirmPhoneChange", Own),
+    ("createOrganization", Own),
+    ("declineInvitation", Theirs),
+    ("deleteOrganization", Theirs),
+    ("disableUser", Staff),
+    ("enableUser", Staff),
+    ("endOtherSessions", Own),
+    ("endSession", Theirs),
+    ("eraseMe", Own),
+    ("getMe", Own),
+    ("getMessage", Texts),
+    ("getOrganization", Theirs),
+    ("getOtp", Open),
+    ("getUser", Viewers),
+    ("inviteOrganizationMember", Theirs),
+    ("listAuditEvents", Staff),
+    ("listInboundMessages", Key),
+    ("listMessages", Texts),
+    ("listMyInvitations", Own),
+    ("listOrganizationInvitations", Theirs),
+    ("listOrganizationMembers", Theirs),
+    ("listOrganizations", Own),
+    ("listSessions", Own),
+    ("listUsers", Viewers),
+    ("logOut", Own),
+    ("login", Open),
+    ("refreshTokens", Open),
+    ("register", Open),
+    ("removeOrganizationMember", Theirs),
+    ("resetPassword", Open),
+    ("revokeUserSessions", Staff),
+    ("sendBulk", Texts),
+    ("sendConfirmation", Own),
+    ("sendMessage", Texts),
+    ("sendOtp", Open),
+    ("sendPasswordReset", Open),
+    ("smsAuthAuth", Open),
+    ("smsAuthChangePhone", Own),
+    ("smsAuthSignIn", Open),
+    ("transferOrganization", Theirs),
+    ("updateOrganization", Theirs),
+    ("updateOrganizationMember", Theirs),
+    ("verifyToken", Open),
+    ("withdrawOrganizationInvitation", Theirs),
+];
+
+/// What ends the caller: tried last.
+const LAST: [&str; 2] = ["logOut", "eraseMe"];
+
+/// Whose token is used; the victim's own is not among them.
+#[derive(Debug)]
+enum Caller {
+    Anonymous,
+    /// Somebody with nothing but an account, who may send texts of their own.
+    Stranger(Person),
+    /// The owner of another organization, who may send texts too.
+    OtherTenant(Person),
+    /// The least of the staff.
+    Viewer(Person),
+    /// The key of another application.
+    OtherKey(String),
+}
+
+/// Somebody who has one of everything.
+struct Victim {
+    person: Person,
+    member: i64,
+    session: i64,
+    organization: i64,
+    invitation: i64,
+    message: i64,
+    bulk: String,
+}
+
+impl Victim {
+    async fn new(peyk: &Peyk) -> Self {
+        let person = may_text(peyk, Person::new(peyk).await).await;
+        let member = Person::new(peyk).await;
+        let pool = &peyk.database.pool;
+        let named = "UPDATE users SET first_name = 'Victima', email = 'victima@example.org',
+                password = 'pbkdf2_sha256$600000$salt$hash'
+            WHERE id = $1 RETURNING (SELECT id FROM sessions WHERE user_id = $1)";
+        let session = sqlx::query_scalar(named).bind(person.id).fetch_one(pool).await.unwrap();
+        let shop = "WITH made AS (
+                INSERT INTO organizations (name, uname, owner_id, created_at)
+                VALUES ('Victima''s', $1, $2, now()) RETURNING id),
+            members AS (
+                INSERT INTO organization_members (organization_id, user_id, role, joined_at)
+                SELECT made.id, m.user_id, m.role, now()
+                FROM made, (VALUES ($2::bigint, 'owner'), ($3, 'member')) AS m(user_id, role))
+            INSERT INTO organization_invitations
+                (organization_id, phone, role, invited_by, created_at, expires_at)
+            SELECT id, '+989350000001', 'member', $2, now(), now() + interval '14 days' FROM made
+            RETURNING organization_id, id";
+        let (organization, invitation) = sqlx::query_as(shop)
+            .bind(format!("victimas_{}", unique()))
+            .bind(person.id)
+            .bind(member.id)
+            .fetch_one(pool)
+            .await
+            .unwrap();
+        let later = (SystemClock.now() + chrono::TimeDelta::hours(1)).to_rfc3339();
+        let text = json!({"mobile_numbers": ["09350000002"], "message_text": "Victima's own",
+            "send_at": later});
+        let sent = person.post(peyk, "message/bulk/", &text).await;
+        assert_eq!(sent.status, 202, "{sent:?}");
+        let bulk = sent.json["bulk_id"].as_str().unwrap().to_owned();
+        let message = "SELECT id FROM sms_messages WHERE user_id = $1";
+        let message = sqlx::query_scalar(message).bind(person.id).fetch_one(pool).await.unwrap();
+        Self { member: member.id, person, session, organization, invitation, message, bulk }
+    }
+
+    /// The path with what it names being the victim's.
+    fn named_in(&self, path: &str) -> String {
+        let id = match path.split('/').nth(2) {
+            Some("admin") => self.person.id,
+            Some("organizations") => self.organization,
+            Some("invitations") => self.invitation,
+            Some("message") => self.message,
+            Some("sessions") => self.session,
+            _ => 0,
+        };
+        let path = path
+            .replace("{id}", &id.to_string())
+            .replace("{invitation_id}", &self.invitation.to_string())
+            .replace("{user_id}", &self.member.to_string())
+            .replace("{bulk_id}", &self.bulk)
+            .replace("{request_id}", "0123456789abcdef0123456789abcdef");
+        assert!(!path.contains('{'), "give the victim one of what {path} names");
+        path
+    }
+
+    /// What nobody else may see.
+    fn secrets(&self) -> [&str; 5] {
+        [&self.person.mobile, "Victima", "victima@example.org", "09350000002", "pbkdf2_sha256"]
+    }
+
+    /// Everything that could be changed.
+    async fn state(&self, peyk: &Peyk) -> Value {
+        let state = "SELECT jsonb_build_array(
+            (SELECT jsonb_agg(u ORDER BY id) FROM users u WHERE id IN ($1, $3)),
+            (SELECT jsonb_agg(to_jsonb(s) - 'last_seen_at' - 'ip' ORDER BY id)
+             FROM sessions s WHERE user_id IN ($1, $3)),
+            (SELECT jsonb_agg(o ORDER BY id) FROM organizations o WHERE id = $2),
+            (SELECT jsonb_agg(m ORDER BY user_id) FROM organization_members m
+             WHERE organization_id = $2),
+            (SELECT jsonb_agg(i ORDER BY id) FROM organization_invitations i
+             WHERE organization_id = $2),
+            (SELECT jsonb_agg(jsonb_build_array(id, user_id, status = 'cancelled') ORDER BY id)
+             FROM sms_messages WHERE user_id = $1))";
+        sqlx::query_scalar(state)
+            .bind(self.person.id)
+            .bind(self.organization)
+            .bind(self.member)
+            .fetch_one(&peyk.database.pool)
+            .await
+            .unwrap()
+    }
+}
+
+async fn may_text(peyk: &Peyk, person: Person) -> Person {
+    for scope in ["sms:send", "sms:read"] {
+        let (worked, output) =
+            peyk.run("api", &["users", "grant", &person.id.to_string(), scope]).await;
+        assert!(worked, "{output}");
+    }
+    person
+}
+
+async fn everybody_else(peyk: &Peyk) -> [Caller; 5] {
+    let stranger = may_text(peyk, Person::new(peyk).await).await;
+    let tenant = may_text(peyk, Person::new(peyk).await).await;
+    let body = json!({"name": "Another", "uname": format!("another_{}", unique())});
+    assert_eq!(tenant.post(peyk, "organizations/", &body).await.status, 201);
+    let viewer = Person::new(peyk).await;
+    viewer.join_staff(peyk, "viewer").await;
+    [
+        Caller::Anonymous,
+        Caller::Stranger(stranger),
+        Caller::OtherTenant(tenant),
+        Caller::Viewer(viewer),
+        Caller::OtherKey(bulk_steps::key(peyk).await),
+    ]
+}
+
+/// One operation of the document.
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    needs_login: bool,
+    names_something: bool,
+}
+
+async fn operations(peyk: &Peyk) -> Vec<Operation> {
+    let document = peyk.get("/openapi.json").await.json;
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let security = operation["security"].as_array();
+            all.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
+                path: path.clone(),
+                body: example(&document, operation),
+                needs_login: security.is_some_and(|ways| !ways.is_empty()),
+                names_something: path.contains('{'),
+            });
+        }
+    }
+    all.sort_by_key(|it| LAST.iter().position(|last| *last == it.id).map_or(0, |place| place + 1));
+    all
+}
+
+/// The body that the document shows, so that no refusal is one of the body.
+fn example(document: &Value, operation: &Value) -> Option<Value> {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let name = schema["$ref"].as_str()?.rsplit('/').next()?;
+    let schema = &document["components"]["schemas"][name];
+    let of_fields = || {
+        let fields = schema["properties"].as_object().into_iter().flatten();
+        fields.map(|(name, field)| (name.clone(), field["example"].clone())).collect()
+    };
+    Some(schema.get("example").cloned().unwrap_or_else(of_fields))
+}
+
+async fn ask(peyk: &Peyk, caller: &Caller, operation: &Operation, victim: &Victim) -> Answer {
+    let url = peyk.url(&victim.named_in(&operation.path));
+    let request = peyk.client().request(operation.method.clone(), url);
+    let request = match caller {
+        Caller::Anonymous => request,
+        Caller::Stranger(person) | Caller::OtherTenant(person) | Caller::Viewer(person) => {
+            request.bearer_auth(&person.token)
+        }
+        Caller::OtherKey(key) => request.header("X-API-Key", key),
+    };
+    peyk.send(operation.body.iter().fold(request, |it, body| it.json(body))).await
+}
+
+/// What the caller has to be answered; `None`: anything that shows and changes nothing.
+fn expected(guard: Guard, caller: &Caller, operation: &Operation) -> Option<u16> {
+    let is_viewer = matches!(caller, Caller::Viewer(_));
+    match (guard, caller) {
+        (Open, _) => None,
+        // Whoever has no token may say which session with a refresh token.
+        (Own, Caller::Anonymous | Caller::OtherKey(_)) if operation.id == "logOut" => None,
+        (_, Caller::Anonymous) => Some(401),
+        (Key, Caller::OtherKey(_)) => Some(200),
+        (Key, _) => Some(403),
+        (Texts, _) if is_viewer => Some(403),
+        (Texts, _) if operation.names_something => Some(404),
+        (Texts | Own, _) if !matches!(caller, Caller::OtherKey(_)) || guard == Texts => None,
+        (_, Caller::OtherKey(_)) => Some(401),
+        (Theirs, _) => Some(404),
+        (Viewers, _) if is_viewer => Some(200),
+        (Viewers | Staff | Own | Texts, _) => Some(403),
+    }
+}
+
+#[tokio::test]
+async fn nobody_sees_or_changes_what_is_somebody_elses() {
+    let peyk = patient().start().await;
+    let victim = Victim::new(&peyk).await;
+    let callers = everybody_else(&peyk).await;
+    let before = victim.state(&peyk).await;
+    for operation in operations(&peyk).await {
+        let Some((_, guard)) = TABLE.iter().find(|(id, _)| *id == operation.id) else { continue };
+        for caller in &callers {
+            let by = format!("{} by {caller:?}", operation.id);
+            let answer = ask(&peyk, caller, &operation, &victim).await;
+            assert!(answer.status < 500, "{by}: {answer:?}");
+            if let Some(expected) = expected(*guard, caller, &operation) {
+                assert_eq!(answer.status, expected, "{by}: {answer:?}");
+            }
+            let shown = answer.json.to_string();
+            for secret in victim.secrets() {
+                assert!(!shown.contains(secret), "{by} shows {secret}: {shown}");
+            }
+            assert_eq!(victim.state(&peyk).await, before, "{by} changed something");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_operation_says_who_may_use_it() {
+    let peyk = patient().workers(0).start().await;
+    let operations = operations(&peyk).await;
+    let documented: BTreeSet<_> = operations.iter().map(|it| it.id.as_str()).collect();
+    let listed: BTreeSet<_> = TABLE.iter().map(|(id, _)| *id).collect();
+    assert_eq!(listed.len(), TABLE.len(), "one is listed twice");
+    assert_eq!(documented, listed, "the table of this file and the document");
+    for operation in &operations {
+        let (_, guard) = TABLE.iter().find(|(id, _)| *id == operation.id).unwrap();
+        assert_eq!(*guard == Open, !operation.needs_login, "{}", operation.id);
+        // What names something by its number is never about the caller alone.
+        let is_random = operation.id == "getOtp";
+        let may_name = matches!(guard, Theirs | Texts | Viewers | Staff) || is_random;
+        assert!(!operation.names_something || may_name, "{}", operation.id);
+    }
+}
