@@ -166,9 +166,9 @@ mod tests {
     fn what_is_commented_out_is_the_default() {
         let plain = load(&init_toml(Mode::Production)).unwrap();
         let full = init_toml(Mode::Production);
-        let mut in_provider = false;
+        let mut in_table = false;
         let keep = full.lines().map(|line| {
-            in_provider = line.starts_with("#[sms") || in_provider && !line.is_empty();
+            in_table = line.starts_with("#[sms") || in_table && !line.is_empty();
             let examples = [
                 "#docs",
                 "#quiet_hours",
@@ -211,9 +211,11 @@ mod tests {
                 "#code_length",
                 "#ttl_seconds = 60",
             ];
-            // The example of a provider goes up to the next blank line.
-            in_provider = line.starts_with("#[sms.providers.") || in_provider && !line.is_empty();
-            let left_out = |example: &&str| in_provider || line.starts_with(*example);
+            // The example of a provider or gateway goes up to the next blank line.
+            let tables = ["#[sms.providers.", "#[payments.gateways."];
+            let begins = tables.iter().any(|table| line.starts_with(table));
+            in_table = begins || in_table && !line.is_empty();
+            let left_out = |example: &&str| in_table || line.starts_with(*example);
             if examples.iter().any(left_out) { "" } else { line }
         });
         let full = load(&uncommented(&keep.collect::<Vec<_>>().join("\n"))).unwrap();

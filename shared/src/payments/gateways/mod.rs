@@ -24,6 +24,7 @@ pub use self::registry::{Gateways, Guarded, Kind, Problem, Setup};
 
 /// What a gateway can do, and within which bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own")]
 pub struct Capabilities {
     /// It can be asked how a payment stands, without verifying it.
     pub inquiry: bool,

@@ -1,4 +1,4 @@
-//! PayPing's answers: names in any case (camelCase in the documents, PascalCase within errors), and
+//! PayPing's answers: names in any case (`camelCase` in the documents, `PascalCase` within errors), and
 //! numbers that may be strings. Pure.
 
 use serde_json::{Map, Value};

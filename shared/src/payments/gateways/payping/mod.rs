@@ -168,7 +168,7 @@ impl PayPing {
     fn fresh(&self, page: &Page, told: (i64, i64), payment: &Members) -> Verified {
         let said = self.record.said(200, "", &payment.whole());
         match compare(page, told, payment) {
-            Compared::Ours => Verified::Paid(self.receipt(told.1, payment, said)),
+            Compared::Ours => Verified::Paid(Self::receipt(told.1, payment, said)),
             Compared::Unnamed => Verified::Unknown(self.noted("fields", &payment.whole())),
             Compared::Amount => Verified::Mismatch(self.noted("amount", &payment.whole())),
             Compared::Another(what) => Verified::Mismatch(self.noted(what, &payment.whole())),
@@ -183,7 +183,7 @@ impl PayPing {
         let payment = refusal.payment.as_ref().unwrap_or(&unnamed);
         match compare(page, told, payment) {
             Compared::Ours => {
-                let receipt = self.receipt(told.1, payment, said);
+                let receipt = Self::receipt(told.1, payment, said);
                 Verified::Paid(Receipt { already: true, ..receipt })
             }
             Compared::Amount => Verified::Mismatch(self.noted("amount", &refusal.whole)),
@@ -204,7 +204,7 @@ impl PayPing {
         }
     }
 
-    fn receipt(&self, reference: i64, payment: &Members, said: Said) -> Receipt {
+    fn receipt(reference: i64, payment: &Members, said: Said) -> Receipt {
         Receipt {
             ref_id: Some(reference),
             card_pan: payment.text("cardNumber").and_then(|pan| mask_pan(&pan)),

@@ -71,8 +71,6 @@ impl Refunds {
         let unreadable = || NoAnswer::Unknown { code: "zarinpal.graphql".to_owned() };
         let rows = body.pointer("/data/Session").and_then(Value::as_array);
         match rows.ok_or_else(unreadable)?.as_slice() {
-            [] => Ok(None),
-            // Which of several it is nobody can say: then a person has to.
             [row] => {
                 let id = row.get("id").and_then(wire::word).ok_or_else(unreadable)?;
                 let status = row.get("status").and_then(Value::as_str).unwrap_or_default();
@@ -80,6 +78,7 @@ impl Refunds {
                 let amount = row.get("amount").and_then(wire::integer);
                 Ok(Some(Session { id, refunded, amount }))
             }
+            // None; or several, and which of them it is nobody can say: then a person has to.
             _ => Ok(None),
         }
     }
