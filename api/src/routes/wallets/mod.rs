@@ -1,5 +1,6 @@
 //! `wallet/…`: what users have with the shop.
 
+mod asked;
 mod server;
 mod staff;
 mod types;

@@ -13,12 +13,13 @@ use shared::{
 };
 
 use super::{
-    List, example_user,
-    types::{
+    List,
+    asked::{
         CaptureAsked, CaptureHold, HoldAsked, HoldInWallet, ReleaseAsked, ReleaseHold, SpendAsked,
-        SpendFromWallet, TransferAsked, TransferBetweenWallets, Viewer, Wallet, WalletEntryPage,
-        WalletHold, WalletMovement, chosen,
+        SpendFromWallet, TransferAsked, TransferBetweenWallets, chosen,
     },
+    example_user,
+    types::{Viewer, Wallet, WalletEntryPage, WalletHold, WalletMovement},
     wallet,
 };
 use crate::{

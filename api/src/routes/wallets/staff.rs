@@ -9,10 +9,11 @@ use poem_openapi::{
 use shared::{admin::roles::Action, idempotency::Caller, wallets::adjust::Adjustment};
 
 use super::{
-    List, example_user,
-    server::LookAtWalletProblem,
-    server::MoveMoneyProblem,
-    types::{AdjustAsked, AdjustWallet, Viewer, Wallet, WalletEntryPage, WalletMovement},
+    List,
+    asked::{AdjustAsked, AdjustWallet},
+    example_user,
+    server::{LookAtWalletProblem, MoveMoneyProblem},
+    types::{Viewer, Wallet, WalletEntryPage, WalletMovement},
     wallet,
 };
 use crate::{
