@@ -1,5 +1,5 @@
 //! Signatures of tokens by `ring`, for `jsonwebtoken`: its own ES256 in plain Rust takes several
-//! times as long, and every login signs once. What is not here (RSA, EdDSA, other curves) signs and
+//! times as long, and every login signs once. What is not here (RSA, `EdDSA`, other curves) signs and
 //! checks nothing, whatever a token says.
 
 use std::sync::{Arc, LazyLock};
@@ -44,6 +44,7 @@ pub(crate) fn install() {
     let _ = PROVIDER.install_default();
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as `CryptoProvider` wants it")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     match (algorithm, key.family()) {
         (Algorithm::ES256, AlgorithmFamily::Ec) => Ok(Box::new(Es256(key_pair(key.as_bytes())?))),
@@ -52,6 +53,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as `CryptoProvider` wants it")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     match (algorithm, key.family()) {
         (Algorithm::ES256, AlgorithmFamily::Ec) => {
