@@ -157,7 +157,11 @@ pub static GATEWAY_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 });
 /// Payments that came into a state, by gateway.
 pub static PAYMENTS_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter("peyk_payments_settled_total", "Payments that came into a state.", &["gateway", "state"])
+    counter(
+        "peyk_payments_settled_total",
+        "Payments that came into a state.",
+        &["gateway", "state"],
+    )
 });
 /// Payments that wait for a person, counted to ten thousand; every worker shows the same.
 pub static PAYMENTS_TO_REVIEW: LazyLock<IntGauge> = LazyLock::new(|| {

@@ -257,10 +257,7 @@ impl<'a> Credit<'a> {
             kind: wallets::Kind::Payment,
             reference: self.order_id.to_owned(),
             note: String::new(),
-            legs: vec![
-                (from, Rials::new(-self.amount_rials)),
-                (to, Rials::new(self.amount_rials)),
-            ],
+            legs: vec![(from, Rials::new(-self.amount_rials)), (to, Rials::new(self.amount_rials))],
         }
     }
 }

@@ -26,7 +26,8 @@ use crate::{
 
 /// Calls of one attempt at most: its lease is as long.
 const CALLS: usize = 3;
-/// Minutes for which a gateway that does not answer is asked again, after somebody came back.
+/// Minutes for which a gateway that does not answer is asked again, after the time to pay is over or
+/// somebody came back: an outage that ends is no reason to trouble a person.
 const PATIENCE_MINUTES: i64 = 15;
 
 /// A payment in the hands of one worker, until its lease runs out.
@@ -164,7 +165,8 @@ impl Payments {
         waiter: Option<&str>,
         spare: bool,
     ) -> Result<Option<Back>, sqlx::Error> {
-        let pages = store::verify::find_pages(&self.pool, &callback.authority).await?;
+        let (authority, reference) = (&callback.authority, callback.reference);
+        let pages = store::verify::find_pages(&self.pool, authority, reference).await?;
         let page = pages.into_iter().find(|page| self.may_be_of(&page.gateway, callback.kinds));
         let Some(page) = page else { return Ok(None) };
         let (id, now) = (page.payment_id, self.clock.now());
@@ -172,13 +174,12 @@ impl Payments {
         if page.state.was_paid() {
             return Ok(row);
         }
-        let reference = match callback.reference {
-            Some(reference) if !page.references.contains(&reference) => Some(reference),
-            _ => None,
-        };
-        if spare && reference.is_none() {
+        let is_new =
+            reference.is_some() && !page.is_known && page.known < store::verify::MOST_REFERENCES;
+        if spare && !is_new {
             return Ok(row);
         }
+        let reference = reference.filter(|reference| !page.references.contains(reference));
         let mut tx = self.pool.begin().await?;
         // First the payment's row, then what hangs on it: the order of everybody.
         if !store::verify::make_due(&mut tx, id, now, waiter).await? {
@@ -218,8 +219,12 @@ impl Payments {
 
     /// Asks the gateway, page after page.
     pub async fn look(&self, claim: &Claim) -> Looked {
-        let mut looked =
-            Looked { finding: Finding::Nothing, page: None, refused: Vec::new(), calls: Vec::new() };
+        let mut looked = Looked {
+            finding: Finding::Nothing,
+            page: None,
+            refused: Vec::new(),
+            calls: Vec::new(),
+        };
         let Some(gateway) = self.gateways.get(&claim.gateway) else {
             tracing::error!(payment.id = claim.id, gateway = claim.gateway, "gateway is gone");
             looked.finding = Finding::Unanswered(None, None);
@@ -231,7 +236,8 @@ impl Payments {
             seen += 1;
             let stops = found.stops();
             let before = best.take();
-            let counts = before.as_ref().is_none_or(|before| before.clone().or(found.clone()) != *before);
+            let counts =
+                before.as_ref().is_none_or(|before| before.clone().or(found.clone()) != *before);
             if counts {
                 looked.page = Some(page.id);
             }
@@ -255,8 +261,7 @@ impl Payments {
         looked: &mut Looked,
     ) -> Finding {
         let can = gateway.capabilities();
-        let questions =
-            Questions { inquiry: can.inquiry, needs_reference: can.needs_reference };
+        let questions = Questions { inquiry: can.inquiry, needs_reference: can.needs_reference };
         let look = page.look.unwrap_or(Look::Inquire);
         let mut way = PageLook::new(questions, look, page.references.clone());
         loop {
@@ -287,8 +292,14 @@ impl Payments {
             };
             let ended_at = self.clock.now();
             tracing::info!(
-                payment.id = claim.id, page.id, gateway = claim.gateway, action, outcome,
-                code = code.as_deref(), attempt = claim.attempt, "payment"
+                payment.id = claim.id,
+                page.id,
+                gateway = claim.gateway,
+                action,
+                outcome,
+                code = code.as_deref(),
+                attempt = claim.attempt,
+                "payment"
             );
             looked.calls.push(Call { page: page.id, action, outcome, code, started_at, ended_at });
         }
@@ -331,9 +342,8 @@ impl Claim {
     /// How much time it has left.
     pub(super) fn time_left(&self, now: DateTime<Utc>) -> TimeLeft {
         let patience = TimeDelta::minutes(PATIENCE_MINUTES);
-        let asked = self.asked_at.is_some_and(|asked_at| now < asked_at + patience);
-        let to_pay = now < self.watch_until;
-        TimeLeft { to_pay, to_ask: to_pay || asked }
+        let last = self.asked_at.map_or(self.watch_until, |asked| asked.max(self.watch_until));
+        TimeLeft { to_pay: now < self.watch_until, to_ask: now < last + patience }
     }
 }
 

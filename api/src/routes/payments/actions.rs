@@ -9,8 +9,8 @@ use shared::{
 
 use super::{
     types::PaymentState,
-    verify,
     verified::{CameBack, VerifyResult},
+    verify,
 };
 use crate::{
     caller::Staff,
@@ -159,11 +159,12 @@ impl StaffPaymentActionApi {
         let decided = state.payments.decide_by_hand(&staff.acting(), id.0, next, &note).await;
         decided.map_err(|error| match error {
             ReviewError::NoSuchPayment => Problem::new(Code::NotFound),
-            ReviewError::NotWaiting(_) | ReviewError::NoDecision => {
-                Problem::new(Code::Conflict)
-            }
+            ReviewError::NotWaiting(_) | ReviewError::NoDecision => Problem::new(Code::Conflict),
             ReviewError::Database(error) => error.into(),
         })?;
-        Ok(Json(PaymentDecided { details: "The payment was settled.".to_owned(), state: next.into() }))
+        Ok(Json(PaymentDecided {
+            details: "The payment was settled.".to_owned(),
+            state: next.into(),
+        }))
     }
 }

@@ -16,10 +16,12 @@ use poem_openapi::{
 };
 use shared::payments::Search;
 
-pub(crate) use self::{actions::StaffPaymentActionApi, staff::StaffPaymentApi, verify::VerifyPaymentApi};
 use self::types::{
     CreatePayment, CreatePaymentResult, Payment, PaymentPage, PaymentStatus, PaymentStatusResult,
     Wished,
+};
+pub(crate) use self::{
+    actions::StaffPaymentActionApi, staff::StaffPaymentApi, verify::VerifyPaymentApi,
 };
 use super::{
     Tag,

@@ -168,7 +168,7 @@ impl Example for VerifyDetails {
             is_pay: 1,
             status_code: Some(100),
             message: "Paid".to_owned(),
-            card_hash: Some("1EBE3EBEBE35C7EC0F8D6EE4F2F859107A87822CA179BC9528767EA7B5489B69".to_owned()),
+            card_hash: Some("1EBE3EBEBE35C7EC".to_owned()),
             card_pan: Some("502229******5995".to_owned()),
             ref_id: Some(201_000_201),
             data_verify: Some(GatewayAnswer(json!({"code": 100, "message": "Paid"}))),
@@ -231,7 +231,8 @@ pub(crate) struct PostedForm {
 
 impl Example for PostedForm {
     fn example() -> Self {
-        let payment = json!({"paymentCode": "01J8Z7A9K3M5Q2R4T6V8X0Y1Z2", "paymentRefId": 1_111_004_003});
+        let payment =
+            json!({"paymentCode": "01J8Z7A9K3M5Q2R4T6V8X0Y1Z2", "paymentRefId": 1_111_004_003});
         Self {
             status: Some("1".to_owned()),
             error_code: Some(String::new()),
@@ -275,10 +276,16 @@ mod tests {
         let paid = view(State::Paid);
         let first = details(&paid, false);
         assert_eq!((first.is_pay, first.status_code, &*first.message), (1, Some(100), "Paid"));
-        assert_eq!(first.data_verify.unwrap().0, json!({"code": 100, "message": "Paid", "wages": null}));
+        assert_eq!(
+            first.data_verify.unwrap().0,
+            json!({"code": 100, "message": "Paid", "wages": null})
+        );
         let again = details(&paid, true);
         assert_eq!((again.status_code, &*again.message), (Some(101), "Verified"));
-        assert_eq!((again.ref_id, again.card_pan.as_deref()), (Some(201), Some("502229******5995")));
+        assert_eq!(
+            (again.ref_id, again.card_pan.as_deref()),
+            (Some(201), Some("502229******5995"))
+        );
         assert_eq!(again.data_verify.unwrap().0["code"], 101);
     }
 

@@ -179,8 +179,7 @@ impl<'a> ApiExtractor<'a> for PostedBack {
     fn request_meta() -> Option<MetaRequest> {
         let schema = super::verified::PostedForm::schema_ref;
         let content = ["application/x-www-form-urlencoded", "application/json"];
-        let content =
-            content.map(|content_type| MetaMediaType { content_type, schema: schema() });
+        let content = content.map(|content_type| MetaMediaType { content_type, schema: schema() });
         Some(MetaRequest { description: None, content: content.into(), required: true })
     }
 

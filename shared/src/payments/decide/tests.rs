@@ -92,7 +92,14 @@ fn every_row_of_the_table() {
         (Created, Finding::NotPaid(None), NONE, Some(Expired), false, Some("expired")),
         // It cannot be asked: never called failed or expired for that, if somebody was sent there.
         (Redirected, Finding::NoReference(None), ALL, None, false, None),
-        (Redirected, Finding::NoReference(None), NONE, Some(NeedsReview), false, Some("no_reference")),
+        (
+            Redirected,
+            Finding::NoReference(None),
+            NONE,
+            Some(NeedsReview),
+            false,
+            Some("no_reference"),
+        ),
         (Redirected, Finding::Nothing, ALL, None, false, None),
         (Redirected, Finding::Nothing, NONE, Some(NeedsReview), false, Some("no_inquiry")),
         (Cancelled, Finding::NoReference(None), ASKED, None, false, None),

@@ -66,8 +66,14 @@ fn a_yes_is_verified_and_only_asked_about_when_it_is_denied() {
         (vec![no(), Inquiry(Ok(Standing::NotFound))], Finding::NotPaid(after.clone())),
         (vec![no(), Inquiry(away())], Finding::NotPaid(after.clone())),
         (vec![no(), Inquiry(Ok(Standing::Paid(None)))], Finding::Processing(after)),
-        (vec![Verify(None, Verified::Unknown(said("x")))], Finding::Unanswered(None, Some(said("x")))),
-        (vec![Verify(None, Verified::Account(said("x")))], Finding::Unanswered(None, Some(said("x")))),
+        (
+            vec![Verify(None, Verified::Unknown(said("x")))],
+            Finding::Unanswered(None, Some(said("x"))),
+        ),
+        (
+            vec![Verify(None, Verified::Account(said("x")))],
+            Finding::Unanswered(None, Some(said("x"))),
+        ),
         (vec![Verify(None, Verified::Mismatch(said("x")))], Finding::Mismatch(said("x"))),
     ] {
         assert_eq!(found(ZARINPAL, Look::Verify, &[], answers), finding);
@@ -153,10 +159,8 @@ fn another_reference_is_not_tried_while_one_may_have_been_verified() {
 
 #[test]
 fn a_report_that_names_the_reference_takes_the_place_of_the_payer() {
-    let answers = vec![
-        Inquiry(Ok(Standing::Paid(Some(5)))),
-        Verify(Some(5), Verified::Paid(receipt())),
-    ];
+    let answers =
+        vec![Inquiry(Ok(Standing::Paid(Some(5)))), Verify(Some(5), Verified::Paid(receipt()))];
     assert_eq!(found(PAYPING_WITH_REPORT, Look::Verify, &[], answers), Finding::Paid(receipt()));
     // Also after somebody made one up.
     let answers = vec![

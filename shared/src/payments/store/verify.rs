@@ -20,7 +20,7 @@ const PUSH_TRUST_SECONDS: f64 = 10.0;
 /// Those who wait for one payment at most; who comes later reads the row.
 const MOST_WAITING: i32 = 64;
 /// References of one page that wait to be tried at most.
-const MOST_REFERENCES: i64 = 10;
+pub(in crate::payments) const MOST_REFERENCES: i64 = 10;
 
 /// A page that somebody names.
 pub(in crate::payments) struct NamedPage {
@@ -30,21 +30,31 @@ pub(in crate::payments) struct NamedPage {
     pub(in crate::payments) state: State,
     /// Those that wait to be tried.
     pub(in crate::payments) references: Vec<i64>,
+    /// How many are known, those that were refused included.
+    pub(in crate::payments) known: i64,
+    /// Whether the one that was asked for is.
+    pub(in crate::payments) is_known: bool,
 }
 
 /// The pages of this name: one, unless two gateways have the same names. The latest first.
 pub(in crate::payments) async fn find_pages(
     pool: &PgPool,
     authority: &str,
+    reference: Option<i64>,
 ) -> Result<Vec<NamedPage>, sqlx::Error> {
     sqlx::query_as!(
         NamedPage,
         r#"SELECT s.id, s.payment_id, s.gateway, p.state AS "state: State",
                ARRAY(SELECT r.ref_id FROM payment_references r
-                     WHERE r.session_id = s.id AND r.refused IS NULL) AS "references!"
+                     WHERE r.session_id = s.id AND r.refused IS NULL) AS "references!",
+               (SELECT count(*) FROM payment_references r
+                WHERE r.session_id = s.id) AS "known!",
+               EXISTS (SELECT FROM payment_references r
+                       WHERE r.session_id = s.id AND r.ref_id = $2) AS "is_known!"
            FROM payment_sessions s JOIN payments p ON p.id = s.payment_id
            WHERE s.authority = $1 ORDER BY s.id DESC LIMIT 10"#,
         authority,
+        reference,
     )
     .fetch_all(pool)
     .await
@@ -479,10 +489,7 @@ pub(in crate::payments) async fn count_to_review(pool: &PgPool) -> Result<i64, s
 }
 
 /// How a payment stands, for whoever came back.
-pub(in crate::payments) async fn view(
-    pool: &PgPool,
-    id: i64,
-) -> Result<Option<View>, sqlx::Error> {
+pub(in crate::payments) async fn view(pool: &PgPool, id: i64) -> Result<Option<View>, sqlx::Error> {
     sqlx::query_as!(
         View,
         r#"SELECT p.id, p.handle, p.state AS "state: State", p.order_id, p.amount,

@@ -40,7 +40,7 @@ impl Rig for ZarinPalRig {
         Arc::new(from_config(&json!({"base_url": base_url}), timeouts))
     }
     fn secrets() -> Vec<String> {
-        [ZARINPAL_MERCHANT, ZARINPAL_TOKEN, "9123456789", EMAIL].map(str::to_owned).to_vec()
+        [ZARINPAL_MERCHANT, ZARINPAL_TOKEN].map(str::to_owned).to_vec()
     }
 }
 

@@ -113,10 +113,8 @@ async fn late_success_is_credited_whatever_was_thought_of_it() {
 #[tokio::test]
 async fn a_page_that_many_come_back_from_is_not_looked_at_for_each() {
     let outside = Outside::new().await;
-    let peyk = unwatched(outside.peyk())
-        .set("LIMITS__PAYMENT_LOOKS_PER_PAGE", "5/1h")
-        .start()
-        .await;
+    let peyk =
+        unwatched(outside.peyk()).set("LIMITS__PAYMENT_LOOKS_PER_PAGE", "5/1h").start().await;
     let who = Person::new(&peyk).await;
     let begun = begin(&peyk, &who, "payping", 90_000).await;
     let junk = payping_form(&begun.authority, 5);

@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 
 use super::verify_steps::{
     Begun, Outside, assert_paid_once, back, back_at, back_from_zibal, balance, begin, begin_with,
-    credited, post_back, said, state, told, unwatched, wait_for_state,
-    wait_until_still, watchful,
+    credited, post_back, said, state, told, unwatched, wait_for_state, wait_until_still, watchful,
 };
 use crate::people::Person;
 
@@ -113,9 +112,13 @@ async fn what_names_no_payment_is_refused_in_the_old_words() {
     let begun = begin(&peyk, &who, "zarinpal", 5_000).await;
     let unsuccessful = "The transaction was unsuccessful or canceled.";
     let authority = &begun.authority;
-    for query in [String::new(), "?x=1".to_owned(), format!("?Authority={authority}"),
-        "?Status=OK".to_owned(), "?Authority=%00&Status=OK".to_owned()]
-    {
+    for query in [
+        String::new(),
+        "?x=1".to_owned(),
+        format!("?Authority={authority}"),
+        "?Status=OK".to_owned(),
+        "?Authority=%00&Status=OK".to_owned(),
+    ] {
         let answer = peyk.get(&format!("/api/payment/verify/{query}")).await;
         assert_eq!((answer.status, &answer.json["error"]), (400, &json!(unsuccessful)), "{query}");
     }
@@ -325,7 +328,8 @@ async fn another_payments_reference_is_not_taken_for_our_own() {
         let begun = begin(&peyk, &who, "zarinpal", 5_000).await;
         let body = json!({"data": {"code": code, "message": "Paid", "ref_id": taken,
             "card_pan": "502229******5995", "card_hash": "A", "fee": 0}, "errors": []});
-        let how = Behaviour::HttpStatus { status: 200, headers: Vec::new(), body: body.to_string() };
+        let how =
+            Behaviour::HttpStatus { status: 200, headers: Vec::new(), body: body.to_string() };
         outside.zarinpal.behave("verify", how);
         (said(&back(&peyk, &begun.authority, "OK").await).0, begun)
     };

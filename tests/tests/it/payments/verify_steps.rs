@@ -195,7 +195,7 @@ pub(crate) async fn assert_paid_once(peyk: &Peyk, begun: &Begun, rials: i64) {
 
 /// Lets the time of a payment end.
 pub(crate) async fn age(peyk: &Peyk, id: i64) {
-    let row = "UPDATE payments SET watch_until = now() - interval '1 second',
+    let row = "UPDATE payments SET watch_until = now() - interval '1 hour',
             asked_at = asked_at - interval '1 hour' WHERE id = $1";
     sqlx::query(row).bind(id).execute(&peyk.database.pool).await.unwrap();
 }

@@ -13,7 +13,7 @@ const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "ad
 const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 8] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 10] = [
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
@@ -21,12 +21,15 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 8] = [
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
+    ("lookAtPayment", "POST", "/api/admin/payments/{id}/look/", [401, 403, 403, 403, 200, 200]),
     (
         "revokeUserSessions",
         "POST",
         "/api/admin/users/{id}/revoke_sessions/",
         [401, 403, 403, 200, 403, 200],
     ),
+    // The payment does not wait for a person.
+    ("settlePayment", "POST", "/api/admin/payments/{id}/settle/", [401, 403, 403, 403, 409, 409]),
 ];
 
 #[tokio::test]
@@ -62,7 +65,9 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
             let token = caller.as_ref().map(|person| person.token.as_str());
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let path = path.strip_prefix("/api/").unwrap();
-            let answer = ask(&peyk, 0, method, path, token, None).await;
+            let body = serde_json::json!({"state": "failed", "note": "x"});
+            let body = (id == "settlePayment").then_some(&body);
+            let answer = ask(&peyk, 0, method, path, token, body).await;
             assert_eq!(answer.status, expected[i], "{id} by {}: {answer:?}", WHO[i]);
             let touches = ["disableUser", "revokeUserSessions"].contains(&id);
             let hit = touches && answer.status == 200;
