@@ -152,6 +152,9 @@ fn is_signed(token: &str) -> bool {
     token.rsplit('.').next().is_some_and(|signature| signature.len() >= 40)
 }
 
+/// Of the card in ZarinPal's own documentation, with which payments were recorded.
+const RECORDED_CARD_HASH: &str = "1EBE3EBEBE35C7EC0F8D6EE4F2F859107A87822CA179BC9528767EA7B5489B69";
+
 #[test]
 fn no_document_holds_a_credential_that_could_be_somebodys() {
     let mut published = documents();
@@ -174,7 +177,8 @@ fn no_document_holds_a_credential_that_could_be_somebodys() {
         for found in token.find_iter(&text) {
             assert!(!is_signed(found.as_str()), "a token somebody signed in {at}");
         }
-        let found = key.find(&text).map(|found| found.as_str());
+        let mut keys = key.find_iter(&text).map(|found| found.as_str());
+        let found = keys.find(|found| *found != RECORDED_CARD_HASH);
         assert_eq!(found, None, "a key in {at}");
     }
 }

@@ -168,9 +168,7 @@ impl Example for VerifyDetails {
             is_pay: 1,
             status_code: Some(100),
             message: "Paid".to_owned(),
-            card_hash: Some(
-                "1EBE3EBEBE35C7EC0F8D6EE4F2F859107A87822CA179BC9528767EA7B5489B69".to_owned(),
-            ),
+            card_hash: Some("1EBE3EBEBE35C7EC".to_owned()),
             card_pan: Some("502229******5995".to_owned()),
             ref_id: Some(201_000_201),
             data_verify: Some(GatewayAnswer(json!({"code": 100, "message": "Paid"}))),
