@@ -18,15 +18,8 @@ use crate::{
 const RECORDED_KEY: &str = "TESTKEY";
 
 /// The hooks that can be played.
-pub(super) const HOOKS: [&str; 7] = [
-    "age_otp",
-    "age_phonecode",
-    "deactivate",
-    "del_sessions",
-    "payment",
-    "seed_session",
-    "wallet",
-];
+pub(super) const HOOKS: [&str; 7] =
+    ["age_otp", "age_phonecode", "deactivate", "del_sessions", "payment", "seed_session", "wallet"];
 
 /// What the steps are done to.
 pub(super) struct Stage<'a> {

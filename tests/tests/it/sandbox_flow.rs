@@ -62,10 +62,10 @@ async fn wait_for_state(peyk: &Peyk, payment: &Begun, wanted: &[&str]) -> String
 
 /// How often a payment was credited, and what all wallets hold.
 async fn credits(peyk: &Peyk, payment: &Begun) -> (i64, i64) {
-    let times =
-        format!("SELECT count(*) FROM ledger_transactions WHERE key = 'payment:{}'", payment.id);
+    let times = "SELECT count(*) FROM ledger_transactions WHERE key = 'payment:' || $1";
+    let times = sqlx::query_scalar(times).bind(payment.id).fetch_one(&peyk.database.pool).await;
     let held = "SELECT coalesce(sum(balance_rials), 0)::bigint FROM wallets";
-    (peyk.database.count(&times).await, peyk.database.count(held).await)
+    (times.unwrap(), peyk.database.count(held).await)
 }
 
 async fn press(tab: &Tab, url: &str, button: &str, times: u32) {
