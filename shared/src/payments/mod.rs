@@ -54,6 +54,9 @@ pub struct Payments {
 
 impl Payments {
     /// The feature over one database.
+    ///
+    /// # Panics
+    /// Never: there is a country of that name.
     pub fn new(
         pool: PgPool,
         clock: SharedClock,

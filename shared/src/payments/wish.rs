@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Payments, Purpose, base_url, gateways::Kind};
+use super::{
+    Payments, Purpose, base_url,
+    gateways::{Guarded, Kind},
+};
 use crate::{
     config::Config,
     money::{Amount, Currency, Rials},
@@ -195,7 +198,7 @@ impl Payments {
             wrongs.note(FIELD, "max_value", "This is more than can be paid.");
             return None;
         };
-        let can = gateway.and_then(|name| self.gateways.get(name)).map(|it| it.capabilities());
+        let can = gateway.and_then(|name| self.gateways.get(name)).map(Guarded::capabilities);
         let least = Rials::new(self.config.payments.least_rials);
         let least = can.map_or(least, |can| can.least.max(least));
         let most = Rials::new(self.config.payments.most_rials);
@@ -229,13 +232,11 @@ impl Payments {
         if text.is_empty() {
             return String::new();
         }
-        match self.phones.parse(text) {
-            Ok(phone) => phone.to_national(),
-            Err(_) => {
-                wrongs.note("mobile", "invalid", "Enter a valid mobile number.");
-                String::new()
-            }
+        if let Ok(phone) = self.phones.parse(text) {
+            return phone.to_national();
         }
+        wrongs.note("mobile", "invalid", "Enter a valid mobile number.");
+        String::new()
     }
 }
 

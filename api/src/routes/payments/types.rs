@@ -5,7 +5,7 @@ use poem_openapi::{Enum, Object, types::Example};
 use serde_json::json;
 use shared::{
     money::Currency,
-    payments::{self, Begun, Status, Wish},
+    payments::{self, Begun, Status, Wish, gateways::Guarded},
 };
 
 use crate::{
@@ -302,7 +302,7 @@ impl CreatePaymentResult {
 
 /// What the old system calls a gateway; that of one that is configured no more is its name.
 pub(super) fn title(state: &State, gateway: &str) -> String {
-    let known = state.payments.gateways().get(gateway).map(|known| known.title());
+    let known = state.payments.gateways().get(gateway).map(Guarded::title);
     known.unwrap_or(gateway).to_owned()
 }
 
