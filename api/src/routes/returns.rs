@@ -47,6 +47,7 @@ impl ReturnApi {
     /// brought leaves the wallet, or the shop's account, first. For finance and admins, after a recent
     /// login.
     #[oai(path = "/payment/:id/reverse", method = "post", operation_id = "reversePayment")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn reverse_payment(
         &self,
         state: Data<&SharedState>,
@@ -70,6 +71,7 @@ impl ReturnApi {
     /// Its gateway pays it out again, whole; what it brought leaves the wallet, or the shop's account,
     /// first. For finance and admins, after a recent login.
     #[oai(path = "/payment/:id/refund", method = "post", operation_id = "refundPayment")]
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn refund_payment(
         &self,
         state: Data<&SharedState>,

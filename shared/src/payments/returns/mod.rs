@@ -196,7 +196,7 @@ pub(super) struct Paid {
     pub(super) purpose: Purpose,
     pub(super) gateway: String,
     pub(super) amount_rials: i64,
-    pub(super) paid_at: Option<DateTime<Utc>>,
+    pub(super) at: Option<DateTime<Utc>>,
     /// The page that was paid.
     pub(super) session_id: Option<i64>,
 }
@@ -280,7 +280,7 @@ impl Payments {
         if !action.is_possible(&capabilities) || paid.session_id.is_none() {
             return Err(ReturnError::Unsupported);
         }
-        if is_late(action, &capabilities, paid.paid_at, now) {
+        if is_late(action, &capabilities, paid.at, now) {
             return Err(ReturnError::TooLate);
         }
         Ok(())
@@ -351,7 +351,7 @@ mod tests {
             purpose,
             gateway: "zarinpal".to_owned(),
             amount_rials: 1_000,
-            paid_at: None,
+            at: None,
             session_id: Some(1),
         }
     }

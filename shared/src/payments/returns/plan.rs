@@ -9,6 +9,7 @@ use crate::payments::{
 
 /// What is known before the gateway is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Situation {
     pub(super) action: Action,
     /// A call was begun before, and nobody knows what came of it.

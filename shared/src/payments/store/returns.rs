@@ -36,7 +36,7 @@ pub(in crate::payments) async fn lock_payment(
     sqlx::query_as!(
         Paid,
         r#"SELECT id, user_id, order_id, currency, ref_id, state AS "state: State", purpose AS "purpose: Purpose",
-               gateway, amount_rials, paid_at, paid_session_id AS session_id
+               gateway, amount_rials, paid_at AS at, paid_session_id AS session_id
            FROM payments WHERE id = $1 FOR UPDATE"#,
         id,
     )

@@ -29,6 +29,9 @@ use self::{
 /// Where the package keeps them.
 pub(super) const TABLE: &str = "drfchelseru_payment";
 
+/// A payment, and what there is to note of it.
+type Judged = (Payment, Vec<Reason>);
+
 /// The part.
 pub(in crate::import) struct Payments {
     reading: Reading,
@@ -65,7 +68,7 @@ impl Payments {
         row: &Row,
         here: &Here,
         accounts: &HashSet<i64>,
-    ) -> Result<Option<(Payment, Vec<Reason>)>, (Reason, Option<i64>)> {
+    ) -> Result<Option<Judged>, (Reason, Option<i64>)> {
         match here.by_id.get(&row.id) {
             Some(made) if *made == self.rules.created_at(row).unwrap_or_default() => {
                 return Ok(None);
