@@ -122,7 +122,7 @@ impl Payments {
             }
         }
         let to = decision.state.unwrap_or(claim.state);
-        let (pause, failures) = self.pause_of(claim, &decision);
+        let (pause, failures) = pause_of(claim, &decision);
         let said = looked.finding.said();
         let ending = Ending {
             id: claim.id,
@@ -165,19 +165,6 @@ impl Payments {
         tx.commit().await?;
         note(claim, decision.state, reason.as_deref());
         Ok(Outcome { waiting, due })
-    }
-
-    fn pause_of(&self, claim: &Claim, decision: &Decision) -> (Option<Duration>, i32) {
-        let failures = claim.failures.saturating_add(1);
-        match decision.again {
-            None => (None, 0),
-            Some(Again::Now) => (Some(Duration::ZERO), claim.failures),
-            Some(Again::Later(after)) => {
-                let step = u32::try_from(failures).unwrap_or(u32::MAX);
-                let pause = payment_pause_after(step, &mut rand::rng());
-                (Some(pause.max(after.unwrap_or_default())), failures)
-            }
-        }
     }
 
     /// Tells the world of a payment's new state, in the transaction that makes it so.
@@ -353,5 +340,19 @@ fn note(claim: &Claim, state: Option<State>, reason: Option<&str>) {
         tracing::error!(payment.id = id, gateway, state, reason, "a person has to look");
     } else {
         tracing::info!(payment.id = id, gateway, state, reason, "payment moved on");
+    }
+}
+
+/// How long to wait before the next look, and how many were in vain by then.
+fn pause_of(claim: &Claim, decision: &Decision) -> (Option<Duration>, i32) {
+    let failures = claim.failures.saturating_add(1);
+    match decision.again {
+        None => (None, 0),
+        Some(Again::Now) => (Some(Duration::ZERO), claim.failures),
+        Some(Again::Later(after)) => {
+            let step = u32::try_from(failures).unwrap_or(u32::MAX);
+            let pause = payment_pause_after(step, &mut rand::rng());
+            (Some(pause.max(after.unwrap_or_default())), failures)
+        }
     }
 }

@@ -18,6 +18,7 @@ fn json(text: &str) -> Result<Callback, Unreadable> {
     read(&[], Body::Json(text.as_bytes()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is compared")]
 fn found(
     authority: &str,
     kinds: &'static [Kind],

@@ -363,9 +363,9 @@ mod tests {
         {
             let gateway = Account::Gateway("zarinpal".to_owned());
             let legs = |way| paid(purpose).posting(5, Action::Refund, way).legs;
-            let (less, more) = (Rials::new(-1_000), Rials::new(1_000));
-            assert_eq!(legs(Way::Back), [(holder.clone(), less), (gateway.clone(), more)]);
-            assert_eq!(legs(Way::Again), [(holder, more), (gateway, less)]);
+            let (given, taken) = (Rials::new(-1_000), Rials::new(1_000));
+            assert_eq!(legs(Way::Back), [(holder.clone(), given), (gateway.clone(), taken)]);
+            assert_eq!(legs(Way::Again), [(holder, taken), (gateway, given)]);
         }
     }
 
