@@ -1,6 +1,6 @@
 //! A real browser without a window, for pages that people use.
 //!
-//! It is spoken to over a pair of pipes in the words of the DevTools protocol
+//! It is spoken to over a pair of pipes in the words of the `DevTools` protocol
 //! (<https://chromedevtools.github.io/devtools-protocol/>), so it needs no driver and no port.
 
 mod pipe;

@@ -1,4 +1,4 @@
-//! Calls and events of the DevTools protocol over a pair of pipes: JSON, each ended by a zero byte.
+//! Calls and events of the `DevTools` protocol over a pair of pipes: JSON, each ended by a zero byte.
 
 use std::{
     collections::HashMap,

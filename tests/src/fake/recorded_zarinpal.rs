@@ -23,6 +23,9 @@ pub struct RecordedZarinPal {
 
 impl RecordedZarinPal {
     /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// When no port is free.
     pub async fn start() -> Self {
         let mode = Arc::new(Mutex::new("ok".to_owned()));
         let (shared, next) = (mode.clone(), AtomicU64::new(1));

@@ -284,7 +284,7 @@ async fn ask(peyk: &Peyk, caller: &Caller, operation: &Operation, victim: &Victi
         }
         Caller::OtherKey(key) => request.header("X-API-Key", key),
     };
-    peyk.send(operation.body.iter().fold(request, |it, body| it.json(body))).await
+    peyk.send(operation.body.iter().fold(request, reqwest::RequestBuilder::json)).await
 }
 
 /// What the caller has to be answered; `None`: anything that shows and changes nothing.

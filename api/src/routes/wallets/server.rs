@@ -112,7 +112,7 @@ impl WalletServerApi {
     ) -> Result<Json<WalletHold>, MoveMoneyProblem> {
         let caller = writer(state.0, &credentials).await?;
         let currency = chosen(input.0.currency, &state.config.payments)?;
-        let amount = input.0.resolve(&state.config.payments)?.map(|amount| amount.rials());
+        let amount = input.0.resolve(&state.config.payments)?.map(shared::money::Amount::rials);
         let request = (id.0, amount.map(shared::money::Rials::get));
         let keyed = key.demanded(caller, "captureHold", &request)?;
         let hold = state.wallets.capture(keyed, id.0, amount).await.map_err(Problem::from)?;

@@ -2,6 +2,7 @@
 //! `Rig` and calls [`gateway_suite!`].
 
 use std::{
+    fmt::Write,
     future::Future,
     sync::Arc,
     time::{Duration, Instant},
@@ -277,18 +278,18 @@ pub(super) async fn nothing_printed_logged_or_kept_holds_a_secret<R: Rig>() {
             Behaviour::HttpStatus { status: 400, headers: vec![], body }
         };
         rig.fake().behave(R::OPEN, answer());
-        printed += &format!("{:?}", gateway.open(&new_page("peyk-2")).await);
+        write!(printed, "{:?}", gateway.open(&new_page("peyk-2")).await).unwrap();
         // Who pays is not known any more when it is verified.
         if account.contains(secret) {
             rig.fake().behave(R::VERIFY, answer());
-            printed += &format!("{:?}", gateway.verify(&page).await);
+            write!(printed, "{:?}", gateway.verify(&page).await).unwrap();
         }
     }
     rig.fake().behave(R::VERIFY, Behaviour::ResetAfterRead { effect: false });
-    printed += &format!("{:?}", gateway.verify(&page).await);
-    printed += &format!("{:?}", gateway.verify(&page).await);
-    printed += &format!("{:?} {:?}", gateway.inquire(&page).await, gateway.unverified().await);
-    printed += &format!("{:?}", closed.open(&new_page("peyk-3")).await);
+    write!(printed, "{:?}", gateway.verify(&page).await).unwrap();
+    write!(printed, "{:?}", gateway.verify(&page).await).unwrap();
+    write!(printed, "{:?} {:?}", gateway.inquire(&page).await, gateway.unverified().await).unwrap();
+    write!(printed, "{:?}", closed.open(&new_page("peyk-3")).await).unwrap();
     let log = String::from_utf8(log.0.lock().expect("no writer panics").clone()).expect("UTF-8");
     assert!(log.contains("no answer to a request"), "{log}");
     for secret in account.into_iter().chain(payer) {

@@ -76,15 +76,16 @@ async fn begin_some(
         let rials = 10_000 + i64::try_from(round * EACH + at).unwrap();
         let gateway = if at % 2 == 0 { "zarinpal" } else { "zibal" };
         let one = begin(peyk, who, gateway, rials).await;
-        let lost = (dice.below(3) == 0).then(|| Behaviour::ResetAfterRead { effect: true });
-        match gateway {
-            "zarinpal" => {
-                outside.zarinpal.pay(&one.authority);
-                lost.into_iter().for_each(|how| outside.zarinpal.behave("verify", how));
+        let lost = (dice.below(3) == 0).then_some(Behaviour::ResetAfterRead { effect: true });
+        if gateway == "zarinpal" {
+            outside.zarinpal.pay(&one.authority);
+            if let Some(how) = lost {
+                outside.zarinpal.behave("verify", how);
             }
-            _ => {
-                outside.zibal.pay(&one.authority);
-                lost.into_iter().for_each(|how| outside.zibal.behave("verify", how));
+        } else {
+            outside.zibal.pay(&one.authority);
+            if let Some(how) = lost {
+                outside.zibal.behave("verify", how);
             }
         }
         begun.push((one, rials));

@@ -2,17 +2,14 @@
 //! changed.
 
 use peyk_tests::{fake::FakeZarinPal, harness::Peyk};
+use shared::clock::{Clock, SystemClock};
 
 use super::return_steps::{RIALS, at, begin, clerk, give_back, pay};
 use crate::people::Person;
 
 /// What the command says of the last hour: whether all agrees, and its lines.
 async fn compare(peyk: &Peyk) -> (bool, Vec<String>) {
-    let hour = |hours| {
-        (chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
-            + chrono::TimeDelta::hours(hours))
-        .to_rfc3339()
-    };
+    let hour = |hours| (SystemClock.now() + chrono::TimeDelta::hours(hours)).to_rfc3339();
     let (since, until) = (hour(-1), hour(1));
     let arguments = ["payments", "reconcile", "--since", &since, "--until", &until];
     let (good, output) = peyk.run("worker", &arguments).await;

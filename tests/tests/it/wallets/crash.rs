@@ -50,7 +50,7 @@ async fn storm(
 
 fn body(users: &[i64], caller: usize, n: usize) -> Value {
     let user = users[(caller + n) % users.len()];
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         let to = users[(caller + n + 1) % users.len()];
         return json!({"from_user_id": user, "to_user_id": to, "amount": 10});
     }
