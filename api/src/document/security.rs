@@ -3,18 +3,32 @@
 use serde_json::{Map, Value, json};
 
 /// What opens the operations of a tag; each is enough.
-const OPENED_BY: [(&str, &[&str]); 5] = [
+const OPENED_BY: [(&str, &[&str]); 7] = [
     ("Messages", &["apiKey", "bearer"]),
     ("Account", &["bearer"]),
     ("Sessions", &["bearer"]),
+    ("Payments", &["bearer"]),
+    ("Wallets", &["bearer"]),
     ("Organizations", &["bearer"]),
     ("Staff", &["bearer"]),
 ];
 
 /// Operations that an access token opens, and something in the body as well.
 const ALSO_OPENED_BY: [(&str, &str); 1] = [("logOut", "bearer")];
-/// Operations of those tags that fewer things open.
-const LESS: [(&str, &[&str]); 1] = [("listInboundMessages", &["apiKey"])];
+/// Operations of those tags that other things open; nothing: they are open to everybody.
+const OTHERWISE: [(&str, &[&str]); 11] = [
+    ("listInboundMessages", &["apiKey"]),
+    ("verifyPayment", &[]),
+    ("verifyPaymentForm", &[]),
+    ("getPaymentStatus", &[]),
+    ("getWallet", &["apiKey"]),
+    ("listWalletEntries", &["apiKey"]),
+    ("spendFromWallet", &["apiKey"]),
+    ("transferBetweenWallets", &["apiKey"]),
+    ("holdInWallet", &["apiKey"]),
+    ("captureHold", &["apiKey"]),
+    ("releaseHold", &["apiKey"]),
+];
 
 /// Declares API keys and bearers, and demands them of the operations that need one.
 pub(super) fn add(document: &mut Value) {
@@ -36,8 +50,8 @@ pub(super) fn add(document: &mut Value) {
     for operation in operations.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         let tags = operation["tags"].as_array().cloned().unwrap_or_default();
         for (_, schemes) in OPENED_BY.iter().filter(|(tag, _)| tags.iter().any(|is| is == tag)) {
-            let less = LESS.iter().find(|(id, _)| operation["operationId"] == *id);
-            let schemes = less.map_or(*schemes, |(_, schemes)| schemes);
+            let other = OTHERWISE.iter().find(|(id, _)| operation["operationId"] == *id);
+            let schemes = other.map_or(*schemes, |(_, schemes)| schemes);
             operation["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
         }
         let id = operation["operationId"].clone();

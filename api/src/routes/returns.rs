@@ -107,6 +107,80 @@ impl ReturnApi {
         let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
         Ok(Json(found.into_iter().map(|it| PaymentReturn::new(state.0, it)).collect()))
     }
+
+    /// Settle by hand what nobody can say
+    ///
+    /// Only of a payment whose last return is `unknown`: a person who looked into the gateway's panel
+    /// says whether the money went back. What did is `reversed` or `refunded`; what did not is where it
+    /// was, and may be asked for again. For finance and admins, after a recent login. Written down in the
+    /// audit log, with the note.
+    #[oai(
+        path = "/payment/:id/returns/settle",
+        method = "post",
+        operation_id = "settlePaymentReturn"
+    )]
+    async fn settle_return(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff,
+        /// The payment.
+        #[oai(example = "example_payment")]
+        id: Path<i64>,
+        input: Input<SettleReturn>,
+    ) -> Result<Json<PaymentReturn>, ReturnProblem> {
+        staff.need(state.0, May::ReturnMoney).await?;
+        let SettleReturn { status, note } = input.0;
+        let went_back = status == ReturnVerdict::Done;
+        let source = staff.caller.source();
+        let decided = state.payments.decide_return(&source, id.0, went_back, &note).await;
+        let decided = decided.map_err(Problem::from)?;
+        let found = state.payments.find_return(decided).await.map_err(Problem::from)?;
+        let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(Json(PaymentReturn::new(state.0, found)))
+    }
+}
+
+/// What a person may say of money that nobody else can say anything of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum ReturnVerdict {
+    /// It went back.
+    Done,
+    /// It did not.
+    Refused,
+}
+
+/// What a person found out.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct SettleReturn {
+    /// What became of it.
+    status: ReturnVerdict,
+    /// How that is known, for the audit log.
+    #[oai(validator(min_length = 1, max_length = 500))]
+    note: String,
+}
+
+impl poem_openapi::types::Example for SettleReturn {
+    fn example() -> Self {
+        Self { status: ReturnVerdict::Done, note: "Found in the gateway's panel.".to_owned() }
+    }
+}
+
+impl FromFields for SettleReturn {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let word = fields.text("status", Text::max(20));
+        let note = fields.text("note", Text::max(500));
+        let status = match word.as_deref() {
+            Some("done") => Some(ReturnVerdict::Done),
+            Some("refused") => Some(ReturnVerdict::Refused),
+            _ => None,
+        };
+        if word.is_some() && status.is_none() {
+            fields.error("status", "invalid_choice", "One of done and refused.");
+        }
+        Some(Self { status: status?, note: note? })
+    }
 }
 
 /// Why, for people.
@@ -328,6 +402,7 @@ impl From<ReturnError> for Problem {
             ReturnError::Unsupported => Self::new(Code::ReturnUnsupported),
             ReturnError::TooLate => Self::new(Code::ReturnTooLate),
             ReturnError::UnderWay => Self::new(Code::ReturnUnderWay),
+            ReturnError::NotWaiting => Self::new(Code::Conflict),
             ReturnError::Insufficient => Self::new(Code::InsufficientBalance),
             ReturnError::Repeated => idempotency::in_flight(1),
             ReturnError::Database(error) => error.into(),

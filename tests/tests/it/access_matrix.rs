@@ -28,27 +28,32 @@ enum Guard {
     Texts,
     /// API keys alone, with what came in for the whole installation.
     Key,
+    /// API keys of a shop alone, with anybody's wallet.
+    Shop,
     /// Staff of any role, personal data masked.
     Viewers,
     /// Staff with more than the right to look.
     Staff,
 }
 
-use Guard::{Key, Open, Own, Staff, Texts, Theirs, Viewers};
+use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 53] = [
+const TABLE: [(&str, Guard); 79] = [
     ("acceptInvitation", Theirs),
+    ("adjustWallet", Staff),
     ("authenticate", Open),
     ("beginPhoneChange", Own),
     ("blacklistToken", Open),
     ("cancelBulk", Texts),
     ("cancelMessage", Texts),
+    ("captureHold", Shop),
     ("changeMe", Own),
     ("changePassword", Own),
     ("confirm", Own),
     ("confirmPhoneChange", Own),
     ("createOrganization", Own),
+    ("createPayment", Own),
     ("declineInvitation", Theirs),
     ("deleteOrganization", Theirs),
     ("disableUser", Staff),
@@ -58,37 +63,60 @@ const TABLE: [(&str, Guard); 53] = [
     ("eraseMe", Own),
     ("getMe", Own),
     ("getMessage", Texts),
+    ("getMyWallet", Own),
     ("getOrganization", Theirs),
     ("getOtp", Open),
+    ("getPayment", Theirs),
+    ("getPaymentStatus", Open),
+    ("getStaffPayment", Viewers),
     ("getUser", Viewers),
+    ("getUserWallet", Viewers),
+    ("getWallet", Shop),
+    ("holdInWallet", Shop),
     ("inviteOrganizationMember", Theirs),
     ("listAuditEvents", Staff),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),
+    ("listMyWalletEntries", Own),
     ("listOrganizationInvitations", Theirs),
     ("listOrganizationMembers", Theirs),
     ("listOrganizations", Own),
+    ("listPaymentReturns", Viewers),
+    ("listPayments", Own),
     ("listSessions", Own),
+    ("listStaffPayments", Viewers),
+    ("listUserWalletEntries", Viewers),
     ("listUsers", Viewers),
+    ("listWalletEntries", Shop),
     ("logOut", Own),
     ("login", Open),
+    ("lookAtPayment", Staff),
     ("refreshTokens", Open),
+    ("refundPayment", Staff),
     ("register", Open),
+    ("releaseHold", Shop),
     ("removeOrganizationMember", Theirs),
     ("resetPassword", Open),
+    ("reversePayment", Staff),
     ("revokeUserSessions", Staff),
     ("sendBulk", Texts),
     ("sendConfirmation", Own),
     ("sendMessage", Texts),
     ("sendOtp", Open),
     ("sendPasswordReset", Open),
+    ("settlePayment", Staff),
+    ("settlePaymentReturn", Staff),
     ("smsAuthAuth", Open),
     ("smsAuthChangePhone", Own),
     ("smsAuthSignIn", Open),
+    ("spendFromWallet", Shop),
+    ("transferBetweenWallets", Shop),
     ("transferOrganization", Theirs),
     ("updateOrganization", Theirs),
     ("updateOrganizationMember", Theirs),
+    ("verifyPayment", Open),
+    ("verifyPaymentForm", Open),
     ("verifyToken", Open),
     ("withdrawOrganizationInvitation", Theirs),
 ];
@@ -119,6 +147,7 @@ struct Victim {
     invitation: i64,
     message: i64,
     bulk: String,
+    payment: i64,
 }
 
 impl Victim {
@@ -156,13 +185,20 @@ impl Victim {
         let bulk = sent.json["bulk_id"].as_str().unwrap().to_owned();
         let message = "SELECT id FROM sms_messages WHERE user_id = $1";
         let message = sqlx::query_scalar(message).bind(person.id).fetch_one(pool).await.unwrap();
-        Self { member: member.id, person, session, organization, invitation, message, bulk }
+        let order = json!({"amount": 50000, "order_id": "Victima's", "mobile": person.mobile});
+        let payment = person.post(peyk, "payment/create/", &order).await;
+        let payment = payment.json["id"].as_i64().expect("a payment begins");
+        let member = member.id;
+        Self { person, member, session, organization, invitation, message, bulk, payment }
     }
 
     /// The path with what it names being the victim's.
     fn named_in(&self, path: &str) -> String {
-        let id = match path.split('/').nth(2) {
+        let mut segments = path.split('/').skip(2);
+        let id = match segments.next() {
+            Some("admin") if segments.next() == Some("payments") => self.payment,
             Some("admin") => self.person.id,
+            Some("payment") => self.payment,
             Some("organizations") => self.organization,
             Some("invitations") => self.invitation,
             Some("message") => self.message,
@@ -174,7 +210,8 @@ impl Victim {
             .replace("{invitation_id}", &self.invitation.to_string())
             .replace("{user_id}", &self.member.to_string())
             .replace("{bulk_id}", &self.bulk)
-            .replace("{request_id}", "0123456789abcdef0123456789abcdef");
+            .replace("{request_id}", "0123456789abcdef0123456789abcdef")
+            .replace("{handle}", "0123456789abcdef0123456789abcdef");
         assert!(!path.contains('{'), "give the victim one of what {path} names");
         path
     }
@@ -196,7 +233,9 @@ impl Victim {
             (SELECT jsonb_agg(i ORDER BY id) FROM organization_invitations i
              WHERE organization_id = $2),
             (SELECT jsonb_agg(jsonb_build_array(id, user_id, status = 'cancelled') ORDER BY id)
-             FROM sms_messages WHERE user_id = $1))";
+             FROM sms_messages WHERE user_id = $1),
+            (SELECT jsonb_agg(p ORDER BY id) FROM payments p WHERE user_id = $1),
+            (SELECT jsonb_agg(w) FROM wallets w WHERE user_id IN ($1, $3)))";
         sqlx::query_scalar(state)
             .bind(self.person.id)
             .bind(self.organization)
@@ -277,6 +316,7 @@ fn example(document: &Value, operation: &Value) -> Option<Value> {
 async fn ask(peyk: &Peyk, caller: &Caller, operation: &Operation, victim: &Victim) -> Answer {
     let url = peyk.url(&victim.named_in(&operation.path));
     let request = peyk.client().request(operation.method.clone(), url);
+    let request = request.header("Idempotency-Key", unique().to_string());
     let request = match caller {
         Caller::Anonymous => request,
         Caller::Stranger(person) | Caller::OtherTenant(person) | Caller::Viewer(person) => {
@@ -296,7 +336,7 @@ fn expected(guard: Guard, caller: &Caller, operation: &Operation) -> Option<u16>
         (Own, Caller::Anonymous | Caller::OtherKey(_)) if operation.id == "logOut" => None,
         (_, Caller::Anonymous) => Some(401),
         (Key, Caller::OtherKey(_)) => Some(200),
-        (Key, _) => Some(403),
+        (Key | Shop, _) => Some(403),
         (Texts, _) if is_viewer => Some(403),
         (Texts, _) if operation.names_something => Some(404),
         (Texts | Own, _) if !matches!(caller, Caller::OtherKey(_)) || guard == Texts => None,
@@ -343,8 +383,8 @@ async fn every_operation_says_who_may_use_it() {
         let (_, guard) = TABLE.iter().find(|(id, _)| *id == operation.id).unwrap();
         assert_eq!(*guard == Open, !operation.needs_login, "{}", operation.id);
         // What names something by its number is never about the caller alone.
-        let is_random = operation.id == "getOtp";
-        let may_name = matches!(guard, Theirs | Texts | Viewers | Staff) || is_random;
+        let is_random = ["getOtp", "getPaymentStatus"].contains(&operation.id.as_str());
+        let may_name = matches!(guard, Theirs | Texts | Viewers | Staff | Shop) || is_random;
         assert!(!operation.names_something || may_name, "{}", operation.id);
     }
 }

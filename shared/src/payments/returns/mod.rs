@@ -152,6 +152,9 @@ pub enum ReturnError {
     /// The wallet does not hold any more what the payment brought.
     #[error("the wallet does not hold that much")]
     Insufficient,
+    /// Nothing of it waits for a person.
+    #[error("nothing waits for a person")]
+    NotWaiting,
     /// The same request is being carried out.
     #[error("repeated")]
     Repeated,

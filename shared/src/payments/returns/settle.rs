@@ -4,11 +4,12 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    Paid, Standing, Way,
+    Action, Paid, ReturnError, Standing, Way,
     perform::Claim,
     plan::{End, pause},
 };
 use crate::{
+    audit::{self, Entry, Source, Subject},
     payments::{Payments, gateways::Said, settle::Told, store::returns as store},
     telemetry::PAYMENT_RETURNS,
     wallets::Posted,
@@ -49,32 +50,73 @@ impl Payments {
         if !store::end(&mut tx, claim, standing, code.as_deref(), answer, now).await? {
             return Ok(false);
         }
-        match standing {
-            Standing::Done => self.take_back(&mut tx, claim, &paid).await?,
-            Standing::Refused => {
-                let again = paid.posting(claim.id, claim.action, Way::Again);
-                let posted = self.post(&mut tx, &again, now).await?;
-                if !matches!(posted, Posted::Done(_)) {
-                    return Err(sqlx::Error::RowNotFound);
-                }
-            }
-            Standing::Unknown | Standing::Asked => {
-                let event = paid.told().as_event(Kind::PaymentNeedsReview);
-                self.outbox.emit(&mut tx, &[event]).await?;
-            }
-        }
+        self.follow(&mut tx, &paid, (claim.id, claim.action), standing).await?;
         tx.commit().await?;
         log(claim, standing, code.as_deref());
         Ok(true)
     }
 
+    /// A person says what became of money that nobody else can say anything of; gives the return.
+    ///
+    /// # Errors
+    /// [`ReturnError::NoSuchPayment`], [`ReturnError::NotWaiting`], or the database's.
+    pub async fn decide_return(
+        &self,
+        source: &Source,
+        payment_id: i64,
+        went_back: bool,
+        note: &str,
+    ) -> Result<i64, ReturnError> {
+        let now = self.now();
+        let standing = if went_back { Standing::Done } else { Standing::Refused };
+        let mut tx = self.pool.begin().await?;
+        let paid = store::lock_payment(&mut tx, payment_id).await?;
+        let paid = paid.ok_or(ReturnError::NoSuchPayment)?;
+        let decided = store::decide(&mut tx, payment_id, standing, now).await?;
+        let (id, action) = decided.ok_or(ReturnError::NotWaiting)?;
+        let entry = Entry::new(source, "payment.return_settled", Subject::payment(payment_id))
+            .with("return_id", id)
+            .with("status", standing.as_str())
+            .with("note", note);
+        audit::record(&mut tx, &entry, now).await?;
+        self.follow(&mut tx, &paid, (id, action), standing).await?;
+        tx.commit().await?;
+        PAYMENT_RETURNS.with_label_values(&[paid.gateway.as_str(), standing.as_str()]).inc();
+        tracing::info!(return_id = id, payment.id = payment_id, ?standing, "a person has decided");
+        Ok(id)
+    }
+
+    /// What a return's end makes of its payment, which is locked.
+    async fn follow(
+        &self,
+        connection: &mut PgConnection,
+        paid: &Paid,
+        (id, action): (i64, Action),
+        standing: Standing,
+    ) -> Result<(), sqlx::Error> {
+        match standing {
+            Standing::Done => self.take_back(connection, action, paid).await,
+            Standing::Refused => {
+                let again = paid.posting(id, action, Way::Again);
+                match self.post(connection, &again, self.now()).await? {
+                    Posted::Done(_) => Ok(()),
+                    _ => Err(sqlx::Error::RowNotFound),
+                }
+            }
+            Standing::Unknown | Standing::Asked => {
+                let event = paid.told().as_event(Kind::PaymentNeedsReview);
+                self.outbox.emit(connection, &[event]).await.map(drop)
+            }
+        }
+    }
+
     async fn take_back(
         &self,
         connection: &mut PgConnection,
-        claim: &Claim,
+        action: Action,
         paid: &Paid,
     ) -> Result<(), sqlx::Error> {
-        let next = claim.action.state();
+        let next = action.state();
         if !store::change_state(connection, paid.id, next, self.now()).await? {
             tracing::error!(payment.id = paid.id, state = paid.state.as_str(), "not paid any more");
         }

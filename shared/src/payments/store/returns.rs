@@ -220,6 +220,26 @@ pub(in crate::payments) async fn end(
     Ok(ended.rows_affected() == 1)
 }
 
+/// Ends the return of a payment that nobody could say anything of; which one it is, if there is one.
+pub(in crate::payments) async fn decide(
+    connection: &mut PgConnection,
+    payment_id: i64,
+    standing: Standing,
+    now: DateTime<Utc>,
+) -> Result<Option<(i64, Action)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"UPDATE payment_returns SET state = $2, ended_at = $3
+           WHERE payment_id = $1 AND state = 'unknown'
+           RETURNING id, action AS "action: Action""#,
+        payment_id,
+        standing as _,
+        now,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (row.id, row.action)))
+}
+
 /// Moves the payment, which is locked, into its next state; `false`: it may not come there.
 pub(in crate::payments) async fn change_state(
     connection: &mut PgConnection,

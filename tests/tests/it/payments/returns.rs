@@ -188,6 +188,19 @@ async fn what_nobody_can_say_in_time_ends_with_a_person_and_the_payment_stays_pa
     let again = give_back(&peyk, &clerk, paid.id, "reverse").await;
     assert_eq!(again.json["code"], "return_under_way", "nobody knows yet: {again:?}");
     assert_balanced(&peyk).await;
+
+    // Somebody looks into the panel: the money never left.
+    let settle = format!("payment/{}/returns/settle/", paid.id);
+    let said = |status: &str| serde_json::json!({"status": status, "note": "the panel"});
+    assert_eq!(clerk.post(&peyk, &settle, &said("paid")).await.status, 400);
+    assert_eq!(payer.post(&peyk, &settle, &said("refused")).await.status, 403);
+    let settled = clerk.post(&peyk, &settle, &said("refused")).await;
+    assert_eq!((settled.status, &settled.json["status"]), (200, &"refused".into()), "{settled:?}");
+    assert_eq!((state(&peyk, paid.id).await, balance(&peyk, &payer).await), ("paid".into(), RIALS));
+    assert_eq!(clerk.post(&peyk, &settle, &said("done")).await.status, 409, "it is settled");
+    let audited = "SELECT count(*) FROM audit_events WHERE action = 'payment.return_settled'";
+    assert_eq!(peyk.database.count(audited).await, 1);
+    assert_balanced(&peyk).await;
 }
 
 #[tokio::test]
