@@ -200,6 +200,8 @@ mod tests {
                 let content = &response["content"];
                 if status.starts_with('2') {
                     assert!(content["application/json"].is_object(), "{name} {status}");
+                } else if status.starts_with('3') {
+                    assert!(response["headers"]["Location"].is_object(), "{name} {status}");
                 } else {
                     let schema = &content["application/problem+json"]["schema"]["$ref"];
                     assert_eq!(schema, "#/components/schemas/Problem", "{name} {status}");

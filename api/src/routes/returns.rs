@@ -5,6 +5,7 @@ use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     param::{Header, Path},
     payload::Json,
+    types::Example,
 };
 use shared::{
     admin::roles::Action as May,
@@ -101,11 +102,12 @@ impl ReturnApi {
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
-    ) -> Result<Json<Vec<PaymentReturn>>, ListReturnsProblem> {
+    ) -> Result<Json<PaymentReturns>, ListReturnsProblem> {
         staff.need(state.0, May::LookAtPayments).await?;
         let found = state.payments.returns_of(id.0).await.map_err(Problem::from)?;
         let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
-        Ok(Json(found.into_iter().map(|it| PaymentReturn::new(state.0, it)).collect()))
+        let results = found.into_iter().map(|it| PaymentReturn::new(state.0, it)).collect();
+        Ok(Json(PaymentReturns { next: None, previous: None, results }))
     }
 
     /// Settle by hand what nobody can say
@@ -161,7 +163,7 @@ pub(crate) struct SettleReturn {
     note: String,
 }
 
-impl poem_openapi::types::Example for SettleReturn {
+impl Example for SettleReturn {
     fn example() -> Self {
         Self { status: ReturnVerdict::Done, note: "Found in the gateway's panel.".to_owned() }
     }
@@ -188,11 +190,18 @@ pub(crate) struct Why(String);
 
 /// A payment's money back.
 #[derive(Object)]
+#[oai(example)]
 pub(crate) struct ReturnPayment {
     /// Why; kept, and told to gateways that ask.
     #[oai(validator(max_length = 500))]
     #[oai(default)]
     note: String,
+}
+
+impl Example for ReturnPayment {
+    fn example() -> Self {
+        Self { note: "ordered twice".to_owned() }
+    }
 }
 
 impl FromFields for Why {
@@ -264,7 +273,7 @@ pub(crate) struct PaymentReturn {
     status_url: String,
 }
 
-impl poem_openapi::types::Example for PaymentReturn {
+impl Example for PaymentReturn {
     fn example() -> Self {
         let at = chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
         Self {
@@ -280,6 +289,24 @@ impl poem_openapi::types::Example for PaymentReturn {
             ended_at: Some(Timestamp(at)),
             status_url: "https://api.example.com/api/payment/41/returns/".to_owned(),
         }
+    }
+}
+
+/// What was tried to give a payment's money back.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct PaymentReturns {
+    /// There is one page: always null.
+    next: Option<String>,
+    /// Always null.
+    previous: Option<String>,
+    /// The latest hundred, newest first.
+    results: Vec<PaymentReturn>,
+}
+
+impl Example for PaymentReturns {
+    fn example() -> Self {
+        Self { next: None, previous: None, results: vec![PaymentReturn::example()] }
     }
 }
 

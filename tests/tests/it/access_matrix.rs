@@ -185,7 +185,7 @@ impl Victim {
         let bulk = sent.json["bulk_id"].as_str().unwrap().to_owned();
         let message = "SELECT id FROM sms_messages WHERE user_id = $1";
         let message = sqlx::query_scalar(message).bind(person.id).fetch_one(pool).await.unwrap();
-        let order = json!({"amount": 50000, "order_id": "Victima's", "mobile": person.mobile});
+        let order = json!({"amount": 50000, "order_id": "A-1", "mobile": person.mobile});
         let payment = person.post(peyk, "payment/create/", &order).await;
         let payment = payment.json["id"].as_i64().expect("a payment begins");
         let member = member.id;

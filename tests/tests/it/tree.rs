@@ -38,7 +38,7 @@ fn files(folder: &str, ends: &[&str]) -> Vec<PathBuf> {
 /// Every test as `module::name`, the module by the name of its file, or of its folder where the
 /// file is called `mod` or `tests`.
 fn tests_of_the_tree() -> BTreeSet<String> {
-    let marked = r"#\[(?:tokio::)?test[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:async )?fn (\w+)";
+    let marked = r"#\[(?:tokio::|sqlx::)?test[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:async )?fn (\w+)";
     let marked = Regex::new(marked).unwrap();
     let rule = Regex::new(r"pub\(crate\) async fn (\w+)<R: Rig>\(\)").unwrap();
     let mut tests = BTreeSet::new();

@@ -53,7 +53,7 @@ pub(crate) enum VerifyPaymentResponse {
     /// `amount` and `message` in the query.
     #[oai(status = 303)]
     Onward(
-        /// Where.
+        /// The front end, with the query.
         #[oai(header = "Location")]
         String,
     ),

@@ -119,7 +119,8 @@ async fn a_refusal_of_the_gateways_puts_the_money_back_into_the_wallet() {
     assert_eq!(answer.status, 200, "another way is another try: {answer:?}");
     assert_balanced(&peyk).await;
     let list = clerk.get(&peyk, &format!("payment/{}/returns/", paid.id)).await;
-    let statuses: Vec<_> = list.json.as_array().unwrap().iter().map(|it| &it["status"]).collect();
+    let statuses: Vec<_> =
+        list.json["results"].as_array().unwrap().iter().map(|it| &it["status"]).collect();
     assert_eq!(statuses, ["done", "refused"]);
 }
 
