@@ -2,10 +2,11 @@
 -- payment and the page to be opened in one transaction, and in another what the gateway said. The
 -- rows and the indexes they touch are those of the api.
 \set user random(1, 1000)
+\set payer :first_user + :user
 BEGIN;
 INSERT INTO payments (handle, user_id, order_id, amount, currency, amount_rials, purpose, gateway,
     callback_url, created_at, updated_at, watch_until)
-VALUES (md5(random()::text), :first_user + :user, 'bench', 10000, 'IRR', 10000, 'charge_wallet',
+VALUES (md5(random()::text), :payer, 'bench', 10000, 'IRR', 10000, 'charge_wallet',
     'zarinpal', 'http://127.0.0.1:8080/api/payment/verify/', now(), now(), now() + interval '1 hour')
 RETURNING id AS payment \gset
 INSERT INTO payment_sessions (payment_id, gateway, created_at) VALUES (:payment, 'zarinpal', now())
