@@ -136,7 +136,8 @@ def check_hs256(base: str, access: str, refresh: str, user: dict) -> None:
     assert AccessToken(taken_over["access"])["user_id"] == str(user["id"])
     assert ask(f"{base}/api/me/", bearer=taken_over["access"])[1]["id"] == user["id"]
     status, again = ask(f"{base}/api/token/refresh/", {"refresh": str(old)})
-    assert (status, again["detail"]) == (401, "Token is blacklisted"), again
+    # An answer may get lost: asked again within the grace, it is the same successor.
+    assert (status, again["refresh"]) == (200, taken_over["refresh"]), again
     old_access = old.access_token
     for body, path in (({"refresh": str(old_access)}, "refresh"), ({"token": str(old_access)}, "verify")):
         status, said = ask(f"{base}/api/token/{path}/", body)
