@@ -224,11 +224,7 @@ impl Part for Wallets {
                 let owners: Vec<_> = good.iter().map(|wallet| wallet.owner_id).collect();
                 store::wallets_here(target, &keys, &owners).await?
             }
-            // Nobody is here to be asked: owners are taken for granted.
-            None => WalletsHere {
-                owners: good.iter().map(|wallet| wallet.owner_id).collect(),
-                ..WalletsHere::default()
-            },
+            None => WalletsHere::default(),
         };
         let (mut batch, mut wallets) = (Batch::default(), Vec::new());
         for row in rows {
