@@ -71,9 +71,13 @@ async fn wallets_without_a_currency_or_an_owner_do_not_come() {
         assert!(!good && output.contains("--currency IRT or --currency IRR"), "{output}");
     }
     old.execute("PRAGMA foreign_keys = OFF; UPDATE drfchelseru_wallet SET user_id = 99").await;
-    let (good, output) = import(&peyk, &old, &["--currency=IRT", "--allow-refused"]).await;
-    assert!(good && output.contains("refused          1  owner_missing"), "{output}");
-    assert_eq!(balances(&peyk).await, []);
+    // Whoever only asks is told the same.
+    for mode in [&["--check"][..], &["--dry-run"], &[]] {
+        let options = [&["--currency=IRT", "--allow-refused"], mode].concat();
+        let (good, output) = import(&peyk, &old, &options).await;
+        assert!(good && output.contains("refused          1  owner_missing"), "{mode:?}: {output}");
+        assert_eq!(balances(&peyk).await, []);
+    }
 }
 
 #[tokio::test]
