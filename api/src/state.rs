@@ -6,6 +6,7 @@ use secrecy::SecretSlice;
 use shared::{
     admin::Admin,
     auth::{Auth, bearers::Bearers, tokens::Tokens},
+    chat::{Chat, announce::Announcer},
     clock::{SharedClock, SystemClock},
     config::{Config, LoginMethod},
     db, ids,
@@ -58,6 +59,7 @@ pub(crate) struct State {
     pub(crate) inbound: Inbound,
     pub(crate) wallets: Wallets,
     pub(crate) payments: Payments,
+    pub(crate) chat: Chat,
 }
 
 /// The state as handlers are given it.
@@ -90,6 +92,9 @@ impl State {
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
         let told = outbox.clone();
         let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
+        let (rooms, told) = (pool.clone(), outbox.clone());
+        let announcer = Announcer::start(redis.clone());
+        let chat = Chat::new(rooms, clock.clone(), told, announcer, &config);
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
@@ -98,6 +103,7 @@ impl State {
             wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             payments,
+            chat,
             messages,
             organizations,
             templates: Templates::new(&config.sms),

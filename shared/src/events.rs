@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sms::MessageStatus;
+use crate::{chat::RoomId, sms::MessageStatus};
 
 /// Who waits for the outcome of a row: a process and the number of the waiter in it. Written to the
 /// row before anything is sent, so that no outcome can come before its listener.
@@ -55,6 +55,11 @@ pub fn reply_channel(prefix: &str, process: &str) -> String {
 /// The channel on which every api process hears the ids of sessions that were revoked.
 pub fn revocations_channel(prefix: &str) -> String {
     format!("{prefix}:revocations")
+}
+
+/// The channel of a room: how far its log goes, and what passes there.
+pub fn room_channel(prefix: &str, room: RoomId) -> String {
+    format!("{prefix}:room:{room}")
 }
 
 #[cfg(test)]

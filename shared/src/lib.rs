@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth;
 pub mod batch;
 pub mod breaker;
+pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod db;

@@ -83,6 +83,22 @@ impl Redis {
         Ok(())
     }
 
+    /// Publishes several at once, each a channel and a payload. What cannot be published now is
+    /// forgotten: for what its listeners find out in another way.
+    pub async fn publish_some(&self, payloads: Vec<(String, String)>) {
+        if !self.is_connected() {
+            return;
+        }
+        let pipeline = self.client.pipeline();
+        for (channel, payload) in payloads {
+            // Within a pipeline nothing is sent yet.
+            let _: Result<(), _> = pipeline.publish(channel, payload).await;
+        }
+        if let Err(error) = pipeline.all::<Vec<i64>>().await {
+            tracing::debug!(%error, "notices are not published");
+        }
+    }
+
     /// Runs a script with keys (prefixed here) and integer arguments; returns integers.
     ///
     /// # Errors

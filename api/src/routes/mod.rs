@@ -94,6 +94,8 @@ pub(crate) enum Tag {
     Wallets,
     /// What several people run together; with the access token of a login.
     Organizations,
+    /// Rooms, their members and what is said in them; with the access token of a login.
+    Chat,
     /// People's accounts and the audit log; with the access token of somebody on the staff.
     Staff,
 }

@@ -13,6 +13,7 @@
 
 mod audit;
 mod auth;
+mod chat;
 mod error;
 mod guard;
 mod http;
@@ -43,6 +44,7 @@ use self::source::{ENV_PREFIX, Sources};
 pub use self::{
     audit::Audit,
     auth::{Algorithm, Auth, LegacyRefresh, LoginMethod, Passwords, SigningKey, decode_key},
+    chat::{Chat, Files, S3, Sockets},
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,
@@ -107,6 +109,8 @@ pub struct Config {
     pub payments: Payments,
     /// What users have with us.
     pub wallets: Wallets,
+    /// Rooms, sockets and files.
+    pub chat: Chat,
 }
 
 /// Whether anything outside is real.

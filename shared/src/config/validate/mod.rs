@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod chat;
 mod delivery;
 mod guard;
 mod limits;
@@ -28,6 +29,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     guard::check(&mut checks, config);
     audit::check(&mut checks, config);
     organizations::check(&mut checks, config);
+    chat::check(&mut checks, config);
     payments::check(&mut checks, config);
     rest_sms_auth::check(&mut checks, config);
 }

@@ -1,0 +1,9 @@
+//! All SQL of chat, in one file per kind of row.
+
+mod log;
+mod seats;
+
+pub(super) use self::{
+    log::{append, heads, read_log},
+    seats::{find_seat, lock_room},
+};
