@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peyk_tests::{
-    chaos::{Dice, Tally, size},
+    chaos::{Dice, Moment, Tally, size},
     fake::Behaviour,
     harness::{Peyk, wait_within},
 };
@@ -14,6 +14,15 @@ use super::verify_steps::{
 };
 use crate::people::Person;
 
+/// What becomes more and more while payments are verified: somebody asks, a worker claims, the calls
+/// are written down, the money is credited. The gateways know what they took.
+const DONE: [&str; 4] = [
+    "SELECT coalesce(sum(asks), 0)::bigint FROM payment_sessions",
+    "SELECT coalesce(sum(attempt), 0)::bigint FROM payments",
+    "SELECT count(*) FROM payment_attempts",
+    "SELECT count(*) FROM ledger_transactions",
+];
+const OPEN: &str = "SELECT count(*) FROM payments WHERE state <> 'paid'";
 /// Payments of one round.
 const EACH: usize = 4;
 /// Longest time until the last payment is settled once nothing breaks any more.
@@ -29,18 +38,24 @@ async fn workers_killed_at_random_credit_every_paid_payment_once() {
     let mut all = Vec::new();
     for round in 0..rounds {
         let begun = begin_some(&peyk, &who, &outside, round, &mut dice).await;
+        let (more, done) = (1 + dice.below(2), DONE.get(dice.below(DONE.len() + 1)));
+        let moment = Moment::after(more, async || match done {
+            // There is nothing left to meet.
+            _ if peyk.database.count(OPEN).await == 0 => i64::MAX,
+            Some(done) => peyk.database.count(done).await,
+            None => outside.zarinpal.captured() + outside.zibal.captured(),
+        });
+        let moment = moment.await;
         let mut backs = come_back(&peyk, &begun, &mut dice);
         all.extend(begun);
-        tokio::time::sleep(dice.ms(0, 120)).await;
+        moment.comes().await;
         peyk.kill_worker().await;
         peyk.start_worker().await;
         while backs.join_next().await.is_some() {}
     }
     wait_within(SETTLED_WITHIN, "every payment to be credited", || async {
         pass_pauses(&peyk).await;
-        let open = "SELECT count(*) FROM payments WHERE state <> 'paid'";
-        let open: i64 = sqlx::query_scalar(open).fetch_one(&peyk.database.pool).await.unwrap();
-        (open == 0).then_some(())
+        (peyk.database.count(OPEN).await == 0).then_some(())
     })
     .await;
     let (mut credits, mut sum) = (0, 0);
@@ -93,26 +108,31 @@ async fn begin_some(
     begun
 }
 
-/// Most payers come back, some twice, each at another moment.
+/// Most payers come back, some twice: as soon as they are answered, or in two windows at once.
 fn come_back(peyk: &Peyk, begun: &[(Begun, i64)], dice: &mut Dice) -> JoinSet<()> {
     let mut backs = JoinSet::new();
     for (at, (one, _)) in begun.iter().enumerate() {
-        for _ in 0..dice.below(3) {
-            let authority = &one.authority;
-            let query = match at % 2 {
-                0 => format!("Authority={authority}&Status=OK"),
-                _ => format!("success=1&trackId={authority}&orderId=x&status=2"),
-            };
-            let url = peyk.url(&format!("/api/payment/verify/?{query}"));
-            let (client, pause) = (peyk.client().clone(), dice.ms(0, 60));
-            backs.spawn(async move {
-                tokio::time::sleep(pause).await;
-                let answer = client.get(url).send().await.unwrap();
-                assert!(answer.status().is_success(), "{answer:?}");
-            });
+        let authority = &one.authority;
+        let query = match at % 2 {
+            0 => format!("Authority={authority}&Status=OK"),
+            _ => format!("success=1&trackId={authority}&orderId=x&status=2"),
+        };
+        let url = peyk.url(&format!("/api/payment/verify/?{query}"));
+        // Windows, and visits in each.
+        let (windows, visits) = [(0, 0), (1, 1), (1, 1), (1, 2), (2, 1)][dice.below(5)];
+        for _ in 0..windows {
+            backs.spawn(visit(peyk.client().clone(), url.clone(), visits));
         }
     }
     backs
+}
+
+/// So many times, one after another.
+async fn visit(client: reqwest::Client, url: String, times: usize) {
+    for _ in 0..times {
+        let answer = client.get(&url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
 }
 
 /// Whether there is a ledger, and what it sums to.
