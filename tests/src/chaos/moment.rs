@@ -1,6 +1,11 @@
 //! When a blow comes: once so much more has happened, never after so much time.
 
-use crate::harness::catch;
+use std::time::Duration;
+
+use crate::harness::catch_within;
+
+/// Longest wait for one: a few leases and pauses, on a busy machine.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The moment at which there is so much more of something.
 #[derive(Debug)]
@@ -24,10 +29,11 @@ impl<C: AsyncFn() -> i64> Moment<C> {
     /// Waits for it.
     ///
     /// # Panics
-    /// When it does not come within [`PATIENCE`](crate::harness::PATIENCE).
+    /// When it does not come within a minute.
     pub async fn comes(self) {
         let (count, wanted) = (&self.count, self.wanted);
         let what = format!("a count of {wanted}");
-        catch(&what, || async move { (count().await >= wanted).then_some(()) }).await;
+        let come = || async move { (count().await >= wanted).then_some(()) };
+        catch_within(LONGEST, &what, come).await;
     }
 }

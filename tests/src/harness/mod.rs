@@ -38,15 +38,15 @@ where
     wait_within(PATIENCE, what, condition).await
 }
 
-/// [`wait_for`] that notices at once, for what has to come right after the condition.
+/// [`wait_within`] that notices at once, for what has to come right after the condition.
 ///
 /// # Panics
-/// After [`PATIENCE`], naming `what` was waited for.
-pub async fn catch<T, F>(what: &str, condition: impl FnMut() -> F) -> T
+/// After `limit`, naming `what` was waited for.
+pub async fn catch_within<T, F>(limit: Duration, what: &str, condition: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let found = look(PATIENCE, Duration::from_millis(1), condition).await;
+    let found = look(limit, Duration::from_millis(1), condition).await;
     found.unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
