@@ -46,7 +46,7 @@ pub async fn catch_within<T, F>(limit: Duration, what: &str, condition: impl FnM
 where
     F: Future<Output = Option<T>>,
 {
-    let found = look(limit, Duration::from_millis(1), condition).await;
+    let found = look(limit, Duration::from_millis(2), condition).await;
     found.unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
@@ -76,14 +76,16 @@ where
 {
     let deadline = tokio::time::Instant::now() + limit;
     loop {
+        let begun = tokio::time::Instant::now();
         if let Some(found) = condition().await {
             return Some(found);
         }
         if tokio::time::Instant::now() >= deadline {
             return None;
         }
-        // Between two looks, not to let time pass.
-        tokio::time::sleep(pause).await;
+        // Between two looks, not to let time pass. Not less than a look takes, or looking keeps a
+        // busy machine busy.
+        tokio::time::sleep(pause.max(begun.elapsed())).await;
     }
 }
 
