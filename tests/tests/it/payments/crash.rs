@@ -1,4 +1,5 @@
-//! Workers killed at random moments of verifications: every payment that was paid is credited once.
+//! Workers killed at random moments of verifications, and too late: every payment that was paid is
+//! credited once.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use peyk_tests::{
 use tokio::task::JoinSet;
 
 use super::verify_steps::{
-    Begun, Outside, assert_paid_once, balance, begin, credited, pass_pauses, watchful,
+    Begun, Outside, assert_paid_once, back, balance, begin, credited, pass_pauses, unwatched,
+    wait_for_state, watchful,
 };
 use crate::people::Person;
 
@@ -133,6 +135,29 @@ async fn visit(client: reqwest::Client, url: String, times: usize) {
         let answer = client.get(&url).send().await.unwrap();
         assert!(answer.status().is_success(), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_look_that_lost_its_lease_settles_nothing_any_more() {
+    let outside = Outside::new().await;
+    let builder = unwatched(outside.peyk()).set("PAYMENTS__BUDGET_MS", "15000");
+    let peyk = builder.set("HTTP__WAIT_MS", "300").start().await;
+    let who = Person::new(&peyk).await;
+    let begun = begin(&peyk, &who, "zarinpal", 10_000).await;
+    outside.zarinpal.pay(&begun.authority);
+    let (mut first, mut second) =
+        (outside.zarinpal.hold("verify"), outside.zarinpal.hold("verify"));
+    back(&peyk, &begun.authority, "OK").await;
+    first.carried_out().await;
+    peyk.database.execute("UPDATE payments SET lease_until = now()").await;
+    second.carried_out().await;
+    drop(first);
+    peyk.workers[0].log_line("settled too late: somebody else moved it on").await;
+    let held = "SELECT count(*) FROM payments WHERE state <> 'paid' AND lease_until IS NOT NULL";
+    assert_eq!(peyk.database.count(held).await, 1, "the second look goes on");
+    drop(second);
+    wait_for_state(&peyk, begun.id, "paid").await;
+    assert_paid_once(&peyk, &begun, 10_000).await;
 }
 
 /// Whether there is a ledger, and what it sums to.
