@@ -46,7 +46,7 @@ pub async fn catch_within<T, F>(limit: Duration, what: &str, condition: impl FnM
 where
     F: Future<Output = Option<T>>,
 {
-    let found = look(limit, Duration::from_millis(2), condition).await;
+    let found = look(limit, Duration::from_millis(5), condition).await;
     found.unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
