@@ -96,7 +96,7 @@ async fn workers_killed(rounds: usize, template: bool) {
         let (more, step) = (1 + dice.below(10), DONE.get(dice.below(DONE.len() + 1)));
         let moment = Moment::after(more, async || match step {
             Some(step) => peyk.database.count(step).await,
-            None => i64::try_from(fake.calls().len()).unwrap(),
+            None => i64::try_from(fake.call_count()).unwrap(),
         });
         moment.await.comes().await;
         peyk.kill_worker().await;
