@@ -12,12 +12,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use self::{announce::Announcer, permissions::Refusal};
+use self::{announce::Announcer, permissions::Refusal, post::Desk};
 use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod content;
 pub mod log;
 pub mod permissions;
+pub mod post;
 pub mod seat;
 mod store;
 
@@ -43,6 +45,7 @@ pub struct Chat {
     outbox: Outbox,
     announcer: Announcer,
     rules: config::Chat,
+    desk: Desk,
 }
 
 impl Chat {
@@ -54,7 +57,8 @@ impl Chat {
         announcer: Announcer,
         config: &Config,
     ) -> Self {
-        Self { pool, clock, outbox, announcer, rules: config.chat.clone() }
+        let desk = Desk::open(&pool, clock.clone(), outbox.clone());
+        Self { pool, clock, outbox, announcer, rules: config.chat.clone(), desk }
     }
 
     /// What time it is.
