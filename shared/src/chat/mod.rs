@@ -17,9 +17,15 @@ use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
 pub mod content;
+pub mod edit;
 pub mod log;
 pub mod permissions;
 pub mod post;
+#[cfg(test)]
+mod post_tests;
+pub mod reactions;
+pub mod reads;
+pub mod search;
 pub mod seat;
 mod store;
 
