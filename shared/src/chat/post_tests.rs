@@ -588,9 +588,9 @@ async fn a_list_is_newest_first_and_goes_on_where_it_ended(pool: PgPool) {
 
 #[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn whoever_wants_messages_told_is_told_of_new_ones_without_their_text(pool: PgPool) {
-    let endpoint = crate::config::WebhookEndpoint {
+    let endpoint = config::WebhookEndpoint {
         events: vec!["chat.*".to_owned()],
-        ..crate::config::WebhookEndpoint::default()
+        ..config::WebhookEndpoint::default()
     };
     let mut webhooks = Webhooks::default();
     webhooks.endpoints.insert("bot".to_owned(), endpoint);
