@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use self::{announce::Announcer, permissions::Refusal, post::Desk};
-use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
+use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
 pub mod content;
@@ -26,6 +26,7 @@ mod post_tests;
 pub mod reactions;
 pub mod reads;
 pub mod search;
+pub mod rooms;
 pub mod seat;
 mod store;
 
@@ -94,6 +95,14 @@ pub struct Person {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
+}
+
+impl Person {
+    /// The user name as somebody else may see it: those of accounts that were made by a code hold a
+    /// number, which is nobody's business.
+    pub fn shown_name(&self, viewer_id: i64) -> String {
+        if self.id == viewer_id { self.username.clone() } else { mask::username(&self.username) }
+    }
 }
 
 /// Why something is not done in a room.

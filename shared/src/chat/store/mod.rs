@@ -5,6 +5,7 @@ mod log;
 mod messages;
 mod posts;
 mod reads;
+mod rooms;
 mod seats;
 
 pub(super) use self::{
@@ -16,5 +17,6 @@ pub(super) use self::{
     messages::{find_message, load_messages},
     posts::{find_senders, insert_messages, lock_files, lock_rooms},
     reads::{find_seq, list_messages, move_cursor, read_state, rooms_to_search, search},
+    rooms::{last_messages, rooms_of, seated, unread},
     seats::{find_seat, lock_room},
 };
