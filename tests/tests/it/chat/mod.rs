@@ -1,0 +1,4 @@
+//! Chat: rooms and what is said in them.
+
+mod message_matrix;
+mod messages;
