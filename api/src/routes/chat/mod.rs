@@ -1,11 +1,14 @@
 //! `chat/…`: rooms, their members and what is said in them.
 
+mod asked;
+mod log;
+mod messages;
 mod rooms;
 pub(crate) mod types;
 
 use shared::chat::{ChatError, permissions::Refusal};
 
-pub(crate) use self::rooms::RoomApi;
+pub(crate) use self::{log::ChatLogApi, messages::ChatMessageApi, rooms::RoomApi};
 use crate::error::{Code, Problem, problems};
 
 problems!(
