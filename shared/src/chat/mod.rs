@@ -16,9 +16,14 @@ use self::{announce::Announcer, permissions::Refusal, post::Desk};
 use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod change;
 pub mod content;
+pub mod create;
+mod departures;
 pub mod edit;
 pub mod log;
+pub mod members;
+pub mod moderation;
 pub mod permissions;
 pub mod post;
 #[cfg(test)]
@@ -29,6 +34,8 @@ pub mod search;
 pub mod rooms;
 pub mod seat;
 mod store;
+
+pub use self::departures::forget;
 
 /// A room's row.
 #[derive(
