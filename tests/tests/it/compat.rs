@@ -7,8 +7,9 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 8] = [
+const PLAYED: [&str; 9] = [
     "authenticate",
+    "chatrooms",
     "message_send",
     "messages",
     "otp_send",
@@ -76,6 +77,11 @@ async fn messages_go_as_recorded() {
 #[tokio::test]
 async fn listing_sessions_goes_as_recorded() {
     plays("sessions").await;
+}
+
+#[tokio::test]
+async fn rooms_go_as_recorded() {
+    plays("chatrooms").await;
 }
 
 #[test]

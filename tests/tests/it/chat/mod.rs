@@ -2,3 +2,5 @@
 
 mod message_matrix;
 mod messages;
+mod room_matrix;
+mod rooms;
