@@ -447,6 +447,7 @@ async fn reactions_are_counted_once_and_bounded(pool: PgPool) {
     for user in [a, b, b] {
         world.chat().react(user, (None, id), ("👍", true)).await.unwrap();
     }
+    world.clock.advance(TimeDelta::seconds(1));
     let found = world.chat().react(b, (None, id), ("❤️", true)).await.unwrap();
     let seen: Vec<_> = found.iter().map(|one| (&*one.emoji, one.count, one.mine)).collect();
     assert_eq!(seen, [("👍", 2, true), ("❤️", 1, true)]);
