@@ -7,9 +7,11 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 7] = [
+const PLAYED: [&str; 9] = [
     "authenticate",
+    "chatrooms",
     "message_send",
+    "messages",
     "otp_send",
     "payment_zarinpal",
     "register_login",
@@ -68,8 +70,18 @@ async fn passwords_go_as_recorded() {
 }
 
 #[tokio::test]
+async fn messages_go_as_recorded() {
+    plays("messages").await;
+}
+
+#[tokio::test]
 async fn listing_sessions_goes_as_recorded() {
     plays("sessions").await;
+}
+
+#[tokio::test]
+async fn rooms_go_as_recorded() {
+    plays("chatrooms").await;
 }
 
 #[test]
