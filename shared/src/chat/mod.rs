@@ -19,7 +19,9 @@ pub mod announce;
 pub mod log;
 pub mod permissions;
 pub mod seat;
+pub mod sockets;
 mod store;
+pub mod tickets;
 
 /// A room's row.
 #[derive(

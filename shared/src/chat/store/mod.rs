@@ -2,8 +2,10 @@
 
 mod log;
 mod seats;
+mod sockets;
 
 pub(super) use self::{
     log::{append, heads, read_log},
     seats::{find_seat, lock_room},
+    sockets::{insert_ticket, seated, take_ticket},
 };
