@@ -143,6 +143,31 @@ codes! {
         ["Confirmation required", "نیاز به تأیید دوباره"]
         ["Please confirm with your password or a code that it is you.",
          "لطفاً با گذرواژه یا کد تأیید کنید که خودتان هستید."];
+    /// The caller was put out of the room for good.
+    Banned "banned" FORBIDDEN
+        ["Banned", "محروم از اتاق"]
+        ["You are banned from this room.", "شما از این گفتگو محروم شده‌اید."];
+    /// The room takes no messages.
+    RoomClosed "room_closed" FORBIDDEN
+        ["Room closed", "گفتگوی بسته"]
+        ["The room is closed.", "این گفتگو بسته است."];
+    /// Only those who look after the room write now.
+    RoomHeld "room_held" FORBIDDEN
+        ["Room held", "گفتگوی متوقف"]
+        ["Only those who look after the room can write now.",
+         "اکنون فقط گردانندگان این گفتگو می‌توانند بنویسند."];
+    /// The caller is silenced in the room.
+    Muted "muted" FORBIDDEN
+        ["Silenced", "ساکت‌شده"]
+        ["You are silenced in this room.", "شما در این گفتگو ساکت شده‌اید."];
+    /// One of the two wants to hear nothing of the other.
+    Blocked "blocked" FORBIDDEN
+        ["Blocked", "مسدود"]
+        ["No messages pass between you two.", "میان شما دو نفر پیامی رد و بدل نمی‌شود."];
+    /// A room of two has no members to change.
+    RoomOfTwo "room_of_two" FORBIDDEN
+        ["A room of two", "گفتگوی دونفره"]
+        ["A room of two has no such thing.", "در گفتگوی دونفره چنین کاری ممکن نیست."];
     /// No such path, or no such thing for this caller.
     NotFound "not_found" NOT_FOUND
         ["Not found", "پیدا نشد"]

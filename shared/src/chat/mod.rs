@@ -12,12 +12,21 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use self::{announce::Announcer, permissions::Refusal};
-use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
+use self::{announce::Announcer, permissions::Refusal, post::Desk};
+use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod content;
+pub mod edit;
 pub mod log;
 pub mod permissions;
+pub mod post;
+#[cfg(test)]
+mod post_tests;
+pub mod reactions;
+pub mod reads;
+pub mod search;
+pub mod rooms;
 pub mod seat;
 pub mod sockets;
 mod store;
@@ -45,6 +54,7 @@ pub struct Chat {
     outbox: Outbox,
     announcer: Announcer,
     rules: config::Chat,
+    desk: Desk,
 }
 
 impl Chat {
@@ -56,7 +66,8 @@ impl Chat {
         announcer: Announcer,
         config: &Config,
     ) -> Self {
-        Self { pool, clock, outbox, announcer, rules: config.chat.clone() }
+        let desk = Desk::open(&pool, clock.clone(), outbox.clone());
+        Self { pool, clock, outbox, announcer, rules: config.chat.clone(), desk }
     }
 
     /// What time it is.
@@ -86,6 +97,14 @@ pub struct Person {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
+}
+
+impl Person {
+    /// The user name as somebody else may see it: those of accounts that were made by a code hold a
+    /// number, which is nobody's business.
+    pub fn shown_name(&self, viewer_id: i64) -> String {
+        if self.id == viewer_id { self.username.clone() } else { mask::username(&self.username) }
+    }
 }
 
 /// Why something is not done in a room.

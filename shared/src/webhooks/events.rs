@@ -59,13 +59,15 @@ pub enum Kind {
     WalletCredited,
     /// A wallet has less.
     WalletDebited,
+    /// Somebody wrote a message in a room.
+    ChatMessage,
     /// Nothing: an operator tries an endpoint out.
     Test,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsUnknown,
@@ -93,6 +95,7 @@ impl Kind {
         Self::PaymentRefunded,
         Self::WalletCredited,
         Self::WalletDebited,
+        Self::ChatMessage,
         Self::Test,
     ];
 
@@ -126,6 +129,7 @@ impl Kind {
             Self::PaymentRefunded => "payment.refunded",
             Self::WalletCredited => "wallet.credited",
             Self::WalletDebited => "wallet.debited",
+            Self::ChatMessage => "chat.message",
             Self::Test => "webhook.test",
         }
     }
@@ -172,7 +176,7 @@ mod tests {
     fn patterns_are_names_groups_or_everything() {
         let meant = |pattern| Kind::ALL.into_iter().filter(|kind| matches(pattern, *kind)).count();
         for (pattern, kinds) in [
-            ("*", 28),
+            ("*", 29),
             ("sms.*", 6),
             ("otp.*", 5),
             ("provider.*", 3),
