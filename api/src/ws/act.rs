@@ -272,7 +272,7 @@ impl Frame<'_> {
             }
         };
         let (chat, hub) = (&self.state.chat, &self.state.sockets.hub);
-        let Some(seated) = chat.seated(&[self.user_id()], Some(room)).await?.pop() else {
+        let Some(seated) = chat.memberships(&[self.user_id()], Some(room)).await?.pop() else {
             // It says why not; somebody who came in just now tries again.
             chat.check(room, self.user_id(), Action::See).await?;
             return Err(Problem::new(Code::NotFound));

@@ -112,7 +112,7 @@ impl Reader {
         if look.people.is_empty() {
             return Ok(());
         }
-        match self.chat.seated(&look.people, None).await {
+        match self.chat.memberships(&look.people, None).await {
             Ok(seated) => self.hub.apply(&look, &seated),
             Err(error) => {
                 self.hub.look_again(look);

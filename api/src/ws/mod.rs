@@ -83,7 +83,10 @@ pub(crate) fn paths(prefixes: &[String]) -> Vec<String> {
 }
 
 /// Requests that want a WebSocket go to `sockets`, all others to `rest`: some paths have both.
-pub(crate) fn beside(rest: impl Endpoint<Output = Response>, prefixes: &[String]) -> impl Endpoint {
+pub(crate) fn beside<R: Endpoint<Output = Response>>(
+    rest: R,
+    prefixes: &[String],
+) -> impl Endpoint<Output = Response> + use<R> {
     let variable = |path: &str| path.replace("{room}", ":room");
     let mut sockets = Route::new()
         .at(variable(ROOM), get(upgrade::of_room))

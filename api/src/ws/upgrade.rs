@@ -1,7 +1,5 @@
 //! Opening a socket: who may, before anything is promised.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use poem::{
     FromRequest, IntoResponse, Request, Response, Result, handler,
@@ -13,7 +11,7 @@ use poem::{
 };
 use shared::{
     auth::bearers::Bearer,
-    chat::{RoomId, permissions::Action, sockets::Seated},
+    chat::{RoomId, permissions::Action, sockets::Membership},
     config::{Config, Mode},
 };
 
@@ -133,7 +131,7 @@ async fn begin(
         Scope::One(room) => Some(room),
         Scope::All => None,
     };
-    let mut seats = state.chat.seated(&[profile.user_id], room).await?;
+    let mut seats = state.chat.memberships(&[profile.user_id], room).await?;
     if let (Some(room), true) = (room, seats.is_empty()) {
         state.chat.check(room, profile.user_id, Action::See).await?;
         return Err(Problem::new(Code::NotFound));
@@ -144,7 +142,7 @@ async fn begin(
     Ok(registered)
 }
 
-fn enter(state: &SharedState, registered: &Registered, seats: &[Seated], places: &Places) {
+fn enter(state: &SharedState, registered: &Registered, seats: &[Membership], places: &Places) {
     let hub = &state.sockets.hub;
     let mut behind = Vec::new();
     for seat in seats {

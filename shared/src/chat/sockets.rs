@@ -4,7 +4,7 @@ use super::{Chat, RoomId, store};
 
 /// A membership, and how far the room's log went when it was one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seated {
+pub struct Membership {
     /// Who.
     pub user_id: i64,
     /// Where.
@@ -21,11 +21,11 @@ impl Chat {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn seated(
+    pub async fn memberships(
         &self,
         people: &[i64],
         room: Option<RoomId>,
-    ) -> Result<Vec<Seated>, sqlx::Error> {
-        store::seated(&self.pool, people, room).await
+    ) -> Result<Vec<Membership>, sqlx::Error> {
+        store::memberships(&self.pool, people, room).await
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use shared::chat::sockets::Seated;
+use shared::chat::sockets::Membership;
 
 use super::{Entered, Hub, Inner, Start};
 use crate::ws::slot::{Close, Scope, Slot};
@@ -46,8 +46,8 @@ impl Hub {
 
     /// Puts sockets out of rooms that their people do not belong to any more, and lets those that
     /// listen to all rooms into new ones.
-    pub(in crate::ws) fn apply(&self, look: &Look, seated: &[Seated]) {
-        let mut by_person: HashMap<i64, Vec<&Seated>> = HashMap::new();
+    pub(in crate::ws) fn apply(&self, look: &Look, seated: &[Membership]) {
+        let mut by_person: HashMap<i64, Vec<&Membership>> = HashMap::new();
         for seat in seated {
             by_person.entry(seat.user_id).or_default().push(seat);
         }
@@ -60,7 +60,7 @@ impl Hub {
     }
 
     /// Gives the person's sockets that listen to all rooms.
-    fn drop_strange(&self, user_id: i64, seats: &[&Seated], since: u64) -> Vec<Arc<Slot>> {
+    fn drop_strange(&self, user_id: i64, seats: &[&Membership], since: u64) -> Vec<Arc<Slot>> {
         let mut inner = self.inner();
         let numbers = inner.people.get(&user_id).cloned().unwrap_or_default();
         let mut gone = Vec::new();
@@ -94,12 +94,12 @@ impl Hub {
         all
     }
 
-    fn enter_new(&self, slot: &Arc<Slot>, seats: &[&Seated]) {
+    fn enter_new(&self, slot: &Arc<Slot>, seats: &[&Membership]) {
         let (known, unwanted) = match self.inner().sockets.get(&slot.number) {
             Some(open) => (open.rooms.clone(), open.unwanted.clone()),
             None => return,
         };
-        let is_new = |seat: &&&Seated| !known.contains(&seat.room) && !unwanted.contains(&seat.room);
+        let is_new = |seat: &&&Membership| !known.contains(&seat.room) && !unwanted.contains(&seat.room);
         let mut entered = false;
         for seat in seats.iter().filter(is_new) {
             match self.enter(slot, seat, Start::Now) {

@@ -16,7 +16,7 @@ use shared::{
     chat::{
         RoomId,
         announce::{Announcer, Notice, Passing, Topic},
-        sockets::Seated,
+        sockets::Membership,
     },
     config::Sockets as Settings,
     redis::Subscriptions,
@@ -238,7 +238,7 @@ impl Hub {
     /// Lets a socket into a room its person belongs to. It gets everything after its place: from here
     /// on that is delivered, or, if delivery or the log are further, it reads until it is where
     /// delivery is.
-    pub(super) fn enter(&self, slot: &Arc<Slot>, seated: &Seated, start: Start) -> Entered {
+    pub(super) fn enter(&self, slot: &Arc<Slot>, seated: &Membership, start: Start) -> Entered {
         let mut inner = self.inner();
         let most = usize::try_from(self.settings.rooms).unwrap_or(usize::MAX);
         let Some(open) = inner.sockets.get_mut(&slot.number) else { return Entered::Gone };

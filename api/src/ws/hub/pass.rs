@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use shared::chat::{RoomId, announce::Passing, sockets::Seated};
+use shared::chat::{RoomId, announce::Passing, sockets::Membership};
 use tokio::time::Instant;
 
 use super::{Hub, Room, Sub};
@@ -72,7 +72,7 @@ impl Hub {
     }
 
     /// Tells the others who came, and whoever came who is there.
-    pub(super) fn say_here(&self, slot: &Arc<Slot>, seated: &Seated, is_first: bool) {
+    pub(super) fn say_here(&self, slot: &Arc<Slot>, seated: &Membership, is_first: bool) {
         let user_id = slot.profile.user_id;
         if slot.profile.dialect.is_typed {
             let here = self.inner().rooms.get(&seated.room).map(Room::present).unwrap_or_default();

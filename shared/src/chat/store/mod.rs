@@ -20,5 +20,5 @@ pub(super) use self::{
     reads::{find_seq, list_messages, move_cursor, read_state, rooms_to_search, search},
     rooms::{last_messages, rooms_of, seated, unread},
     seats::{find_seat, lock_room},
-    sockets::{insert_ticket, seated, take_ticket},
+    sockets::{insert_ticket, memberships, take_ticket},
 };

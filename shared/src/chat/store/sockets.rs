@@ -5,16 +5,16 @@ use sqlx::PgPool;
 
 use crate::chat::{
     RoomId,
-    sockets::Seated,
+    sockets::Membership,
     tickets::{Redeemed, Ticket},
 };
 
 /// Read in one statement, so that whoever is a member is one at that head.
-pub(crate) async fn seated(
+pub(crate) async fn memberships(
     pool: &PgPool,
     people: &[i64],
     room: Option<RoomId>,
-) -> Result<Vec<Seated>, sqlx::Error> {
+) -> Result<Vec<Membership>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT m.user_id, r.id, r.head, m.shows_presence
            FROM room_members m JOIN rooms r ON r.id = m.room_id
@@ -26,7 +26,7 @@ pub(crate) async fn seated(
     )
     .fetch_all(pool)
     .await?;
-    let seated = rows.into_iter().map(|row| Seated {
+    let seated = rows.into_iter().map(|row| Membership {
         user_id: row.user_id,
         room: RoomId(row.id),
         head: row.head,

@@ -1,0 +1,9 @@
+//! WebSockets, with real clients and, where it matters, two api processes.
+
+mod bad_frames;
+mod delivery;
+mod ends;
+mod opening;
+mod passing;
+mod resume;
+mod steps;
