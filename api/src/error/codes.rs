@@ -202,6 +202,11 @@ codes! {
     Conflict "conflict" CONFLICT
         ["Conflict", "ناسازگاری"]
         ["The request conflicts with the current state.", "درخواست با وضعیت کنونی سازگار نیست."];
+    /// Another message was posted under the client's name for it.
+    ClientIdUsed "client_id_used" CONFLICT
+        ["Client id used", "شناسهٔ تکراری"]
+        ["Another message was posted under this client_id.",
+         "پیام دیگری با همین client_id فرستاده شده است."];
     /// The wallet does not hold that much.
     InsufficientBalance "insufficient_balance" CONFLICT
         ["Insufficient balance", "موجودی ناکافی"]
@@ -281,6 +286,11 @@ codes! {
         ["Too many requests", "درخواست بیش از حد"]
         ["Request was throttled. Expected available in {} seconds.",
          "تعداد درخواست‌ها بیش از حد است. لطفاً {} ثانیه صبر کنید."];
+    /// The room is slow, and the caller wrote a moment ago. Argument: the seconds to wait.
+    SlowMode "slow_mode" TOO_MANY_REQUESTS
+        ["Slow mode", "حالت آهسته"]
+        ["Members write slowly in this room. Expected available in {} seconds.",
+         "در این گفتگو باید آهسته نوشت. لطفاً {} ثانیه صبر کنید."];
     /// The number had its share of codes for today. Argument: the seconds to wait.
     DailyNumberLimit "daily_number_limit" TOO_MANY_REQUESTS
         ["Daily limit of the number", "سقف روزانهٔ شماره"]

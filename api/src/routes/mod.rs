@@ -59,7 +59,7 @@ fn operations() -> impl OpenApi {
             payments::StaffPaymentActionApi,
             returns::ReturnApi,
         ),
-        chat::RoomApi,
+        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::SocketApi),
     )
 }
 

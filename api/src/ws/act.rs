@@ -118,14 +118,15 @@ async fn carry_out(
     let frame = Frame { state, slot, members };
     let kind = frame.members.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let is_signal = frame.members.get("message_type").is_some_and(|it| it == "webrtc_signal");
-    if is_signal || kind == "ping" || kind == "token" {
-        return match kind.as_str() {
-            "ping" => Ok(frame.ping()),
-            "token" => frame.show_token(),
-            _ => frame.signal(text, frame.room(asked)?).await,
-        };
+    if is_signal {
+        return frame.signal(text, frame.room(asked)?).await;
     }
     match kind.as_str() {
+        "ping" => {
+            frame.ping();
+            Ok(())
+        }
+        "token" => frame.show_token(),
         "subscribe" => frame.subscribe(frame.room(asked)?).await,
         "unsubscribe" => frame.unsubscribe(frame.room(asked)?),
         "typing" => frame.type_(frame.room(asked)?).await,

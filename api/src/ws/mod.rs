@@ -6,9 +6,11 @@
 //! time does to it. `docs/chat.md` is for clients.
 
 mod act;
+pub(crate) mod asked;
 mod feed;
 mod hub;
 pub(crate) mod out;
+mod samples;
 mod slot;
 mod socket;
 mod sweep;
@@ -21,13 +23,13 @@ use std::{sync::Arc, time::Duration};
 use poem::{Endpoint, Request, Response, Result, Route, get};
 use shared::{
     auth::bearers::Bearers,
-    chat::{Chat, log::Message},
+    chat::Chat,
     clock::SharedClock,
     config::Config,
     redis::Subscriptions,
 };
 
-use self::{feed::Reader, hub::Hub};
+use self::{feed::Reader, hub::Hub, out::Style};
 
 /// The sockets of this process and everything that serves them.
 #[derive(Clone)]
@@ -49,8 +51,8 @@ impl Sockets {
         let subscriptions = Subscriptions::default();
         let (settings, prefix) = (config.chat.sockets.clone(), config.redis.prefix.clone());
         let announcer = chat.announcer().clone();
-        let hub = Hub::new(settings, announcer, subscriptions.clone(), prefix);
-        let hub = Arc::new(hub);
+        let style = style(config);
+        let hub = Arc::new(Hub::new(settings, style, announcer, subscriptions.clone(), prefix));
         let hears = hub.clone();
         subscriptions.start(&config.redis, move |heard| hears.hear(heard))?;
         let told = hub.clone();
@@ -63,6 +65,15 @@ impl Sockets {
     /// Closes all of them, for a process that is about to stop and has so much time.
     pub(crate) async fn drain(&self, within: Duration) {
         sweep::drain(&self.hub, within).await;
+    }
+}
+
+fn style(config: &Config) -> Style {
+    let prefix = config.http.prefixes.first().map_or("", String::as_str);
+    let files = format!("{}{prefix}/message/file/", config.http.public_url);
+    Style {
+        most: usize::try_from(config.chat.sockets.frame_bytes).unwrap_or(usize::MAX),
+        file_url: Arc::new(move |file| format!("{files}{}/", file.handle)),
     }
 }
 
@@ -115,9 +126,4 @@ impl<S: Endpoint<Output = Response>, R: Endpoint<Output = Response>> Endpoint fo
             self.rest.call(request).await
         }
     }
-}
-
-/// Where a message's file is, as the frames say it.
-fn file_url(_: &Message) -> Option<String> {
-    None
 }

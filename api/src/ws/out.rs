@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::chat::{
     Person, RoomId,
-    log::{Entry, Kind, Message},
+    log::{Entry, FileRef, Kind, Message},
 };
 
 use super::slot::Dialect;
@@ -246,25 +246,36 @@ pub(super) fn text(frame: &impl Serialize) -> Arc<str> {
     serde_json::to_string(frame).map(Arc::from).unwrap_or_else(|_| "{}".into())
 }
 
+/// Where a file is.
+pub(super) type FileUrl = Arc<dyn Fn(&FileRef) -> String + Send + Sync>;
+
+/// How frames are written.
+#[derive(Clone)]
+pub(super) struct Style {
+    /// No frame is longer, in bytes.
+    pub(super) most: usize,
+    pub(super) file_url: FileUrl,
+}
+
 /// One thing that happened, as the sockets of this process get it: each form is written once, when
 /// the first socket wants it.
 pub(super) struct Rendered<'a> {
     entry: &'a Entry,
-    most: usize,
+    style: &'a Style,
     object: OnceLock<Option<Arc<str>>>,
     name: OnceLock<Option<Arc<str>>>,
 }
 
 impl<'a> Rendered<'a> {
-    /// Nothing is written yet. No frame is longer than `most` bytes.
-    pub(super) fn new(entry: &'a Entry, most: usize) -> Self {
-        Self { entry, most, object: OnceLock::new(), name: OnceLock::new() }
+    /// Nothing is written yet.
+    pub(super) fn new(entry: &'a Entry, style: &'a Style) -> Self {
+        Self { entry, style, object: OnceLock::new(), name: OnceLock::new() }
     }
 
     /// The frame for sockets of this dialect, if they get one.
     pub(super) fn frame(&self, dialect: Dialect) -> Option<Arc<str>> {
         if self.entry.kind != Kind::Message {
-            let write = || Some(text_of_event(event(self.entry), self.most));
+            let write = || Some(text_of_event(event(self.entry), self.style.most));
             return if dialect.is_typed { self.object.get_or_init(write).clone() } else { None };
         }
         let message = self.entry.message.as_ref()?;
@@ -272,21 +283,21 @@ impl<'a> Rendered<'a> {
             return None;
         }
         if dialect.names_senders {
-            self.name.get_or_init(|| Some(text_of_message(message, true, self.most))).clone()
+            self.name.get_or_init(|| Some(text_of_message(message, true, self.style))).clone()
         } else {
-            self.object.get_or_init(|| Some(text_of_message(message, false, self.most))).clone()
+            self.object.get_or_init(|| Some(text_of_message(message, false, self.style))).clone()
         }
     }
 }
 
 /// The frame of a message, whole.
-pub(super) fn chat_message(message: &Message) -> ChatMessage {
+fn chat_message(message: &Message, style: &Style) -> ChatMessage {
     ChatMessage {
         frame: "chat_message".to_owned(),
         id: message.id,
         message: message.text.clone(),
         message_type: message.kind.as_str().to_owned(),
-        file_url: super::file_url(message),
+        file_url: message.file.as_ref().map(|file| (style.file_url)(file)),
         lat: message.lat,
         lng: message.lng,
         sender: (&message.sender).into(),
@@ -301,8 +312,8 @@ pub(super) fn chat_message(message: &Message) -> ChatMessage {
     }
 }
 
-fn text_of_message(message: &Message, names_sender: bool, most: usize) -> Arc<str> {
-    let mut frame = chat_message(message);
+fn text_of_message(message: &Message, names_sender: bool, style: &Style) -> Arc<str> {
+    let (mut frame, most) = (chat_message(message, style), style.most);
     loop {
         let written = if names_sender { with_name(&frame) } else { serde_json::to_string(&frame) };
         let written = written.unwrap_or_default();

@@ -16,9 +16,14 @@ use self::{announce::Announcer, permissions::Refusal, post::Desk};
 use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod change;
 pub mod content;
+pub mod create;
+mod departures;
 pub mod edit;
 pub mod log;
+pub mod members;
+pub mod moderation;
 pub mod permissions;
 pub mod post;
 #[cfg(test)]
@@ -31,6 +36,8 @@ pub mod seat;
 pub mod sockets;
 mod store;
 pub mod tickets;
+
+pub use self::departures::forget;
 
 /// A room's row.
 #[derive(

@@ -13,6 +13,8 @@ pub struct Membership {
     pub head: i64,
     /// Whether the others see that they are there.
     pub shows_presence: bool,
+    /// Whether any of the others lets it be seen.
+    pub others_show: bool,
 }
 
 impl Chat {

@@ -61,13 +61,15 @@ pub enum Kind {
     WalletDebited,
     /// Somebody wrote a message in a room.
     ChatMessage,
+    /// Somebody wants a message looked at.
+    ChatReported,
     /// Nothing: an operator tries an endpoint out.
     Test,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsUnknown,
@@ -96,6 +98,7 @@ impl Kind {
         Self::WalletCredited,
         Self::WalletDebited,
         Self::ChatMessage,
+        Self::ChatReported,
         Self::Test,
     ];
 
@@ -130,6 +133,7 @@ impl Kind {
             Self::WalletCredited => "wallet.credited",
             Self::WalletDebited => "wallet.debited",
             Self::ChatMessage => "chat.message",
+            Self::ChatReported => "chat.reported",
             Self::Test => "webhook.test",
         }
     }
@@ -176,7 +180,7 @@ mod tests {
     fn patterns_are_names_groups_or_everything() {
         let meant = |pattern| Kind::ALL.into_iter().filter(|kind| matches(pattern, *kind)).count();
         for (pattern, kinds) in [
-            ("*", 29),
+            ("*", 30),
             ("sms.*", 6),
             ("otp.*", 5),
             ("provider.*", 3),
@@ -184,6 +188,7 @@ mod tests {
             ("session.*", 1),
             ("payment.*", 4),
             ("wallet.*", 2),
+            ("chat.*", 2),
             ("sms.sent", 1),
             ("sms.se*", 0),
             ("sms", 0),

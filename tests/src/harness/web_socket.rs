@@ -120,11 +120,20 @@ impl WebSocket {
         tokio::time::timeout(limit, incoming).await.ok()
     }
 
-    /// The next frame.
+    /// The next frame that is no heartbeat: those come when they like.
     ///
     /// # Panics
     /// When the socket is closed instead.
     pub async fn frame(&mut self) -> Value {
+        loop {
+            let frame = self.any_frame().await;
+            if frame["type"] != "heartbeat" {
+                return frame;
+            }
+        }
+    }
+
+    async fn any_frame(&mut self) -> Value {
         match self.next().await {
             Incoming::Frame(frame) => frame,
             Incoming::Closed(code, word) => panic!("closed: {code} {word}"),
@@ -137,7 +146,7 @@ impl WebSocket {
     /// When the socket is closed instead.
     pub async fn frame_of(&mut self, kind: &str) -> Value {
         loop {
-            let frame = self.frame().await;
+            let frame = self.any_frame().await;
             if frame["type"] == kind {
                 return frame;
             }
@@ -153,7 +162,7 @@ impl WebSocket {
         }
     }
 
-    /// Everything that came before the answer to a `ping` that is sent now.
+    /// Everything but heartbeats that came before the answer to a `ping` that is sent now.
     ///
     /// # Panics
     /// When the socket is closed instead.

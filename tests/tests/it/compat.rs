@@ -7,14 +7,16 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 7] = [
+const PLAYED: [&str; 9] = [
     "authenticate",
     "message_send",
+    "messages",
     "otp_send",
     "payment_zarinpal",
     "register_login",
     "sessions",
     "smsauth_default",
+    "ws_chat",
 ];
 
 async fn plays(name: &str) {
@@ -68,8 +70,18 @@ async fn passwords_go_as_recorded() {
 }
 
 #[tokio::test]
+async fn messages_go_as_recorded() {
+    plays("messages").await;
+}
+
+#[tokio::test]
 async fn listing_sessions_goes_as_recorded() {
     plays("sessions").await;
+}
+
+#[tokio::test]
+async fn chatting_over_websockets_goes_as_recorded() {
+    plays("ws_chat").await;
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! `chat/…`: rooms, their members and what is said in them.
 
+mod asked;
+mod log;
+mod messages;
 mod rooms;
+mod sockets;
 pub(crate) mod types;
 
 use shared::chat::{ChatError, permissions::Refusal};
 
-pub(crate) use self::rooms::RoomApi;
+pub(crate) use self::{log::ChatLogApi, messages::ChatMessageApi, rooms::RoomApi, sockets::SocketApi};
 use crate::error::{Code, Problem, problems};
 
 problems!(

@@ -74,10 +74,9 @@ impl Hub {
             inner.mark(place.room);
             return;
         }
-        let most = self.frame_bytes();
         let mut out = Vec::new();
         for entry in entries {
-            let rendered = Rendered::new(entry, most);
+            let rendered = Rendered::new(entry, &self.style);
             for (number, sub) in &mut room.subs {
                 if !sub.is_live || entry.seq <= sub.at {
                     continue;
@@ -126,7 +125,7 @@ impl Hub {
         let Some(room) = inner.rooms.get_mut(&entry.room) else { return };
         let Some(sub) = room.subs.get_mut(&slot.number) else { return };
         sub.at = entry.seq;
-        if let Some(frame) = Rendered::new(entry, self.frame_bytes()).frame(slot.profile.dialect) {
+        if let Some(frame) = Rendered::new(entry, &self.style).frame(slot.profile.dialect) {
             slot.push(frame);
         }
         // Before it came in its person may have been put out and let in again.
@@ -155,10 +154,6 @@ impl Hub {
             slot.push(out::resume("resumed", id, at));
         }
         true
-    }
-
-    fn frame_bytes(&self) -> usize {
-        usize::try_from(self.settings.frame_bytes).unwrap_or(usize::MAX)
     }
 }
 

@@ -25,7 +25,7 @@ use shared::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    out,
+    out::{self, Style},
     slot::{Close, Profile, Scope, Slot},
 };
 
@@ -37,6 +37,7 @@ pub(crate) struct Hub {
     /// Rings when a room has something to read or somebody's rooms are to be looked at.
     pub(super) rings: Notify,
     pub(super) settings: Settings,
+    style: Style,
     announcer: Announcer,
     subscriptions: Subscriptions,
     prefix: String,
@@ -147,6 +148,7 @@ impl Hub {
     /// Without any socket.
     pub(super) fn new(
         settings: Settings,
+        style: Style,
         announcer: Announcer,
         subscriptions: Subscriptions,
         prefix: String,
@@ -155,6 +157,7 @@ impl Hub {
             inner: Mutex::default(),
             rings: Notify::new(),
             settings,
+            style,
             announcer,
             subscriptions,
             prefix,

@@ -74,7 +74,7 @@ impl Hub {
     /// Tells the others who came, and whoever came who is there.
     pub(super) fn say_here(&self, slot: &Arc<Slot>, seated: &Membership, is_first: bool) {
         let user_id = slot.profile.user_id;
-        if slot.profile.dialect.is_typed {
+        if slot.profile.dialect.is_typed && seated.others_show {
             let here = self.inner().rooms.get(&seated.room).map(Room::present).unwrap_or_default();
             for other in here.into_iter().filter(|other| *other != user_id) {
                 slot.push(out::text(&presence(seated.room, other, true)));

@@ -16,7 +16,10 @@ pub(crate) async fn memberships(
     room: Option<RoomId>,
 ) -> Result<Vec<Membership>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT m.user_id, r.id, r.head, m.shows_presence
+        r#"SELECT m.user_id, r.id, r.head, m.shows_presence,
+                  EXISTS (SELECT FROM room_members o
+                          WHERE o.room_id = r.id AND o.shows_presence AND o.user_id <> m.user_id)
+                      AS "others_show!"
            FROM room_members m JOIN rooms r ON r.id = m.room_id
            WHERE m.user_id = ANY($1) AND ($2::bigint IS NULL OR r.id = $2)
              AND r.deleted_at IS NULL
@@ -31,6 +34,7 @@ pub(crate) async fn memberships(
         room: RoomId(row.id),
         head: row.head,
         shows_presence: row.shows_presence,
+        others_show: row.others_show,
     });
     Ok(seated.collect())
 }

@@ -1,3 +1,5 @@
-//! Chat.
+//! Chat: rooms and what is said in them.
 
+mod message_matrix;
+mod messages;
 mod sockets;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::steps::{group, old_socket, people, post, socket, two_apis};
+use super::steps::{group, old_socket, people, post, socket, try_socket, two_apis};
 
 #[tokio::test]
 async fn a_signal_goes_as_it_is_to_other_people_and_to_no_device_of_ones_own() {
@@ -69,8 +69,8 @@ async fn only_those_who_want_it_are_seen_to_be_there() {
     let bob_second = socket(&peyk, 0, room, &bob).await;
     bob_first.close().await;
     // Whoever comes hears who is there.
-    let mut ann_here = socket(&peyk, 0, room, &ann).await;
-    drop(ann_here.frame_of("presence").await);
+    let mut ann_here = try_socket(&peyk, 0, room, &ann).await.unwrap();
+    assert_eq!(ann_here.frame().await, presence(bob.id, true));
     assert_eq!(eve_here.frame().await, presence(ann.id, true), "bob is there all the time");
     bob_second.close().await;
     assert_eq!(eve_here.frame().await, presence(bob.id, false));

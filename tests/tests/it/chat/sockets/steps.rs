@@ -62,7 +62,7 @@ pub(super) async fn old_socket(peyk: &Peyk, api: usize, room: i64, who: &Chatter
 /// A socket of typed frames; its first heartbeat is taken.
 pub(super) async fn socket(peyk: &Peyk, api: usize, room: i64, who: &Chatter) -> WebSocket {
     let mut socket = try_socket(peyk, api, room, who).await.unwrap();
-    assert_eq!(socket.frame().await["type"], "heartbeat");
+    socket.frame_of("heartbeat").await;
     socket
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn try_socket(
     WebSocket::open(&address(peyk, api, room, who), &headers).await
 }
 
-/// A socket for all rooms; its first heartbeat is taken, if it has any room.
+/// A socket for all rooms.
 pub(super) async fn all_rooms(peyk: &Peyk, api: usize, who: &Chatter) -> WebSocket {
     let url = format!("{}/api/chat/ws/?token={}", peyk.urls[api], who.token);
     WebSocket::open(&url, &[]).await.unwrap()
