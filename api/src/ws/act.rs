@@ -11,7 +11,7 @@ use shared::{
     chat::{
         RoomId,
         announce::Passing,
-        content::{self, ContentError, Draft},
+        content::{self, ContentError, Draft, Field},
         permissions::Action,
         reads::UpTo,
     },
@@ -92,12 +92,17 @@ fn tell(slot: &Slot, problem: &Problem, asked: &Asked) {
             Some(wrong) => wrong.message.clone().into_owned(),
             None => problem.detail(slot.profile.language),
         },
-        field: wrong.and_then(|wrong| wrong.field.as_deref().map(str::to_owned)),
+        field: wrong.and_then(|wrong| wrong.field.as_deref().map(in_frames)),
         room: asked.room,
         client_id: asked.client_id.clone(),
         retry_after: problem.retry_after(),
     };
     slot.push(out::text(&frame));
+}
+
+/// What a field of a message is called in frames.
+fn in_frames(field: &str) -> String {
+    if field == Field::Text.as_str() { Field::Text.in_frames() } else { field }.to_owned()
 }
 
 /// A frame that was read as an object, and who sent it.

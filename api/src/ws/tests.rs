@@ -274,6 +274,43 @@ async fn the_last_one_who_leaves_takes_the_room_away() {
     assert_eq!(numbers(&eve.slot), [3, 4]);
 }
 
+#[tokio::test]
+async fn everybody_is_looked_at_in_turn_and_those_of_whom_it_is_said_at_once() {
+    let hub = hub();
+    let sockets: Vec<_> = (1..=5).map(|user_id| open(&hub, user_id, TYPED)).collect();
+    assert_eq!(hub.next_look(2).people, [1, 2]);
+    hub.note_seats(5);
+    hub.note_seats(77);
+    assert_eq!(hub.next_look(0).people, [5]);
+    assert_eq!(hub.next_look(2).people, [3, 4]);
+    assert_eq!(hub.next_look(2).people, [5]);
+    assert_eq!(hub.next_look(2).people, [1, 2]);
+    drop(sockets);
+    assert_eq!(hub.next_look(9).people, [0; 0]);
+}
+
+#[tokio::test]
+async fn whoever_does_not_belong_here_at_two_looks_is_put_out() {
+    let hub = hub();
+    let bob = open(&hub, 2, TYPED);
+    hub.enter(&bob.slot, &seat(2, 0), Start::Now);
+    let look = hub.next_look(9);
+    hub.apply(&look, &[]);
+    assert!(hub.listens(&bob.slot, ROOM), "the log may say why");
+    assert_eq!(hub.take_dirty(9).len(), 1, "it is read first");
+    let look = hub.next_look(0);
+    assert_eq!(look.people, [2], "and they are looked at again");
+    hub.apply(&look, &[]);
+    assert_eq!(take(&bob.slot), [4403]);
+    // Who came in after the look began was not looked at.
+    let eve = open(&hub, 3, TYPED);
+    let look = hub.next_look(9);
+    hub.enter(&eve.slot, &seat(3, 0), Start::Now);
+    hub.apply(&look, &[]);
+    hub.apply(&look, &[]);
+    assert!(hub.listens(&eve.slot, ROOM));
+}
+
 /// One reader that catches up, as [`super::feed::catch_up`] does it, a page at a time.
 struct Behind {
     at: i64,

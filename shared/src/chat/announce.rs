@@ -144,10 +144,12 @@ impl Announcer {
         self.announce(Topic::Room(room), Notice::Passing(what));
     }
 
-    /// Somebody belongs to other rooms than before, committed: their sockets that listen to all of
+    /// These people belong to other rooms than before, committed: their sockets that listen to all of
     /// them look.
-    pub fn seats(&self, user_id: i64) {
-        self.announce(Topic::Person(user_id), Notice::Seats);
+    pub fn seats(&self, people: &[i64]) {
+        for user_id in people {
+            self.announce(Topic::Person(*user_id), Notice::Seats);
+        }
     }
 
     /// Reads what was published; `None` for what this process published itself, which was told here

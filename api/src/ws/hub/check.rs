@@ -28,11 +28,15 @@ impl Hub {
     pub(in crate::ws) fn next_look(&self, in_turn: usize) -> Look {
         let mut inner = self.inner();
         let mut people: Vec<_> = std::mem::take(&mut inner.stale).into_iter().collect();
-        let after = inner.looked_at.saturating_add(1);
-        let next: Vec<_> = inner.people.range(after..).map(|(id, _)| *id).take(in_turn).collect();
-        // At the end it begins anew.
-        inner.looked_at = next.last().copied().filter(|_| next.len() == in_turn).unwrap_or_default();
-        people.extend(next);
+        if in_turn > 0 {
+            let after = inner.looked_at.saturating_add(1);
+            let next = inner.people.range(after..).map(|(id, _)| *id).take(in_turn);
+            let next: Vec<_> = next.collect();
+            // At the end it begins anew.
+            let last = next.last().copied().filter(|_| next.len() == in_turn);
+            inner.looked_at = last.unwrap_or_default();
+            people.extend(next);
+        }
         Look { people, since: inner.counter }
     }
 

@@ -1,6 +1,7 @@
 //! WebSockets, with real clients and, where it matters, two api processes.
 
 mod bad_frames;
+mod cost;
 mod delivery;
 mod ends;
 mod opening;
