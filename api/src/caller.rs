@@ -3,7 +3,10 @@
 use chrono::TimeDelta;
 use poem::{
     FromRequest, Request, RequestBody, Result,
-    http::header::{AUTHORIZATION, USER_AGENT},
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, USER_AGENT},
+    },
 };
 use serde_json::json;
 use shared::{
@@ -65,7 +68,7 @@ pub(crate) struct SignedIn {
 impl<'a> FromRequest<'a> for SignedIn {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let state: &SharedState = request.data().expect("the router gives every request the state");
-        let Bearer { user_id, session_id, .. } = bearer(request, state)?;
+        let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
         let ip = ClientIp::from_request(request, body).await?;
         state.last_seen.note(session_id, state.auth.now(), ip.0);
         Ok(Self {
@@ -84,7 +87,7 @@ pub(crate) struct MaybeSignedIn(pub(crate) Result<Bearer, Problem>);
 impl<'a> FromRequest<'a> for MaybeSignedIn {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let state: &SharedState = request.data().expect("the router gives every request the state");
-        Ok(Self(bearer(request, state)))
+        Ok(Self(bearer(request.headers(), state)))
     }
 }
 
@@ -157,8 +160,8 @@ impl Staff {
 }
 
 /// The words of Django REST framework and simplejwt for what may be wrong with the header.
-fn bearer(request: &Request, state: &State) -> Result<Bearer, Problem> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+pub(crate) fn bearer(headers: &HeaderMap, state: &State) -> Result<Bearer, Problem> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let mut words = header.unwrap_or_default().split_ascii_whitespace();
     if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer")) {
         return Err(Problem::new(Code::NotAuthenticated));
@@ -166,6 +169,14 @@ fn bearer(request: &Request, state: &State) -> Result<Bearer, Problem> {
     let (Some(token), None) = (words.next(), words.next()) else {
         return Err(Problem::new(Code::BadAuthorizationHeader));
     };
+    check_token(state, token)
+}
+
+/// Whose access token this is.
+///
+/// # Errors
+/// 401, in the words of simplejwt.
+pub(crate) fn check_token(state: &State, token: &str) -> Result<Bearer, Problem> {
     state.auth.bearers().check(token, state.auth.now()).map_err(refused)
 }
 

@@ -26,6 +26,7 @@ mod timestamp;
 mod users;
 mod waiters;
 mod webhooks;
+mod ws;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -223,11 +224,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let app = router::app(state.clone());
     let last_seen = state.last_seen.clone();
     tracing::info!(listen = %listen, mode = ?state.config.mode, "api started");
-    let stopping = shutdown.clone();
+    let (stopping, sockets) = (shutdown.clone(), state.sockets.clone());
     tokio::spawn(async move {
         if shared::wait_for_stop_signal().await.is_ok() {
             tracing::info!("draining");
             stopping.cancel();
+            sockets.drain(limits.shutdown).await;
         }
     });
     server::serve(listener, app, limits, shutdown).await?;

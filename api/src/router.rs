@@ -17,6 +17,7 @@ use crate::{
         DOCUMENTED_PREFIX, mounted_service, operations, sandbox, service, webhooks, well_known,
     },
     state::SharedState,
+    ws,
 };
 
 /// Everything the api serves on its public port.
@@ -52,7 +53,7 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
             .at("/metrics", get(operations::metrics));
     }
     let edge = edge(config);
-    with_edge(routes.data(state), edge)
+    with_edge(ws::beside(routes, &state.config.http.prefixes).data(state), edge)
 }
 
 /// What is served on the private port, when there is one.
@@ -74,6 +75,9 @@ fn edge(config: &Config) -> EdgeConfig {
     let mut allowed = AllowedMethods::from_document(&document, &everywhere);
     if config.sms.webhook_secret.is_some() {
         allowed.add_undocumented(CALLBACK_PATH, &json!({"get": {}, "post": {}}), served);
+    }
+    for path in ws::paths(served) {
+        allowed.add_undocumented(&path, &json!({"get": {}}), &[String::new()]);
     }
     EdgeConfig {
         allowed,

@@ -34,6 +34,7 @@ use sqlx::PgPool;
 use crate::{
     error::{Code, Problem},
     waiters::Waiters,
+    ws::Sockets,
 };
 
 /// The features and connections of one api process.
@@ -60,6 +61,7 @@ pub(crate) struct State {
     pub(crate) wallets: Wallets,
     pub(crate) payments: Payments,
     pub(crate) chat: Chat,
+    pub(crate) sockets: Sockets,
 }
 
 /// The state as handlers are given it.
@@ -95,6 +97,8 @@ impl State {
         let (rooms, told) = (pool.clone(), outbox.clone());
         let announcer = Announcer::start(redis.clone());
         let chat = Chat::new(rooms, clock.clone(), told, announcer, &config);
+        let (rooms, who) = (chat.clone(), auth.bearers().clone());
+        let sockets = Sockets::start(rooms, who, clock.clone(), &config)?;
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
@@ -104,6 +108,7 @@ impl State {
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             payments,
             chat,
+            sockets,
             messages,
             organizations,
             templates: Templates::new(&config.sms),

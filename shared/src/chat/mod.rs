@@ -35,7 +35,9 @@ mod room_tests;
 pub mod rooms;
 pub mod search;
 pub mod seat;
+pub mod sockets;
 mod store;
+pub mod tickets;
 
 pub use self::departures::forget;
 

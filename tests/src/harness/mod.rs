@@ -9,6 +9,7 @@ mod redis;
 mod redis_queue;
 mod rows;
 mod table_lock;
+mod web_socket;
 
 use std::{future::Future, time::Duration};
 
@@ -22,6 +23,7 @@ pub use self::{
     redis_queue::RedisQueue,
     rows::{MessageRow, Story},
     table_lock::TableLock,
+    web_socket::{Incoming, NotOpened, WebSocket},
 };
 
 /// Longest wait for anything a test expects to happen.

@@ -39,7 +39,7 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 123] = [
+const TABLE: [(&str, Guard); 125] = [
     ("acceptInvitation", Theirs),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
@@ -59,12 +59,14 @@ const TABLE: [(&str, Guard); 123] = [
     ("confirm", Own),
     ("confirmPhoneChange", Own),
     ("createChatRoom", Own),
+    ("createChatTicket", Own),
     ("createOrganization", Own),
     ("createPayment", Own),
     ("declineInvitation", Theirs),
     ("deleteChatMessage", Theirs),
     ("deleteChatRoom", Theirs),
     ("deleteOrganization", Theirs),
+    ("describeChatSockets", Own),
     ("disableUser", Staff),
     ("editChatMessage", Theirs),
     ("enableUser", Staff),

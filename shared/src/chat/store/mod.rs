@@ -10,6 +10,7 @@ mod posts;
 mod reads;
 mod rooms;
 mod seats;
+mod sockets;
 mod state;
 
 pub(super) use self::{
@@ -36,5 +37,6 @@ pub(super) use self::{
     reads::{find_seq, list_messages, move_cursor, read_state, rooms_to_search, search},
     rooms::{last_messages, rooms_of, seated, unread},
     seats::{find_seat, lock_room},
+    sockets::{insert_ticket, memberships, take_ticket},
     state::{current, delete_room, delete_rooms_of, find_current, set_current},
 };

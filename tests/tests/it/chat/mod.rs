@@ -4,3 +4,4 @@ mod message_matrix;
 mod messages;
 mod room_matrix;
 mod rooms;
+mod sockets;
