@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Example};
+use rand::rngs::StdRng;
 use shared::chat::tickets::Redeemed;
 
 use super::super::Tag;
@@ -249,7 +250,8 @@ impl SocketApi {
         let until = DateTime::<Utc>::from_timestamp(bearer.expires_at, 0).unwrap_or_default();
         let buyer =
             Redeemed { user_id: bearer.user_id, session_id: bearer.session_id, until };
-        let sold = state.chat.sell_ticket(buyer, &mut rand::rng()).await;
+        let mut rng = rand::make_rng::<StdRng>();
+        let sold = state.chat.sell_ticket(buyer, &mut rng).await;
         let sold = sold.map_err(Problem::from)?;
         let expires_in = (sold.expires_at - state.chat.now()).num_seconds();
         let url = format!("{}ws/?ticket={}", address(state.0), sold.ticket);
