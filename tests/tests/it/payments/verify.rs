@@ -18,7 +18,8 @@ use crate::people::Person;
 #[tokio::test]
 async fn two_hundred_callbacks_the_watcher_and_staff_at_once_are_one_credit() {
     let outside = Outside::new().await;
-    let peyk = watchful(outside.peyk()).apis(2).workers(2).start().await;
+    let peyk = watchful(outside.peyk()).set("DATABASE__ACQUIRE_TIMEOUT_MS", "20000");
+    let peyk = peyk.apis(2).workers(2).start().await;
     let (who, staff) = (Person::new(&peyk).await, Person::new(&peyk).await);
     staff.join_staff(&peyk, "finance").await;
     let begun = begin(&peyk, &who, "zarinpal", 70_000).await;
