@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod chat;
 pub(crate) mod confirm;
 pub(crate) mod me;
 pub(crate) mod messages;
@@ -48,9 +49,7 @@ fn operations() -> impl OpenApi {
         passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
-        organizations::OrganizationApi,
-        organizations::MemberApi,
-        organizations::InvitationApi,
+        (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
         admin::AdminApi,
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
@@ -59,6 +58,16 @@ fn operations() -> impl OpenApi {
             payments::StaffPaymentApi,
             payments::StaffPaymentActionApi,
             returns::ReturnApi,
+        ),
+        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi),
+        (
+            chat::ChatRootApi,
+            chat::RoomSeatApi,
+            chat::RoomMemberApi,
+            chat::RoomRankApi,
+            chat::BlockApi,
+            chat::ChatReportApi,
+            chat::ChatStaffApi,
         ),
     )
 }

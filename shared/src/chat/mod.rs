@@ -12,14 +12,32 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use self::{announce::Announcer, permissions::Refusal};
-use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
+use self::{announce::Announcer, permissions::Refusal, post::Desk};
+use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod change;
+pub mod content;
+pub mod create;
+mod departures;
+pub mod edit;
 pub mod log;
+pub mod members;
+pub mod moderation;
 pub mod permissions;
+pub mod post;
+#[cfg(test)]
+mod post_tests;
+pub mod reactions;
+pub mod reads;
+#[cfg(test)]
+mod room_tests;
+pub mod rooms;
+pub mod search;
 pub mod seat;
 mod store;
+
+pub use self::departures::forget;
 
 /// A room's row.
 #[derive(
@@ -43,6 +61,7 @@ pub struct Chat {
     outbox: Outbox,
     announcer: Announcer,
     rules: config::Chat,
+    desk: Desk,
 }
 
 impl Chat {
@@ -54,7 +73,8 @@ impl Chat {
         announcer: Announcer,
         config: &Config,
     ) -> Self {
-        Self { pool, clock, outbox, announcer, rules: config.chat.clone() }
+        let desk = Desk::open(&pool, clock.clone(), outbox.clone());
+        Self { pool, clock, outbox, announcer, rules: config.chat.clone(), desk }
     }
 
     /// What time it is.
@@ -84,6 +104,14 @@ pub struct Person {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
+}
+
+impl Person {
+    /// The user name as somebody else may see it: those of accounts that were made by a code hold a
+    /// number, which is nobody's business.
+    pub fn shown_name(&self, viewer_id: i64) -> String {
+        if self.id == viewer_id { self.username.clone() } else { mask::username(&self.username) }
+    }
 }
 
 /// Why something is not done in a room.

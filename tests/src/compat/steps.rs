@@ -18,8 +18,18 @@ use crate::{
 const RECORDED_KEY: &str = "TESTKEY";
 
 /// The hooks that can be played.
-pub(super) const HOOKS: [&str; 7] =
-    ["age_otp", "age_phonecode", "deactivate", "del_sessions", "payment", "seed_session", "wallet"];
+pub(super) const HOOKS: [&str; 10] = [
+    "age_otp",
+    "age_phonecode",
+    "ban",
+    "deactivate",
+    "del_sessions",
+    "msg_count",
+    "payment",
+    "room_status",
+    "seed_session",
+    "wallet",
+];
 
 /// What the steps are done to.
 pub(super) struct Stage<'a> {
@@ -140,6 +150,7 @@ impl<'a> Stage<'a> {
     /// A meddling with the database, by its name in the recordings.
     pub(super) async fn hook(&self, name: &str, arguments: &[Value]) -> Map<String, Value> {
         let argument = |at: usize| arguments.get(at).map(plain).unwrap_or_default();
+        let number = |at: usize| Value::from(argument(at).parse::<i64>().expect("a number"));
         match name {
             "age_otp" | "age_phonecode" => {
                 let seconds: u32 = argument(1).parse().expect("an age in seconds");
@@ -149,6 +160,12 @@ impl<'a> Stage<'a> {
                 self.change("UPDATE users SET is_active = false WHERE id = $1", &arguments[..1])
                     .await;
             }
+            "ban" => self.change(BAN, &[number(0), number(1)]).await,
+            "room_status" => {
+                let status = "UPDATE rooms SET status = $2 WHERE id = $1";
+                self.change(status, &[number(0), number(1)]).await;
+            }
+            "msg_count" => return self.look(MESSAGES, &argument(0)).await,
             "payment" => return self.look(PAYMENT, &argument(0)).await,
             "wallet" => {
                 self.let_verifications_end().await;
@@ -177,6 +194,14 @@ const PAYMENT: &str = "SELECT jsonb_build_object(
 const WALLET: &str = "SELECT jsonb_build_object('rows', count(*),
         'amount', coalesce(sum(balance_rials), 0)::bigint / 10)
     FROM wallets WHERE user_id = $1::bigint";
+
+/// Puts somebody out of a room for good.
+const BAN: &str = "WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = $2)
+    INSERT INTO room_bans (room_id, user_id, created_at) VALUES ($1, $2, now())";
+
+/// How many messages a room has.
+const MESSAGES: &str =
+    "SELECT jsonb_build_object('n', count(*)) FROM chat_messages WHERE room_id = $1::bigint";
 
 /// A session as the recordings put one into the table.
 const SEED_SESSION: &str = "INSERT INTO sessions (user_id, user_agent, ip, created_at,

@@ -7,9 +7,10 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 7] = [
+const PLAYED: [&str; 8] = [
     "authenticate",
     "message_send",
+    "messages",
     "otp_send",
     "payment_zarinpal",
     "register_login",
@@ -65,6 +66,11 @@ async fn payments_go_as_recorded() {
 #[tokio::test]
 async fn passwords_go_as_recorded() {
     plays("register_login").await;
+}
+
+#[tokio::test]
+async fn messages_go_as_recorded() {
+    plays("messages").await;
 }
 
 #[tokio::test]
