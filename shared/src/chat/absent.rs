@@ -142,7 +142,7 @@ impl Chat {
 
 fn event(member: &Absent) -> NewEvent {
     let data = json!({
-        "room": member.room, "user_id": member.user_id, "unread": member.unread,
+        "room_id": member.room, "user_id": member.user_id, "unread": member.unread,
     });
     NewEvent { kind: Kind::ChatUnread, subject: format!("room:{}", member.room), data }
 }
