@@ -15,12 +15,14 @@ use sqlx::PgPool;
 use self::{announce::Announcer, permissions::Refusal, post::Desk};
 use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
+pub mod absent;
 pub mod announce;
 pub mod change;
 pub mod content;
 pub mod create;
 mod departures;
 pub mod edit;
+pub mod gone;
 pub mod log;
 pub mod members;
 pub mod moderation;
