@@ -20,7 +20,7 @@ use super::{
     paging::{Link, Paging, example_before, example_limit},
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::{Code, Problem, problems},
     state::{SharedState, State},
 };
@@ -51,7 +51,7 @@ impl AdminApi {
     async fn list_users(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtUsers>,
         /// A mobile number in any usual form, or a user name.
         #[oai(example = "example_search", validator(max_length = 150))]
         search: Query<Option<String>>,
@@ -62,7 +62,6 @@ impl AdminApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffUserPage>, StaffListProblem> {
-        staff.need(state.0, Action::LookAtUsers).await?;
         let paging = Paging::new(before.0, limit.0);
         let (by, shown) = (read_search(state.0, search.0.as_deref()), shown(&staff));
         let source = staff.caller.source();
@@ -81,12 +80,11 @@ impl AdminApi {
     async fn get_user(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtUsers>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffUser>, StaffLookProblem> {
-        staff.need(state.0, Action::LookAtUsers).await?;
         let found = state.admin.find(&staff.caller.source(), id.0, shown(&staff)).await;
         let found = found.map_err(Problem::from)?;
         Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
@@ -100,12 +98,11 @@ impl AdminApi {
     async fn disable_user(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::SwitchUsers>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::SwitchUsers).await?;
         state.admin.disable(&staff.acting(), id.0).await.map_err(Problem::from)?;
         Ok(done("The account was disabled.", None))
     }
@@ -117,12 +114,11 @@ impl AdminApi {
     async fn enable_user(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::SwitchUsers>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::SwitchUsers).await?;
         state.admin.enable(&staff.acting(), id.0).await.map_err(Problem::from)?;
         Ok(done("The account was enabled.", None))
     }
@@ -138,12 +134,11 @@ impl AdminApi {
     async fn revoke_sessions(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::EndSessions>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::EndSessions).await?;
         let ended = state.admin.end_sessions(&staff.acting(), id.0).await;
         let ended = ended.map_err(Problem::from)?;
         Ok(done("The sessions were ended.", Some(i32::try_from(ended).unwrap_or(i32::MAX))))
@@ -157,7 +152,7 @@ impl AdminApi {
     async fn list_audit(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        _staff: Staff<task::ReadAudit>,
         /// Only what this account did.
         #[oai(example = "example_actor")]
         actor: Query<Option<i64>>,
@@ -174,7 +169,6 @@ impl AdminApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<AuditPage>, StaffListProblem> {
-        staff.need(state.0, Action::ReadAudit).await?;
         let paging = Paging::new(before.0, limit.0);
         let about = subject.0.as_deref().and_then(|text| crate::audit::subject(text).ok());
         let (kind, id) = about.unzip();
@@ -197,7 +191,7 @@ impl AdminApi {
     }
 }
 
-fn shown(staff: &Staff) -> Shown {
+fn shown<T>(staff: &Staff<T>) -> Shown {
     if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
 }
 

@@ -20,7 +20,7 @@ use super::{
     types::{Payment, PaymentState},
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::{Code, Problem},
     routes::{
         Tag,
@@ -45,7 +45,7 @@ impl StaffPaymentApi {
     async fn list(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtPayments>,
         /// Only payments in this state; spelt `state`.
         #[oai(name = "state", example = "example_state")]
         in_state: Query<Option<PaymentState>>,
@@ -71,7 +71,6 @@ impl StaffPaymentApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffPaymentPage>, StaffListProblem> {
-        staff.need(state.0, Action::LookAtPayments).await?;
         let paging = Paging::new(before.0, limit.0);
         let search = Search {
             user_id: user_id.0,
@@ -109,12 +108,11 @@ impl StaffPaymentApi {
     async fn get(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtPayments>,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
     ) -> Result<Json<StaffPaymentStory>, StaffLookProblem> {
-        staff.need(state.0, Action::LookAtPayments).await?;
         let found = state.payments.look_at(&staff.caller.source(), id.0, shown(&staff)).await;
         let found = found.map_err(Problem::from)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         Ok(Json(StaffPaymentStory {
@@ -128,7 +126,7 @@ impl StaffPaymentApi {
     }
 }
 
-fn shown(staff: &Staff) -> Shown {
+fn shown<T>(staff: &Staff<T>) -> Shown {
     if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
 }
 

@@ -317,7 +317,8 @@ pub(crate) struct WalletHold {
     currency: Currency,
     /// How much was set aside, in rials.
     amount_rials: i64,
-    /// How much of it was spent, in rials; null unless it was.
+    /// How much of it was spent, in rials; absent unless it was.
+    #[oai(skip_serializing_if_is_none)]
     captured_rials: Option<i64>,
     /// The shop's own name for what it is about; may be empty.
     order_id: String,
@@ -327,7 +328,8 @@ pub(crate) struct WalletHold {
     created_at: Timestamp,
     /// When it goes back by itself.
     expires_at: Timestamp,
-    /// When it was spent or went back; null before.
+    /// When it was spent or went back; absent before.
+    #[oai(skip_serializing_if_is_none)]
     ended_at: Option<Timestamp>,
 }
 
