@@ -3,6 +3,7 @@
 mod audit;
 mod blocklist;
 mod caller;
+mod currency;
 mod document;
 mod error;
 mod guard;

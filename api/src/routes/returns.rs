@@ -116,7 +116,7 @@ impl ReturnApi {
     /// Only of a payment whose last return is `unknown`: a person who looked into the gateway's panel
     /// says whether the money went back. What did is `reversed` or `refunded`; what did not is where it
     /// was, and may be asked for again. For finance and admins, after a recent login. Written down in the
-    /// audit log, with the note.
+    /// audit log; the note stays with the return.
     #[oai(
         path = "/payment/:id/returns/settle",
         method = "post",
@@ -158,7 +158,7 @@ pub(crate) enum ReturnVerdict {
 pub(crate) struct SettleReturn {
     /// What became of it.
     status: ReturnVerdict,
-    /// How that is known, for the audit log.
+    /// How that is known; kept with the return.
     #[oai(validator(min_length = 1, max_length = 500))]
     note: String,
 }
@@ -264,6 +264,9 @@ pub(crate) struct PaymentReturn {
     payment_state: String,
     /// Why, as whoever asked put it.
     note: String,
+    /// What the person wrote who settled it; absent if none did.
+    #[oai(skip_serializing_if_is_none)]
+    settled_note: Option<String>,
     /// The account of whoever asked; absent if it was none.
     #[oai(skip_serializing_if_is_none)]
     actor_id: Option<i64>,
@@ -287,6 +290,7 @@ impl Example for PaymentReturn {
             reason: Some("zarinpal.-60".to_owned()),
             payment_state: "paid".to_owned(),
             note: "ordered twice".to_owned(),
+            settled_note: Some("Found in the gateway's panel.".to_owned()),
             actor_id: Some(3),
             created_at: Timestamp(at),
             ended_at: Some(Timestamp(at)),
@@ -326,6 +330,7 @@ impl PaymentReturn {
             reason: it.code,
             payment_state: it.payment_state.as_str().to_owned(),
             note: it.note,
+            settled_note: it.settled_note,
             actor_id: it.actor_id,
             created_at: Timestamp(it.created_at),
             ended_at: it.ended_at.map(Timestamp),

@@ -14,15 +14,16 @@ use tokio::{
 };
 
 use super::{
-    Payments,
+    Payments, State,
     create::watch_until,
     gateways::{NewPage, Opened, Said},
+    settle,
     store::{
         self,
         create::{NoPage, Row},
     },
 };
-use crate::{db, money::Rials};
+use crate::{db, money::Rials, telemetry::PAYMENTS_SETTLED};
 
 /// A page of a gateway's that a payer can be sent to.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,7 +154,7 @@ impl Payments {
         let not_opened = async |what, said: &Said| {
             let (payment, name) = (opening.payment_id, &opening.gateway);
             tracing::warn!(payment.id = payment, gateway = name, reason = said.reason, "no page");
-            store::create::not_opened(pool, page_id, what, said, now).await
+            self.not_opened(page_id, what, said).await
         };
         Ok(match opened {
             Opened::Page { authority, url, said } => {
@@ -188,6 +189,23 @@ impl Payments {
                 (Came::Nothing, true)
             }
         })
+    }
+}
+
+impl Payments {
+    /// Writes down that there is no page; if the payment has failed by that, the world is told.
+    async fn not_opened(&self, page_id: i64, what: NoPage, said: &Said) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let failed = store::create::not_opened(&mut tx, page_id, what, said, now).await?;
+        if let Some(failed) = &failed {
+            self.tell(&mut tx, &settle::Told::of_failed(failed)).await?;
+        }
+        tx.commit().await?;
+        if let Some(failed) = failed {
+            PAYMENTS_SETTLED.with_label_values(&[&*failed.gateway, State::Failed.as_str()]).inc();
+        }
+        Ok(())
     }
 }
 

@@ -281,6 +281,21 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// Of one that its gateway did not take.
+    pub(super) fn of_failed(failed: &'a store::create::Failed) -> Self {
+        Self {
+            id: failed.id,
+            user_id: failed.user_id,
+            order_id: &failed.order_id,
+            state: State::Failed,
+            amount_rials: failed.amount_rials,
+            currency: &failed.currency,
+            gateway: &failed.gateway,
+            purpose: failed.purpose,
+            ref_id: None,
+        }
+    }
+
     fn event(&self) -> Option<NewEvent> {
         let kind = match self.state {
             State::Paid => Kind::PaymentPaid,

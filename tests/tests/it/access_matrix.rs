@@ -387,7 +387,7 @@ async fn ask_nonsense(peyk: &Peyk, caller: &Caller, operation: &Operation) -> An
 
 #[tokio::test]
 async fn who_may_not_is_told_so_whatever_is_wrong_with_the_request() {
-    let peyk = patient().workers(0).start().await;
+    let peyk = patient().start().await;
     let callers = everybody_else(&peyk).await;
     let stale = Person::new(&peyk).await;
     stale.join_staff(&peyk, "admin").await;

@@ -14,7 +14,7 @@ use shared::{
     users::username::normal_form,
 };
 
-use self::types::{AuditEvent, AuditPage, StaffDone, StaffUser, StaffUserPage};
+use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},
@@ -66,10 +66,9 @@ impl AdminApi {
         let (by, shown) = (read_search(state.0, search.0.as_deref()), shown(&staff));
         let source = staff.caller.source();
         let found = state.admin.search(&source, &by, shown, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let link = Link { state: state.0, path: "admin/users/", query: &[("search", search.0)] };
-        let next = paging.cut(&mut found, |person| person.id, &link);
-        let results = found.into_iter().map(StaffUser::from).collect();
+        let (next, results) = paging.page(found, |person| person.id, &link);
         Ok(Json(StaffUserPage { next, previous: None, results }))
     }
 
@@ -181,12 +180,11 @@ impl AdminApi {
             before: paging.before,
         };
         let found = audit::list(&state.pool, &filter, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let actor = actor.0.map(|id| id.to_string());
         let query = [("actor", actor), ("subject", subject.0), ("action", action.0)];
         let link = Link { state: state.0, path: "admin/audit/", query: &query };
-        let next = paging.cut(&mut found, |event| event.id, &link);
-        let results = found.into_iter().map(AuditEvent::from).collect();
+        let (next, results) = paging.page(found, |event| event.id, &link);
         Ok(Json(AuditPage { next, previous: None, results }))
     }
 }

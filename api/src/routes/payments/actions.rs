@@ -64,7 +64,7 @@ impl PaymentVerdict {
 pub(crate) struct SettlePayment {
     /// What became of it.
     state: PaymentVerdict,
-    /// Why, for the audit log.
+    /// Why; kept with the payment.
     #[oai(validator(min_length = 1, max_length = 500))]
     note: String,
 }
@@ -138,7 +138,7 @@ impl StaffPaymentActionApi {
     ///
     /// Only one that needs review: what neither the gateway nor time can say, a person does. One that is
     /// settled as paid is credited as any other. For finance and admins, after a recent login. Written
-    /// down in the audit log, with the note.
+    /// down in the audit log; the note stays with the payment.
     #[oai(path = "/admin/payments/:id/settle", method = "post", operation_id = "settlePayment")]
     async fn settle(
         &self,

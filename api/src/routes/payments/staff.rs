@@ -120,6 +120,7 @@ impl StaffPaymentApi {
             gateway_code: found.gateway_code,
             gateway_message: found.gateway_message,
             gateway_answer: found.gateway_answer.map(GatewayAnswer),
+            settled_note: found.settled_note,
             pages: found.pages.into_iter().map(GatewayPage::from).collect(),
             attempts: found.attempts.into_iter().map(PaymentAttempt::from).collect(),
         }))
@@ -329,6 +330,9 @@ pub(crate) struct StaffPaymentStory {
     /// Its answer, without secrets and with cards masked.
     #[oai(skip_serializing_if_is_none)]
     gateway_answer: Option<GatewayAnswer>,
+    /// What the person wrote who settled it by hand; absent if none did.
+    #[oai(skip_serializing_if_is_none)]
+    settled_note: Option<String>,
     /// Its pages at the gateway, oldest first.
     pages: Vec<GatewayPage>,
     /// The calls about them, oldest first.
@@ -342,6 +346,7 @@ impl Example for StaffPaymentStory {
             gateway_code: Some(-51),
             gateway_message: Some("Session is not valid.".to_owned()),
             gateway_answer: Some(GatewayAnswer(json!({"code": -51}))),
+            settled_note: Some("Found in the gateway's panel.".to_owned()),
             pages: vec![GatewayPage::example()],
             attempts: vec![PaymentAttempt::example()],
         }

@@ -58,8 +58,8 @@ impl WalletServerApi {
         key: IdempotencyKey,
         input: Input<SpendAsked, SpendFromWallet>,
     ) -> Result<Json<WalletMovement>, MoveMoneyProblem> {
-        let SpendAsked { user_id, amount, words } = input.0;
-        let amount = amount.resolve(&state.config.payments)?;
+        let SpendAsked { user_id, movement } = input.0;
+        let (amount, words) = movement.resolve(&state.config.payments)?;
         let rials = amount.rials();
         let request = (user_id, rials.get(), &words);
         let keyed = key.demanded(program.caller(), "spendFromWallet", &request)?;
@@ -82,8 +82,8 @@ impl WalletServerApi {
         key: IdempotencyKey,
         input: Input<HoldAsked, HoldInWallet>,
     ) -> Result<Json<WalletHold>, MoveMoneyProblem> {
-        let HoldAsked { spend: SpendAsked { user_id, amount, words }, lasts } = input.0;
-        let amount = amount.resolve(&state.config.payments)?;
+        let HoldAsked { spend: SpendAsked { user_id, movement }, lasts } = input.0;
+        let (amount, words) = movement.resolve(&state.config.payments)?;
         let rials = amount.rials();
         let request = (user_id, rials.get(), &words, lasts.map(|lasts| lasts.num_seconds()));
         let keyed = key.demanded(program.caller(), "holdInWallet", &request)?;
@@ -146,8 +146,8 @@ impl WalletServerApi {
         key: IdempotencyKey,
         input: Input<TransferAsked, TransferBetweenWallets>,
     ) -> Result<Json<WalletMovement>, MoveMoneyProblem> {
-        let TransferAsked { from_user_id, to_user_id, amount, words } = input.0;
-        let amount = amount.resolve(&state.config.payments)?;
+        let TransferAsked { from_user_id, to_user_id, movement } = input.0;
+        let (amount, words) = movement.resolve(&state.config.payments)?;
         let rials = amount.rials();
         let request = (from_user_id, to_user_id, rials.get(), &words);
         let keyed = key.demanded(program.caller(), "transferBetweenWallets", &request)?;

@@ -11,26 +11,7 @@ use shared::{
     },
 };
 
-use crate::timestamp::Timestamp;
-
-/// What amounts are counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "UPPERCASE")]
-pub(crate) enum Currency {
-    /// Rials.
-    Irr,
-    /// Tomans: ten rials each.
-    Irt,
-}
-
-impl From<money::Currency> for Currency {
-    fn from(currency: money::Currency) -> Self {
-        match currency {
-            money::Currency::Irr => Self::Irr,
-            money::Currency::Irt => Self::Irt,
-        }
-    }
-}
+use crate::{currency::Currency, timestamp::Timestamp};
 
 /// What moved money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
