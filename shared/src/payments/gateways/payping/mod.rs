@@ -8,32 +8,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Url;
-use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Capabilities, NewPage, Opened, Page, PaymentGateway, Problem, Receipt, Returned, Said, Setup,
-    Standing, Unanswered, Verified,
+    Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
+    Verified,
     exchange::{Api, NoAnswer},
-    fields::{bearer, description, is_hash, local_mobile},
+    fields::{description, local_mobile},
     said::Record,
 };
-use crate::{
-    http_client::Reply,
-    money::Rials,
-    payments::cards::mask_pan,
-    settings::{Problems, base_url},
-    wire::join,
-};
+use crate::{http_client::Reply, money::Rials, wire::join};
 
 mod answers;
 mod codes;
 mod config;
 mod verify;
 
-pub use self::config::Config;
 use self::answers::{Members, Refusal};
+pub use self::config::Config;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{
-        Page, PaymentGateway, Receipt, Said, Standing, Verified, exchange::NoAnswer, fields::is_hash,
+        Page, PaymentGateway, Receipt, Said, Standing, Verified, exchange::NoAnswer,
+        fields::is_hash,
     },
     PayPing,
     answers::{Members, Refusal},

@@ -7,22 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Capabilities, NewPage, Opened, Page, PaymentGateway, Problem, Receipt, Returned, Setup,
-    Standing, Unanswered, Unverified, Verified,
+    Capabilities, NewPage, Opened, Page, PaymentGateway, Receipt, Returned, Standing, Unanswered,
+    Unverified, Verified,
     exchange::{Api, NoAnswer},
-    fields::{bearer, description, is_hash, local_mobile},
+    fields::{description, is_hash, local_mobile},
     said::Record,
 };
-use crate::{
-    money::Rials,
-    payments::cards::mask_pan,
-    settings::{Problems, base_url, filled},
-    wire::join,
-};
+use crate::{money::Rials, payments::cards::mask_pan, wire::join};
 
 mod answers;
 mod codes;
