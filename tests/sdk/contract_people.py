@@ -24,8 +24,14 @@ count = int(time.time())
 admin: tuple[float, str] = (0.0, "")
 
 
-def call(method: str, path: str, body: object = None, token: str | None = None):
-    headers = {"Content-Type": "application/json"}
+def call(
+    method: str,
+    path: str,
+    body: object = None,
+    token: str | None = None,
+    headers: dict[str, str] | None = None,
+):
+    headers = {"Content-Type": "application/json", **(headers or {})}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
@@ -181,7 +187,7 @@ def prepare(label: str, number: int) -> tuple | None:
             return token, {"user_id": member}, {"id": shop}
         case "POST /auth/change-phonenumber/":
             return person()["access"], {"new_phone_number": f"+98{fresh_number()[1:]}"}, None
-        case "POST /auth/auth/" if number % 4 == 1:
+        case "POST /auth/auth/" if number % 4 == 0:
             token, new = changing_number("/auth/change-phonenumber/", "new_phone_number")
             return token, sms_auth(new), None
         case _ if not ADMIN:

@@ -14,16 +14,17 @@ use tokio::{
 };
 
 use super::{
-    Payments,
+    Payments, State,
     create::watch_until,
     gateways::{NewPage, Opened, Said},
+    settle,
     store::{
         self,
         create::{NoPage, Row},
     },
     writes::Open,
 };
-use crate::{batch::WriteError, db, money::Rials};
+use crate::{batch::WriteError, db, money::Rials, telemetry::PAYMENTS_SETTLED};
 
 /// A page of a gateway's that a payer can be sent to.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,11 +151,11 @@ impl Payments {
         };
         let client_ref = client_ref(&opening.handle, page_id);
         let opened = gateway.open(&NewPage { client_ref, ..opening.page.clone() }).await;
-        let (pool, now) = (&self.pool, self.clock.now());
+        let now = self.clock.now();
         let not_opened = async |what, said: &Said| {
             let (payment, name) = (opening.payment_id, &opening.gateway);
             tracing::warn!(payment.id = payment, gateway = name, reason = said.reason, "no page");
-            store::create::not_opened(pool, page_id, what, said, now).await
+            self.not_opened(page_id, what, said).await
         };
         Ok(match opened {
             Opened::Page { authority, url, said } => {
@@ -192,6 +193,23 @@ impl Payments {
                 (Came::Nothing, true)
             }
         })
+    }
+}
+
+impl Payments {
+    /// Writes down that there is no page; if the payment has failed by that, the world is told.
+    async fn not_opened(&self, page_id: i64, what: NoPage, said: &Said) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let failed = store::create::not_opened(&mut tx, page_id, what, said, now).await?;
+        if let Some(failed) = &failed {
+            self.tell(&mut tx, &settle::Told::of_failed(failed)).await?;
+        }
+        tx.commit().await?;
+        if let Some(failed) = failed {
+            PAYMENTS_SETTLED.with_label_values(&[&*failed.gateway, State::Failed.as_str()]).inc();
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,10 @@ use super::{
     decide::{Again, Decision, decide},
     gateways::{Receipt, Said},
     look::Finding,
-    store::settle::{self as store, Claimed, Ending, Locked, Slip, Word},
+    store::{
+        create::Failed,
+        settle::{self as store, Claimed, Ending, Locked, Slip, Word},
+    },
     verify::{Claim, Looked},
     writes::Settle,
 };
@@ -378,6 +381,21 @@ impl<'a> Told<'a> {
             gateway: &claim.gateway,
             purpose: claim.purpose,
             ref_id,
+        }
+    }
+
+    /// Of one that its gateway did not take.
+    pub(super) fn of_failed(failed: &'a Failed) -> Self {
+        Self {
+            id: failed.id,
+            user_id: failed.user_id,
+            order_id: &failed.order_id,
+            state: State::Failed,
+            amount_rials: failed.amount_rials,
+            currency: &failed.currency,
+            gateway: &failed.gateway,
+            purpose: failed.purpose,
+            ref_id: None,
         }
     }
 

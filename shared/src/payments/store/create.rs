@@ -258,22 +258,36 @@ pub(in crate::payments) enum NoPage {
     Unknown,
 }
 
-/// Writes down that there is no page, or that nobody can say.
+/// A payment that has failed because its gateway does not take it.
+pub(in crate::payments) struct Failed {
+    pub(in crate::payments) id: i64,
+    pub(in crate::payments) user_id: i64,
+    pub(in crate::payments) order_id: String,
+    pub(in crate::payments) amount_rials: i64,
+    pub(in crate::payments) currency: String,
+    pub(in crate::payments) gateway: String,
+    pub(in crate::payments) purpose: Purpose,
+}
+
+/// Writes down that there is no page, or that nobody can say; the payment, if it has failed by that.
 pub(in crate::payments) async fn not_opened(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     page_id: i64,
     what: NoPage,
     said: &Said,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Option<Failed>, sqlx::Error> {
     let state = if what == NoPage::Unknown { "unknown" } else { "refused" };
-    sqlx::query!(
-        "WITH page AS (
+    sqlx::query_as!(
+        Failed,
+        r#"WITH page AS (
              UPDATE payment_sessions SET state = $2, code = $3, reason = left($4, 64),
                  message = left($5, 500), answer = $6
              WHERE id = $1 AND state = 'opening' RETURNING payment_id)
-         UPDATE payments SET state = 'failed', reason = left($4, 64), updated_at = $7
-         FROM page WHERE payments.id = page.payment_id AND payments.state = 'created' AND $8",
+         UPDATE payments p SET state = 'failed', reason = left($4, 64), updated_at = $7
+         FROM page WHERE p.id = page.payment_id AND p.state = 'created' AND $8
+         RETURNING p.id, p.user_id, p.order_id, p.amount_rials, p.currency, p.gateway,
+             p.purpose AS "purpose: Purpose""#,
         page_id,
         state,
         said.code,
@@ -283,7 +297,6 @@ pub(in crate::payments) async fn not_opened(
         now,
         what == NoPage::Refused,
     )
-    .execute(pool)
+    .fetch_optional(connection)
     .await
-    .map(drop)
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
+    due,
     jobs::Backlog,
     payments::{
         Purpose, State,
@@ -18,8 +19,6 @@ use crate::{
     },
 };
 
-/// Seconds for which a pushed id is trusted to be in the queue or with a worker.
-const PUSH_TRUST_SECONDS: f64 = 10.0;
 /// Those who wait for one payment at most; who comes later reads the row.
 const MOST_WAITING: i32 = 64;
 /// References of one page that wait to be tried at most.
@@ -80,7 +79,7 @@ pub(in crate::payments) async fn make_due(
         id,
         now,
         waiter,
-        PUSH_TRUST_SECONDS,
+        due::PUSH_TRUST_SECONDS,
         MOST_WAITING,
     )
     .execute(connection)
@@ -156,7 +155,7 @@ pub(in crate::payments) async fn ask(
         &references as &[Option<i64>],
         &waiters as &[Option<String>],
         now,
-        PUSH_TRUST_SECONDS,
+        due::PUSH_TRUST_SECONDS,
         MOST_WAITING,
         MOST_REFERENCES,
     )
@@ -232,20 +231,15 @@ pub(in crate::payments) async fn claim(
     Ok(claims)
 }
 
-/// Leases of workers that died: due again, for verifying may be asked again. Bounded.
+/// Leases of workers that died: due again, for verifying may be asked again.
 pub(in crate::payments) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let reclaimed = sqlx::query!(
-        "UPDATE payments
-         SET lease_until = NULL, pushed_until = NULL,
-             next_attempt_at = CASE WHEN state IN ('paid', 'reversed', 'refunded') THEN NULL
-                 ELSE now() END
-         WHERE id IN (
-             SELECT id FROM payments WHERE lease_until < now()
-             ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+    due::reclaim!(
+        pool,
+        "payments",
+        "next_attempt_at = CASE WHEN state IN ('paid', 'reversed', 'refunded') THEN NULL
+             ELSE now() END",
+        "true"
     )
-    .execute(pool)
-    .await?;
-    Ok(reclaimed.rows_affected())
 }
 
 /// Marks due payments as pushed and returns them.
@@ -253,39 +247,12 @@ pub(in crate::payments) async fn take_due(
     pool: &PgPool,
     room: i64,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE payments SET pushed_until = now() + make_interval(secs => $2)
-         WHERE id IN (
-             SELECT id FROM payments
-             WHERE next_attempt_at <= now() AND lease_until IS NULL
-               AND (pushed_until IS NULL OR pushed_until <= now())
-             ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
-        room,
-        PUSH_TRUST_SECONDS,
-    )
-    .fetch_all(pool)
-    .await
+    due::take_due!(pool, room, "payments", "lease_until IS NULL")
 }
-
-/// Most rows a backlog is counted to.
-const BACKLOG_BOUND: i64 = 100_000;
 
 /// What is due.
 pub(in crate::payments) async fn backlog(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "count!",
-                  coalesce(extract(epoch FROM now() - min(next_attempt_at))::float8, 0) AS "age!"
-           FROM (
-               SELECT next_attempt_at FROM payments
-               WHERE next_attempt_at <= now() AND lease_until IS NULL
-               ORDER BY next_attempt_at LIMIT $1) AS due"#,
-        BACKLOG_BOUND,
-    )
-    .fetch_one(pool)
-    .await?;
-    let oldest = Duration::try_from_secs_f64(row.age).unwrap_or_default();
-    Ok(Backlog { due: row.count, oldest })
+    due::backlog!(pool, "payments", "lease_until IS NULL")
 }
 
 /// Most payments to review that are counted.
