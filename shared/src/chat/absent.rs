@@ -223,7 +223,8 @@ mod tests {
         }
 
         async fn look(&self) -> Looked {
-            self.chat.tell_absent(&self.messages, &mut rand::rng()).await.unwrap()
+            let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+            self.chat.tell_absent(&self.messages, &mut rng).await.unwrap()
         }
 
         /// Who was told of how many, in order.
