@@ -162,7 +162,7 @@ impl Payments {
                 let Said { code, message, answer, .. } = said;
                 let page = OpenPage { authority, url, code, message, answer };
                 let until = watch_until(now, gateway.capabilities());
-                let (payment_id, page) = (opening.payment_id, page);
+                let payment_id = opening.payment_id;
                 let open =
                     Open { payment_id, page_id, page: page.clone(), now, watch_until: until };
                 match self.writes.opens.write(open).await {
