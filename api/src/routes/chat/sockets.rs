@@ -253,7 +253,9 @@ impl SocketApi {
         let mut rng = rand::make_rng::<StdRng>();
         let sold = state.chat.sell_ticket(buyer, &mut rng).await;
         let sold = sold.map_err(Problem::from)?;
-        let expires_in = (sold.expires_at - state.chat.now()).num_seconds();
+        let left = sold.expires_at - state.chat.now();
+        // Whole seconds, those that have begun included.
+        let expires_in = (left.num_milliseconds() + 999) / 1_000;
         let url = format!("{}ws/?ticket={}", address(state.0), sold.ticket);
         Ok(TicketResponse::Sold(Json(SocketTicket { ticket: sold.ticket, expires_in, url })))
     }

@@ -66,7 +66,9 @@ async fn who_missed_too_much_is_told_to_read_anew_and_hears_what_happens() {
 /// always says where they were. They get every number once, in order.
 #[tokio::test]
 async fn nothing_is_lost_doubled_or_out_of_turn_while_clients_come_and_go() {
-    let peyk = std::sync::Arc::new(two_apis().await);
+    let fast = forgeable().apis(2).workers(0).set("CHAT__RATE", "100000/1s");
+    let fast = fast.set("CHAT__SOCKETS__RATE", "100000/1s");
+    let peyk = std::sync::Arc::new(fast.start().await);
     let [ann, bob, eve] = people(&peyk).await;
     let room = group(&peyk, &[&ann, &bob, &eve]).await;
     let until = Instant::now() + Duration::from_secs(4);
