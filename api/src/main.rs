@@ -3,6 +3,7 @@
 mod audit;
 mod blocklist;
 mod caller;
+mod chat_check;
 mod document;
 mod error;
 mod guard;
@@ -92,6 +93,8 @@ enum Command {
     /// What moved money
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Connect clients to a running Peyk: does its chat lose, double or reorder anything?
+    ChatCheck(chat_check::ChatCheck),
     /// Move accounts here from the Django packages, with their ids and passwords
     ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
@@ -168,6 +171,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Ledger(command) => ledger::execute(&load()?, command).await,
+        Command::ChatCheck(asked) => chat_check::execute(asked).await,
         Command::ImportDjango(command) => import::execute(&load()?, command).await,
         Command::Init { sandbox } => {
             print(&init_toml(if sandbox { Mode::Sandbox } else { Mode::Production }));

@@ -10,6 +10,8 @@ import time
 import urllib.parse
 import urllib.request
 
+from waiting import wait_for
+
 BASE = os.environ["PEYK_CONTRACT_BASE"]
 # NAME:PASSWORD of an admin; without one no operation of staff is seen to succeed.
 ADMIN = os.environ.get("PEYK_CONTRACT_ADMIN", "")
@@ -46,13 +48,13 @@ def fresh_number() -> str:
 def code_in_inbox(number: str, how_many: int = 1) -> str:
     """The code of the latest of so many texts."""
     query = urllib.parse.urlencode({"mobile_number": number})
-    for _ in range(100):
+
+    def look() -> str | None:
         results = call("GET", f"/sandbox/messages/?{query}")["results"]
         codes = [message["code"] for message in results if message["code"]]
-        if len(codes) >= how_many:
-            return codes[0]
-        time.sleep(0.05)
-    raise RuntimeError("no text arrived in the sandbox inbox")
+        return codes[0] if len(codes) >= how_many else None
+
+    return wait_for("a text in the sandbox inbox", look)
 
 
 def fresh_login() -> dict[str, object]:

@@ -59,6 +59,15 @@ fn operations() -> impl OpenApi {
             payments::StaffPaymentActionApi,
             returns::ReturnApi,
         ),
+        (
+            chat::ChatRootApi,
+            chat::RoomSeatApi,
+            chat::RoomMemberApi,
+            chat::RoomRankApi,
+            chat::BlockApi,
+            chat::ChatReportApi,
+            chat::ChatStaffApi,
+        ),
         (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::SocketApi),
     )
 }

@@ -15,12 +15,14 @@ use sqlx::PgPool;
 use self::{announce::Announcer, permissions::Refusal, post::Desk};
 use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
+pub mod absent;
 pub mod announce;
 pub mod change;
 pub mod content;
 pub mod create;
 mod departures;
 pub mod edit;
+pub mod gone;
 pub mod log;
 pub mod members;
 pub mod moderation;
@@ -30,8 +32,10 @@ pub mod post;
 mod post_tests;
 pub mod reactions;
 pub mod reads;
-pub mod search;
+#[cfg(test)]
+mod room_tests;
 pub mod rooms;
+pub mod search;
 pub mod seat;
 pub mod sockets;
 mod store;

@@ -21,8 +21,9 @@ use super::{
         self,
         create::{NoPage, Row},
     },
+    writes::Open,
 };
-use crate::{db, money::Rials};
+use crate::{batch::WriteError, db, money::Rials};
 
 /// A page of a gateway's that a payer can be sent to.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +89,7 @@ pub(super) enum Came {
 }
 
 /// The same of one asking, to whoever waits.
-type Told = Result<(Came, bool), sqlx::Error>;
+type Told = Result<(Came, bool), WriteError>;
 
 impl Payments {
     /// Asks for the page whose row this is, and if need be for a second one.
@@ -99,7 +100,7 @@ impl Payments {
         &self,
         opening: Arc<Opening>,
         page_id: i64,
-    ) -> Result<Came, sqlx::Error> {
+    ) -> Result<Came, WriteError> {
         let budget = self.config.payments.budget();
         let begun = Instant::now();
         let (tell, mut told) = mpsc::channel(2);
@@ -160,8 +161,11 @@ impl Payments {
                 let Said { code, message, answer, .. } = said;
                 let page = OpenPage { authority, url, code, message, answer };
                 let until = watch_until(now, gateway.capabilities());
-                match store::create::opened(pool, page_id, &page, now, until).await {
-                    Err(error) if db::violated_unique(&error).is_some() => {
+                let (payment_id, page) = (opening.payment_id, page);
+                let open =
+                    Open { payment_id, page_id, page: page.clone(), now, watch_until: until };
+                match self.writes.opens.write(open).await {
+                    Err(WriteError::Refused(error)) if db::violated_unique(&error).is_some() => {
                         not_opened(NoPage::Unavailable, &twice(page)).await?;
                         (Came::Nothing, true)
                     }
@@ -206,7 +210,7 @@ async fn last_word(
     told: &mut mpsc::Receiver<Told>,
     mut under_way: u8,
     deadline: Instant,
-) -> Result<Came, sqlx::Error> {
+) -> Result<Came, WriteError> {
     while under_way > 0 {
         match timeout_at(deadline, told.recv()).await {
             Ok(Some(Ok((Came::Nothing, _)))) => under_way -= 1,

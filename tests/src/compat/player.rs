@@ -100,10 +100,9 @@ impl<'a> Player<'a> {
                 }
                 Map::new()
             }
-            _ => {
-                steps::sleep(&what).await;
-                Map::new()
-            }
+            // A pause of the recording's: it let the old worker send. Here the step that reads the
+            // text waits for it.
+            _ => Map::new(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! All SQL of chat, in one file per kind of row.
 
+mod absent;
 mod changes;
 mod create;
+mod gone;
 mod log;
 mod members;
 mod messages;
@@ -14,6 +16,9 @@ mod sockets;
 mod state;
 
 pub(super) use self::{
+    absent::{
+        count_absent, lock_absence_look, mark_told, messages_before, move_absence_look,
+    },
     changes::{
         add_reaction, bury_message, count_others, count_reactions, edit_message, find_changing,
         find_room_of, reactions, remove_reaction,
@@ -22,6 +27,7 @@ pub(super) use self::{
         append_joined, has_enough_rooms, insert_members, insert_room, is_blocked_by_any,
         lock_direct, lock_organization_members, lock_people,
     },
+    gone::{count_gone, delete_empty, purge_room},
     log::{append, heads, read_log},
     members::{
         banned_among, bans, count_members, delete_ban, delete_member, forget, insert_ban,

@@ -1,5 +1,8 @@
 //! Chat: rooms and what is said in them.
 
+mod check;
 mod message_matrix;
 mod messages;
+mod room_matrix;
+mod rooms;
 mod sockets;
