@@ -6,9 +6,7 @@ use peyk_tests::harness::{Incoming, PATIENCE, WebSocket};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::steps::{
-    Chatter, address, group, numbers, people, post, socket, two_apis, write_log,
-};
+use super::steps::{Chatter, address, group, numbers, people, post, socket, two_apis, write_log};
 use crate::session_steps::forgeable;
 
 async fn since(
@@ -93,8 +91,7 @@ async fn nothing_is_lost_doubled_or_out_of_turn_while_clients_come_and_go() {
         let mut socket = since(&peyk, comings % 2, room, &eve, seen).await;
         comings += 1;
         for _ in 0..20 {
-            let Some(Incoming::Frame(frame)) =
-                socket.next_within(Duration::from_millis(200)).await
+            let Some(Incoming::Frame(frame)) = socket.next_within(Duration::from_millis(200)).await
             else {
                 break;
             };
