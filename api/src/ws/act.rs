@@ -218,8 +218,9 @@ impl Frame<'_> {
 
     async fn signal(&self, text: &str, room: RoomId) -> Result<(), Problem> {
         self.state.chat.check(room, self.user_id(), Action::Post).await?;
-        let raw: Box<RawValue> =
-            RawValue::from_string(text.to_owned()).or_else(|_| to_raw_value(&self.members)).map_err(Problem::internal)?;
+        let raw: Box<RawValue> = RawValue::from_string(text.to_owned())
+            .or_else(|_| to_raw_value(&self.members))
+            .map_err(Problem::internal)?;
         let signal = Passing::Signal { user_id: self.user_id(), frame: raw.into() };
         self.state.chat.announcer().passing(room, signal);
         Ok(())

@@ -59,6 +59,8 @@ const ENTRIES: i64 = 50;
 const PEOPLE_IN_TURN: usize = 100;
 /// Before what failed is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Between two pages of a room in which much happens: for its sockets to send the first one.
+const TURN_PAGE: Duration = Duration::from_millis(5);
 /// For how long a socket tries to read what it missed.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
@@ -135,14 +137,19 @@ impl Reader {
                 return Err(error);
             }
         };
+        let mut is_burst = false;
         for place in places {
             let begin = entries.partition_point(|entry| entry.room < place.room);
             let end = entries.partition_point(|entry| entry.room <= place.room);
             let of_room = entries.get(begin..end).unwrap_or_default();
             let is_all = i64::try_from(of_room.len()).is_ok_and(|count| count < ENTRIES);
             self.hub.deliver(place, of_room, is_all);
+            is_burst |= !is_all;
         }
         measure(&entries, self.chat.now());
+        if is_burst {
+            sleep(TURN_PAGE).await;
+        }
         Ok(true)
     }
 }

@@ -22,11 +22,7 @@ use std::{sync::Arc, time::Duration};
 
 use poem::{Endpoint, Request, Response, Result, Route, get};
 use shared::{
-    auth::bearers::Bearers,
-    chat::Chat,
-    clock::SharedClock,
-    config::Config,
-    redis::Subscriptions,
+    auth::bearers::Bearers, chat::Chat, clock::SharedClock, config::Config, redis::Subscriptions,
 };
 
 use self::{feed::Reader, hub::Hub, out::Style};

@@ -224,7 +224,8 @@ impl Slot {
                 Next::Nothing
             }
         };
-        let waiting = if outbox.frames.len() * 4 <= outbox.limit { outbox.waits.take() } else { None };
+        let waiting =
+            if outbox.frames.len() * 4 <= outbox.limit { outbox.waits.take() } else { None };
         drop(outbox);
         if let Some(waker) = waiting {
             waker.wake();

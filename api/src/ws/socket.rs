@@ -62,11 +62,7 @@ impl From<io::Error> for End {
 }
 
 impl Socket {
-    pub(super) fn new(
-        stream: WebSocketStream,
-        registered: Registered,
-        state: SharedState,
-    ) -> Self {
+    pub(super) fn new(stream: WebSocketStream, registered: Registered, state: SharedState) -> Self {
         let pace = Pace::new(state.config.chat.sockets.rate);
         Self { stream, registered, state, pace, phase: Phase::Open, is_unflushed: false }
     }

@@ -218,7 +218,10 @@ async fn whoever_is_put_out_gets_the_word_and_nothing_after_it() {
     deliver(&hub, 0, &[message(1), removed(2, 2), message(3)]);
     let got = take(&typed.slot);
     assert_eq!(got.len(), 3, "{got:?}");
-    assert_eq!((&got[1]["type"], &got[1]["event"], &got[2]), (&"member".into(), &"removed".into(), &4403.into()));
+    assert_eq!(
+        (&got[1]["type"], &got[1]["event"], &got[2]),
+        (&"member".into(), &"removed".into(), &4403.into())
+    );
     assert_eq!(take(&old.slot)[1], 4403);
     let others = take(&other.slot);
     assert_eq!(others.len(), 2);
@@ -395,7 +398,9 @@ async fn in_any_order_of_things_every_socket_gets_every_entry_after_its_place_on
                     }
                 }
                 _ => {
-                    if let Some(key) = sockets.keys().next().copied().filter(|_| rng.random_bool(0.2)) {
+                    if let Some(key) =
+                        sockets.keys().next().copied().filter(|_| rng.random_bool(0.2))
+                    {
                         sockets.remove(&key);
                     }
                 }

@@ -13,12 +13,8 @@ use crate::{
     error::{Problem, problems},
     state::{SharedState, State},
     ws::{
-        asked::{
-            AskToDelete, AskToEdit, AskToListen, AskToPost, AskToReact, AskToRead, AskToType,
-        },
-        out::{
-            Ack, ChatMessage, Drain, ErrorFrame, Event, Heartbeat, Passes, Pong, Resume,
-        },
+        asked::{AskToDelete, AskToEdit, AskToListen, AskToPost, AskToReact, AskToRead, AskToType},
+        out::{Ack, ChatMessage, Drain, ErrorFrame, Event, Heartbeat, Passes, Pong, Resume},
         upgrade::PROTOCOL,
     },
 };
@@ -248,12 +244,13 @@ impl SocketApi {
     ) -> Result<TicketResponse, SocketProblem> {
         let bearer = caller.0?;
         let until = DateTime::<Utc>::from_timestamp(bearer.expires_at, 0).unwrap_or_default();
-        let buyer =
-            Redeemed { user_id: bearer.user_id, session_id: bearer.session_id, until };
+        let buyer = Redeemed { user_id: bearer.user_id, session_id: bearer.session_id, until };
         let mut rng = rand::make_rng::<StdRng>();
         let sold = state.chat.sell_ticket(buyer, &mut rng).await;
         let sold = sold.map_err(Problem::from)?;
-        let expires_in = (sold.expires_at - state.chat.now()).num_seconds();
+        let left = sold.expires_at - state.chat.now();
+        // Whole seconds, those that have begun included.
+        let expires_in = (left.num_milliseconds() + 999) / 1_000;
         let url = format!("{}ws/?ticket={}", address(state.0), sold.ticket);
         Ok(TicketResponse::Sold(Json(SocketTicket { ticket: sold.ticket, expires_in, url })))
     }

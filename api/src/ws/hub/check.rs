@@ -103,7 +103,8 @@ impl Hub {
             Some(open) => (open.rooms.clone(), open.unwanted.clone()),
             None => return,
         };
-        let is_new = |seat: &&&Membership| !known.contains(&seat.room) && !unwanted.contains(&seat.room);
+        let is_new =
+            |seat: &&&Membership| !known.contains(&seat.room) && !unwanted.contains(&seat.room);
         let mut entered = false;
         for seat in seats.iter().filter(is_new) {
             match self.enter(slot, seat, Start::Now) {

@@ -201,6 +201,7 @@ pub(in crate::ws) fn measure(entries: &[Entry], now: chrono::DateTime<chrono::Ut
     for entry in entries {
         let millis = (now - entry.at).num_milliseconds().max(0);
         let millis = u32::try_from(millis).unwrap_or(u32::MAX);
-        CHAT_DELIVERY_SECONDS.observe(std::time::Duration::from_millis(millis.into()).as_secs_f64());
+        CHAT_DELIVERY_SECONDS
+            .observe(std::time::Duration::from_millis(millis.into()).as_secs_f64());
     }
 }

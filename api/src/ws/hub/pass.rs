@@ -90,7 +90,9 @@ impl Hub {
 impl Room {
     fn hand_on(&mut self, id: RoomId, what: &Passing) {
         let (frame, from, is_for_all) = match what {
-            Passing::Typing { user_id, on } => (out::text(&typing(id, *user_id, *on)), *user_id, false),
+            Passing::Typing { user_id, on } => {
+                (out::text(&typing(id, *user_id, *on)), *user_id, false)
+            }
             Passing::Presence { user_id, on } => {
                 (out::text(&presence(id, *user_id, *on)), *user_id, false)
             }

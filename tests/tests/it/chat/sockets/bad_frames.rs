@@ -25,7 +25,11 @@ async fn a_bad_frame_is_answered_and_the_socket_stays() {
         ("{\"message\": [\"x\"]}", "validation", Some("message")),
         ("{\"message\": \"a\\u0000b\"}", "validation", Some("message")),
         ("{\"message\": \"a\\u202eb\"}", "validation", Some("message")),
-        ("{\"message\": \"x\", \"message_type\": \"aaaaaaaaaaa\"}", "validation", Some("message_type")),
+        (
+            "{\"message\": \"x\", \"message_type\": \"aaaaaaaaaaa\"}",
+            "validation",
+            Some("message_type"),
+        ),
         ("{\"message\": \"x\", \"lat\": \"north\"}", "validation", Some("lat")),
         ("{\"message\": \"x\", \"lat\": 91, \"lng\": 0}", "validation", Some("lat")),
         ("{\"message\": \"x\", \"attach_id\": 77}", "validation", Some("attach_id")),
@@ -38,7 +42,11 @@ async fn a_bad_frame_is_answered_and_the_socket_stays() {
         for socket in [&mut typed, &mut old] {
             socket.send_text(frame).await;
             let answer = socket.frame_of("error").await;
-            assert_eq!((&answer["code"], answer["field"].as_str()), (&json!(code), field), "{frame}");
+            assert_eq!(
+                (&answer["code"], answer["field"].as_str()),
+                (&json!(code), field),
+                "{frame}"
+            );
             assert!(answer["message"].as_str().is_some_and(|text| !text.is_empty()));
         }
     }

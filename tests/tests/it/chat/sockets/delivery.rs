@@ -22,9 +22,14 @@ async fn what_is_posted_anywhere_reaches_the_sockets_of_every_process() {
         assert_eq!((&frame["room"], &frame["seq"]), (&json!(room), &json!(1)));
     }
     let (message, name) = ("over WebSocket", "c1");
-    there.send(&json!({"message": message, "client_id": name, "reply_to": posted.json["id"]})).await;
+    there
+        .send(&json!({"message": message, "client_id": name, "reply_to": posted.json["id"]}))
+        .await;
     let ack = there.frame_of("ack").await;
-    assert_eq!((&ack["client_id"], &ack["seq"], &ack["repeated"]), (&json!(name), &json!(2), &json!(false)));
+    assert_eq!(
+        (&ack["client_id"], &ack["seq"], &ack["repeated"]),
+        (&json!(name), &json!(2), &json!(false))
+    );
     let frame = here.frame_of("chat_message").await;
     assert_eq!((&frame["message"], &frame["id"]), (&json!(message), &ack["id"]));
     assert_eq!(frame["reply_to"], posted.json["id"]);
@@ -54,7 +59,9 @@ async fn old_sockets_get_the_frames_they_know_and_nothing_else() {
     let mut root = peyk_tests::harness::WebSocket::open(&url, &[]).await.unwrap();
     let mut ann_there = socket(&peyk, 1, room, &ann).await;
     ann_there.send(&json!({"type": "typing"})).await;
-    ann_there.send(&json!({"message": "hi", "message_type": "location", "lat": 35.7, "lng": 51.4})).await;
+    ann_there
+        .send(&json!({"message": "hi", "message_type": "location", "lat": 35.7, "lng": 51.4}))
+        .await;
     let expected = |sender: Value| {
         json!({"type": "chat_message", "message": "hi", "message_type": "location", "file_url": null,
             "lat": 35.7, "lng": 51.4, "sender": sender})
@@ -85,7 +92,10 @@ async fn one_socket_hears_all_rooms_and_new_ones() {
     let [ann, bob] = people(&peyk).await;
     let first = group(&peyk, &[&ann, &bob]).await;
     let mut bob_all = all_rooms(&peyk, 1, &bob).await;
-    assert_eq!(bob_all.frame_of("heartbeat").await, json!({"type": "heartbeat", "heads": {first.to_string(): 0}}));
+    assert_eq!(
+        bob_all.frame_of("heartbeat").await,
+        json!({"type": "heartbeat", "heads": {first.to_string(): 0}})
+    );
     post(&peyk, 0, first, &ann, "one").await;
     assert_eq!(bob_all.frame_of("chat_message").await["room"], first);
     let second = group(&peyk, &[&ann, &bob]).await;

@@ -6,7 +6,11 @@ use serde_json::json;
 use super::steps::{Chatter, address, all_rooms, group, people, socket, two_apis};
 use crate::session_steps::forgeable;
 
-async fn open(peyk: &Peyk, path: &str, headers: &[(&str, &str)]) -> Result<WebSocket, (u16, String)> {
+async fn open(
+    peyk: &Peyk,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<WebSocket, (u16, String)> {
     let opened = WebSocket::open(&peyk.url(path), headers).await;
     opened.map_err(|no| (no.status, no.json["code"].as_str().unwrap_or_default().to_owned()))
 }

@@ -41,7 +41,8 @@ async fn typing_and_reading_reach_the_others_of_the_room() {
     for _ in 0..5 {
         ann_here.send(&json!({"type": "typing"})).await;
     }
-    let typing = json!({"type": "typing", "room": room, "user_id": ann.id, "on": true, "expires_in": 6});
+    let typing =
+        json!({"type": "typing", "room": room, "user_id": ann.id, "on": true, "expires_in": 6});
     assert_eq!(bob_there.frame().await, typing);
     ann_here.send(&json!({"type": "typing", "on": false})).await;
     let stopped = json!({"type": "typing", "room": room, "user_id": ann.id, "on": false});
@@ -61,9 +62,7 @@ async fn only_those_who_want_it_are_seen_to_be_there() {
     let shows = sqlx::query(shows).bind([ann.id, bob.id]);
     shows.execute(&peyk.database.pool).await.unwrap();
     let mut eve_here = socket(&peyk, 0, room, &eve).await;
-    let presence = |person: i64, on: bool| {
-        json!({"type": "presence", "room": room, "user_id": person, "on": on})
-    };
+    let presence = |person: i64, on: bool| json!({"type": "presence", "room": room, "user_id": person, "on": on});
     let bob_first = socket(&peyk, 0, room, &bob).await;
     assert_eq!(eve_here.frame().await, presence(bob.id, true));
     let bob_second = socket(&peyk, 0, room, &bob).await;
@@ -87,7 +86,10 @@ async fn edits_reactions_and_deletions_come_as_frames() {
     let id = here.frame_of("ack").await["id"].clone();
     here.send(&json!({"type": "edit", "id": id, "message": "second"})).await;
     let edited = there.frame_of("message_edited").await;
-    assert_eq!((&edited["id"], &edited["message"], &edited["seq"]), (&id, &json!("second"), &json!(2)));
+    assert_eq!(
+        (&edited["id"], &edited["message"], &edited["seq"]),
+        (&id, &json!("second"), &json!(2))
+    );
     there.send(&json!({"type": "react", "id": id, "emoji": "👍"})).await;
     let reaction = here.frame_of("reaction").await;
     assert_eq!((&reaction["id"], &reaction["by"]["id"]), (&id, &json!(bob.id)));

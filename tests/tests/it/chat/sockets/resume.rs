@@ -6,9 +6,7 @@ use peyk_tests::harness::{Incoming, PATIENCE, WebSocket};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::steps::{
-    Chatter, address, group, numbers, people, post, socket, two_apis, write_log,
-};
+use super::steps::{Chatter, address, group, numbers, people, post, socket, two_apis, write_log};
 use crate::session_steps::forgeable;
 
 async fn since(
@@ -66,7 +64,9 @@ async fn who_missed_too_much_is_told_to_read_anew_and_hears_what_happens() {
 /// always says where they were. They get every number once, in order.
 #[tokio::test]
 async fn nothing_is_lost_doubled_or_out_of_turn_while_clients_come_and_go() {
-    let peyk = std::sync::Arc::new(two_apis().await);
+    let fast = forgeable().apis(2).workers(0).set("CHAT__RATE", "100000/1s");
+    let fast = fast.set("CHAT__SOCKETS__RATE", "100000/1s");
+    let peyk = std::sync::Arc::new(fast.start().await);
     let [ann, bob, eve] = people(&peyk).await;
     let room = group(&peyk, &[&ann, &bob, &eve]).await;
     let until = Instant::now() + Duration::from_secs(4);
@@ -91,8 +91,7 @@ async fn nothing_is_lost_doubled_or_out_of_turn_while_clients_come_and_go() {
         let mut socket = since(&peyk, comings % 2, room, &eve, seen).await;
         comings += 1;
         for _ in 0..20 {
-            let Some(Incoming::Frame(frame)) =
-                socket.next_within(Duration::from_millis(200)).await
+            let Some(Incoming::Frame(frame)) = socket.next_within(Duration::from_millis(200)).await
             else {
                 break;
             };

@@ -37,7 +37,8 @@ pub(super) async fn people<const N: usize>(peyk: &Peyk) -> [Chatter; N] {
 
 /// A group: its owner first.
 pub(super) async fn group(peyk: &Peyk, people: &[&Chatter]) -> i64 {
-    let room = "INSERT INTO rooms (name, head_at, created_at) VALUES ('g', now(), now()) RETURNING id";
+    let room =
+        "INSERT INTO rooms (name, head_at, created_at) VALUES ('g', now(), now()) RETURNING id";
     let room: i64 = sqlx::query_scalar(room).fetch_one(&peyk.database.pool).await.unwrap();
     for (at, person) in people.iter().enumerate() {
         let role = if at == 0 { "owner" } else { "member" };
