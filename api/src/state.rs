@@ -94,7 +94,7 @@ impl State {
         let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
         let (rooms, told) = (pool.clone(), outbox.clone());
         let announcer = Announcer::start(redis.clone());
-        let chat = Chat::new(rooms, clock.clone(), told, announcer, &config);
+        let chat = Chat::new(rooms, clock.clone(), told, announcer, &config)?;
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),

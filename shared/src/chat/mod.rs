@@ -12,10 +12,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use self::{announce::Announcer, permissions::Refusal};
+use self::{announce::Announcer, files::Files, permissions::Refusal};
 use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod files;
 pub mod log;
 pub mod permissions;
 pub mod seat;
@@ -42,19 +43,24 @@ pub struct Chat {
     clock: SharedClock,
     outbox: Outbox,
     announcer: Announcer,
+    files: Files,
     rules: config::Chat,
 }
 
 impl Chat {
     /// The feature over one database.
+    ///
+    /// # Errors
+    /// When a key cannot be read, or files cannot be kept where they are to be.
     pub fn new(
         pool: PgPool,
         clock: SharedClock,
         outbox: Outbox,
         announcer: Announcer,
         config: &Config,
-    ) -> Self {
-        Self { pool, clock, outbox, announcer, rules: config.chat.clone() }
+    ) -> anyhow::Result<Self> {
+        let files = Files::open(config)?;
+        Ok(Self { pool, clock, outbox, announcer, files, rules: config.chat.clone() })
     }
 
     /// What time it is.

@@ -1,0 +1,86 @@
+//! Files that go with messages, and pictures of rooms.
+//!
+//! A file is a row and its bytes in the storage, under a name made up here. The row comes first and
+//! goes last. What a file is was found out from its bytes ([`kind`]), what does not belong to a
+//! picture was taken out on the way ([`strip`]), and whoever may see a file gets an address of it that
+//! works for some time ([`address`]).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::{address::Addresses, storage::Storage};
+pub use self::{
+    address::FOLDER,
+    avatar::AvatarError,
+    kind::{HEAD_BYTES, Picture},
+    open::{OpenError, OpenFile},
+    upload::{NewFile, Upload, UploadError, Uploaded},
+};
+use super::{Chat, log::FileRef};
+use crate::{config::Config, otp::code::CodeKeys};
+
+mod address;
+mod avatar;
+mod kind;
+mod name;
+mod open;
+mod purge;
+mod storage;
+mod strip;
+mod upload;
+
+/// Uploads that a process takes at once.
+const SLOTS: usize = 32;
+
+/// Where files are, and their addresses.
+#[derive(Debug, Clone)]
+pub struct Files(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    addresses: Addresses,
+    storage: Storage,
+    slots: Arc<Semaphore>,
+}
+
+impl Files {
+    /// Opens the storage.
+    ///
+    /// # Errors
+    /// When a key cannot be read, or the storage cannot be used.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let files = &config.chat.files;
+        let key = CodeKeys::new(&config.otp)?.subkey("chat files");
+        Ok(Self(Arc::new(Parts {
+            addresses: Addresses::new(key, files.url_hours),
+            storage: Storage::open(files)?,
+            slots: Arc::new(Semaphore::new(SLOTS)),
+        })))
+    }
+
+    fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.slots).try_acquire_owned().ok()
+    }
+}
+
+/// What a file is called in the storage.
+fn stored_name(handle: &str, created_at: DateTime<Utc>) -> String {
+    format!("{}/{handle}", created_at.format("%Y/%m/%d"))
+}
+
+impl Chat {
+    /// The path at which members of its room get a file, for `chat.files.url_hours`: the one maker of
+    /// such addresses. `http.public_url` goes in front of it, but not in frames. It is signed: it is
+    /// for an answer, not for a log.
+    pub fn file_path(&self, file: &FileRef) -> String {
+        let extension = kind::extension(&file.mime);
+        let now = self.clock.now();
+        self.files.0.addresses.make(&file.handle, extension, file.created_at, now)
+    }
+}
