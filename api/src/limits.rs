@@ -207,6 +207,11 @@ pub(crate) fn payment_looks(limits: &Limits, authority: &str) -> Ask {
     Ask::spend(policy, authority)
 }
 
+/// Messages, edits and reactions of one person, over HTTP and WebSockets.
+pub(crate) fn chat_writes(config: &Config, user_id: i64) -> Ask {
+    Ask::spend(Policy { name: "chat-user", rate: config.chat.rate }, user_id.to_string())
+}
+
 /// Sends without a key, where a deployment lets somebody: as asking for codes.
 pub(crate) fn message_ip(limits: &Limits, ip: IpAddr) -> Vec<Ask> {
     by_address(["message-ip", "message-ip-site"], limits.otp_send_per_ip, limits, ip)

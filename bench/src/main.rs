@@ -64,6 +64,8 @@ pub(crate) enum Part {
     Payments,
     /// Postings per second beside pgbench with the same transaction, and pages of entries
     Wallets,
+    /// Messages posted beside pgbench with the same transaction
+    Chat,
     /// Redis and a bare HTTP route
     Yardsticks,
 }

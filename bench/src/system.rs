@@ -28,7 +28,7 @@ use crate::{
 /// Longest wait for a process to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// Limits and caps stay on, set beyond what the load reaches.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("MODE", "production"),
     ("LOG__FORMAT", "json"),
     ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
@@ -40,6 +40,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("OTP__KEYS__K1", crate::http::OTP_KEY),
     ("PAYMENTS__GATEWAYS__ZARINPAL__MERCHANT_ID", "00000000-0000-0000-0000-000000000000"),
     ("PAYMENTS__HOURLY_PER_USER", "1000000"),
+    ("CHAT__RATE", "500000/1s"),
 ];
 
 /// Everything under test.
@@ -97,6 +98,7 @@ impl System {
         set("WORKER__OPERATIONS_LISTEN", operations.to_string());
         set("SMS__PROVIDERS__KAVENEGAR__BASE_URL", provider.url());
         set("PAYMENTS__GATEWAYS__ZARINPAL__BASE_URL", gateway.url());
+        set("CHAT__FILES__STORAGE", options.out.join("files").display().to_string());
         set("LOG__FILTER", options.log_filter.clone());
         for (name, value) in SETTINGS {
             set(name, value.to_owned());
@@ -192,6 +194,19 @@ impl System {
     /// A history of so many entries more for one wallet; the id of one in the middle.
     pub(crate) async fn ready_entries(&self, user: i64, entries: usize) -> anyhow::Result<i64> {
         ready_entries(&self.pool, user, entries).await
+    }
+
+    /// Accounts and rooms in both databases, those of the api first: each room has `members` of the
+    /// accounts, one has `hot_members`.
+    pub(crate) async fn ready_chat(
+        &self,
+        users: usize,
+        rooms: usize,
+        members: usize,
+        hot_members: usize,
+    ) -> anyhow::Result<(ChatRows, ChatRows)> {
+        let counts = [users, rooms, members, hot_members];
+        Ok((ready_chat(&self.pool, counts).await?, ready_chat(&self.yardstick, counts).await?))
     }
 
     /// Redis loses everything.
@@ -393,6 +408,43 @@ async fn ready_payments(pool: &PgPool, users: i64, payments: i64) -> anyhow::Res
     sqlx::query(made).bind(user).bind(users).bind(payments).execute(pool).await?;
     sqlx::query("ANALYZE users, payments, payment_sessions, wallets").execute(pool).await?;
     Ok(FirstRows { user, payment })
+}
+
+/// The ids of the first account, of the first room, which the others follow, and of the one for all.
+pub(crate) struct ChatRows {
+    pub(crate) user: i64,
+    pub(crate) room: i64,
+    pub(crate) hot_room: i64,
+}
+
+async fn ready_chat(pool: &PgPool, counts: [usize; 4]) -> anyhow::Result<ChatRows> {
+    forget_users(pool).await?;
+    let [users, rooms, members, hot_members] = counts.map(|count| i64::try_from(count).unwrap_or(0));
+    let made = "INSERT INTO users (username, created_at)
+        SELECT 'writer-' || n, now() FROM generate_series(1, $1) AS n ORDER BY n";
+    sqlx::query(made).bind(users).execute(pool).await?;
+    let user: i64 = sqlx::query_scalar("SELECT min(id) FROM users").fetch_one(pool).await?;
+    let made = "INSERT INTO rooms (name, head_at, created_at)
+        SELECT CASE n WHEN 0 THEN 'hot' ELSE 'bench' END, now(), now()
+        FROM generate_series(0, $1) AS n ORDER BY n";
+    sqlx::query(made).bind(rooms).execute(pool).await?;
+    let hot_room: i64 =
+        sqlx::query_scalar("SELECT id FROM rooms WHERE name = 'hot'").fetch_one(pool).await?;
+    let room = hot_room + 1;
+    let seats = "INSERT INTO room_members (room_id, user_id, role, levels, joined_at)
+        SELECT r.id, $1 + (greatest(r.id - $2, 0) + k) % $3, CASE k WHEN 0 THEN 'owner' ELSE 'member' END, 2, now()
+        FROM rooms r, generate_series(0, CASE r.name WHEN 'hot' THEN $5 ELSE $4 END - 1) AS k";
+    sqlx::query(seats)
+        .bind(user)
+        .bind(room)
+        .bind(users)
+        .bind(members)
+        .bind(hot_members)
+        .execute(pool)
+        .await?;
+    sqlx::query("ANALYZE users, rooms, room_members").execute(pool).await?;
+    sqlx::query("CHECKPOINT").execute(pool).await?;
+    Ok(ChatRows { user, room, hot_room })
 }
 
 /// Everybody, with what they have: the ledger defends itself against that by triggers, which are off

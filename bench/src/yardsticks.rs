@@ -27,6 +27,8 @@ pub(crate) const CREATE_PAYMENT: &str = include_str!("../sql/create_payment.sql"
 pub(crate) const VERIFY_PAYMENT: &str = include_str!("../sql/verify_payment.sql");
 /// What a spend from a wallet writes.
 pub(crate) const SPEND: &str = include_str!("../sql/spend.sql");
+/// What a message writes.
+pub(crate) const POST_MESSAGE: &str = include_str!("../sql/post_message.sql");
 
 /// What pgbench says.
 #[derive(Debug, Clone, Copy)]

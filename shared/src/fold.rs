@@ -32,6 +32,14 @@ pub fn keyword(text: &str) -> String {
     word.chars().filter(|c| *c != ' ').collect()
 }
 
+/// The words of a text for searching: folded, one blank between each two, without anything that is
+/// part of no word.
+pub fn words(text: &str) -> String {
+    let folded = fold(text);
+    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Marks that change how a text looks and not what it says: joiners and directions (the zero-width
 /// non-joiner among them), vowel marks of Arabic, the stretching line of calligraphy.
 fn is_dropped(c: char) -> bool {
@@ -89,6 +97,18 @@ mod tests {
         for text in ["İstanbul ẞ", "كتاب‌هاي ۱۲", " a\u{a0} b ", "ﷺ!", "🙂 ok"] {
             let once = fold(text);
             assert_eq!(fold(&once), once, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_what_is_left_without_signs() {
+        for (text, found) in [
+            ("«سلام،» گفت!", "سلام گفت"),
+            ("a.b@example.com", "a b example com"),
+            (" … 👍 ", ""),
+            ("كتاب‌هاي ۱۲", "کتابهای 12"),
+        ] {
+            assert_eq!(words(text), found, "{text:?}");
         }
     }
 

@@ -9,3 +9,4 @@ pub mod chaos;
 pub mod compat;
 pub mod fake;
 pub mod harness;
+pub mod multipart;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
+    chat::files::Files,
     clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
     db,
@@ -81,6 +82,8 @@ pub struct Environment {
     pub endpoints: Endpoints,
     /// Payments, and the gateways they are made at.
     pub payments: Payments,
+    /// Files of chat.
+    pub files: Files,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -117,6 +120,7 @@ impl Environment {
             payments: Payments::new(pool.clone(), clock.clone(), told, &config, gateways),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
+            files: Files::open(&config)?,
             wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             outbox,
             courtesy: Courtesy::default(),
@@ -195,6 +199,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_guard_decisions::JOB,
     cron::purge_cron_runs::JOB,
     cron::purge_webhook_events::JOB,
+    cron::purge_unused_files::JOB,
+    cron::purge_deleted_files::JOB,
     cron::poll_delivery_reports::JOB,
     cron::purge_inbound_texts::JOB,
     cron::poll_provider_balances::JOB,

@@ -22,19 +22,41 @@ pub(super) fn add(document: &mut Value) {
     }
 }
 
-/// Members of what a gateway says that are there and null if it says nothing, as old clients read
-/// them.
-const SAID: [&str; 2] = ["status_code", "data_verify"];
+/// Members that are there and null if there is nothing to say, as old clients read them.
+const SAID: [(&str, &[&str]); 4] = [
+    ("VerifyDetails", &["status_code", "data_verify"]),
+    (
+        "ChatRoom",
+        &[
+            "user_1",
+            "user_2",
+            "name",
+            "descriptions",
+            "organization",
+            "last_message",
+            "avatar_url",
+            "muted_until",
+        ],
+    ),
+    ("RoomOfMessage", &["user_1", "user_2", "name", "descriptions", "organization"]),
+    ("ChatMessage", &["file_url", "lat", "lng", "client_id", "reply_to", "edited_at", "file"]),
+];
 
 /// Says so.
 pub(super) fn add_answers(document: &mut Value) {
-    let schema = &mut document["components"]["schemas"]["VerifyDetails"];
-    for name in SAID {
-        schema["properties"][name]["nullable"] = true.into();
-    }
-    match &mut schema["required"] {
-        Value::Array(required) => required.extend(SAID.map(Value::from)),
-        none => *none = json!(SAID),
+    for (schema, names) in SAID {
+        let schema = &mut document["components"]["schemas"][schema];
+        if schema.is_null() {
+            continue;
+        }
+        for name in names {
+            schema["properties"][name]["nullable"] = true.into();
+        }
+        let names = names.iter().copied().map(Value::from);
+        match &mut schema["required"] {
+            Value::Array(required) => required.extend(names),
+            none => *none = names.collect(),
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 /// What opens the operations of a tag; each is enough.
-const OPENED_BY: [(&str, &[&str]); 7] = [
+const OPENED_BY: [(&str, &[&str]); 8] = [
     ("Messages", &["apiKey", "bearer"]),
     ("Account", &["bearer"]),
     ("Sessions", &["bearer"]),
     ("Payments", &["bearer"]),
     ("Wallets", &["bearer"]),
     ("Organizations", &["bearer"]),
+    ("Chat", &["bearer"]),
     ("Staff", &["bearer"]),
 ];
 

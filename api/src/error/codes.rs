@@ -119,6 +119,36 @@ codes! {
         ["Confirmation required", "نیاز به تأیید دوباره"]
         ["Please confirm with your password or a code that it is you.",
          "لطفاً با گذرواژه یا کد تأیید کنید که خودتان هستید."];
+    /// The caller was put out of the room for good.
+    Banned "banned" FORBIDDEN
+        ["Banned", "محروم از اتاق"]
+        ["You are banned from this room.", "شما از این گفتگو محروم شده‌اید."];
+    /// The room takes no messages.
+    RoomClosed "room_closed" FORBIDDEN
+        ["Room closed", "گفتگوی بسته"]
+        ["The room is closed.", "این گفتگو بسته است."];
+    /// Only those who look after the room write now.
+    RoomHeld "room_held" FORBIDDEN
+        ["Room held", "گفتگوی متوقف"]
+        ["Only those who look after the room can write now.",
+         "اکنون فقط گردانندگان این گفتگو می‌توانند بنویسند."];
+    /// The caller is silenced in the room.
+    Muted "muted" FORBIDDEN
+        ["Silenced", "ساکت‌شده"]
+        ["You are silenced in this room.", "شما در این گفتگو ساکت شده‌اید."];
+    /// One of the two wants to hear nothing of the other.
+    Blocked "blocked" FORBIDDEN
+        ["Blocked", "مسدود"]
+        ["No messages pass between you two.", "میان شما دو نفر پیامی رد و بدل نمی‌شود."];
+    /// A room of two has no members to change.
+    RoomOfTwo "room_of_two" FORBIDDEN
+        ["A room of two", "گفتگوی دونفره"]
+        ["A room of two has no such thing.", "در گفتگوی دونفره چنین کاری ممکن نیست."];
+    /// The address of a file was good once.
+    FileAddressExpired "file_address_expired" FORBIDDEN
+        ["Address expired", "نشانی منقضی"]
+        ["This address of a file has expired; look at its message for a new one.",
+         "نشانی این فایل منقضی شده است؛ نشانی تازه در پیام آن است."];
     /// No such path, or no such thing for this caller.
     NotFound "not_found" NOT_FOUND
         ["Not found", "پیدا نشد"]
@@ -153,6 +183,11 @@ codes! {
     Conflict "conflict" CONFLICT
         ["Conflict", "ناسازگاری"]
         ["The request conflicts with the current state.", "درخواست با وضعیت کنونی سازگار نیست."];
+    /// Another message was posted under the client's name for it.
+    ClientIdUsed "client_id_used" CONFLICT
+        ["Client id used", "شناسهٔ تکراری"]
+        ["Another message was posted under this client_id.",
+         "پیام دیگری با همین client_id فرستاده شده است."];
     /// The wallet does not hold that much.
     InsufficientBalance "insufficient_balance" CONFLICT
         ["Insufficient balance", "موجودی ناکافی"]
@@ -223,6 +258,10 @@ codes! {
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE
         ["Payload too large", "درخواست بیش از حد بزرگ"]
         ["The request body is too large.", "بدنهٔ درخواست بیش از حد بزرگ است."];
+    /// The part that was asked for is not in the file.
+    RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE
+        ["No such part", "بخش ناموجود"]
+        ["The file has no such part.", "فایل چنین بخشی ندارد."];
     /// The body's media type is not read here. Argument: the type as it was sent.
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
         ["Unsupported media type", "نوع دادهٔ پشتیبانی‌نشده"]
@@ -232,6 +271,11 @@ codes! {
         ["Too many requests", "درخواست بیش از حد"]
         ["Request was throttled. Expected available in {} seconds.",
          "تعداد درخواست‌ها بیش از حد است. لطفاً {} ثانیه صبر کنید."];
+    /// The room is slow, and the caller wrote a moment ago. Argument: the seconds to wait.
+    SlowMode "slow_mode" TOO_MANY_REQUESTS
+        ["Slow mode", "حالت آهسته"]
+        ["Members write slowly in this room. Expected available in {} seconds.",
+         "در این گفتگو باید آهسته نوشت. لطفاً {} ثانیه صبر کنید."];
     /// The number had its share of codes for today. Argument: the seconds to wait.
     DailyNumberLimit "daily_number_limit" TOO_MANY_REQUESTS
         ["Daily limit of the number", "سقف روزانهٔ شماره"]
@@ -267,6 +311,11 @@ codes! {
         ["Daily limit of invitations", "سقف روزانهٔ دعوت‌ها"]
         ["You cannot invite anybody else today. Expected available in {} seconds.",
          "امروز نمی‌توانید کس دیگری را دعوت کنید. لطفاً {} ثانیه صبر کنید."];
+    /// The account had its share of uploads for today. Argument: the seconds to wait.
+    DailyUploadLimit "daily_upload_limit" TOO_MANY_REQUESTS
+        ["Daily limit of uploads", "سقف روزانهٔ بارگذاری"]
+        ["You cannot upload that much in one day. Expected available in {} seconds.",
+         "امروز نمی‌توانید این مقدار فایل بفرستید. لطفاً {} ثانیه صبر کنید."];
     /// The account changed its number not long ago. Argument: the seconds to wait.
     PhoneChangedLately "phone_changed_lately" TOO_MANY_REQUESTS
         ["Number changed lately", "شماره به‌تازگی تغییر کرده"]

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod authenticate;
+pub(crate) mod chat;
 pub(crate) mod confirm;
 pub(crate) mod me;
 pub(crate) mod messages;
@@ -48,9 +49,7 @@ fn operations() -> impl OpenApi {
         passwords::PasswordApi,
         messages::MessageApi,
         messages::InboundApi,
-        organizations::OrganizationApi,
-        organizations::MemberApi,
-        organizations::InvitationApi,
+        (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
         admin::AdminApi,
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
@@ -60,6 +59,7 @@ fn operations() -> impl OpenApi {
             payments::StaffPaymentActionApi,
             returns::ReturnApi,
         ),
+        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::FileApi),
     )
 }
 

@@ -4,6 +4,7 @@ mod accept;
 mod backlog;
 mod bearer;
 mod bulk;
+mod chat;
 mod drain;
 mod idle;
 mod latency;
@@ -53,6 +54,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Wallets) {
         wallets::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Chat) {
+        chat::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

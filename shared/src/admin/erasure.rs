@@ -8,6 +8,7 @@ use super::{Admin, store};
 use crate::{
     audit::{self, Entry, Source, Subject},
     auth::phone_change,
+    chat,
     organizations::{self, ForgetError},
     otp, payments,
     sessions::{self, EndReason},
@@ -80,6 +81,8 @@ async fn forget(
     source: &Source,
     now: DateTime<Utc>,
 ) -> Result<(), EraseError> {
+    organizations::lock_of_user(connection, id).await?;
+    chat::forget(connection, id, now).await?;
     organizations::forget_user(connection, id, source, now).await?;
     payments::forget(connection, id).await?;
     phone_change::forget(connection, id).await?;

@@ -36,7 +36,7 @@ impl Role {
     pub const fn may(self, action: Action) -> bool {
         match action {
             Action::LookAtUsers | Action::LookAtPayments => true,
-            Action::SeePersonalData | Action::EndSessions => {
+            Action::SeePersonalData | Action::EndSessions | Action::ModerateChat => {
                 matches!(self, Self::Support | Self::Admin)
             }
             Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
@@ -72,11 +72,13 @@ pub enum Action {
     SettlePayments,
     /// Change what is in somebody's wallet, with a reason.
     AdjustWallets,
+    /// Read messages that were reported, remove them, and close rooms.
+    ModerateChat,
 }
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
@@ -87,6 +89,7 @@ impl Action {
         Self::ReturnMoney,
         Self::SettlePayments,
         Self::AdjustWallets,
+        Self::ModerateChat,
     ];
 
     /// Whether whoever does it has to have proven a moment ago who they are.
@@ -109,12 +112,15 @@ mod tests {
     #[test]
     fn each_role_may_do_what_the_table_says_and_nothing_else() {
         use Action::{
-            AdjustWallets, EndSessions, LookAtPayments, LookAtUsers, ReturnMoney, SeePersonalData,
-            SettlePayments,
+            AdjustWallets, EndSessions, LookAtPayments, LookAtUsers, ModerateChat, ReturnMoney,
+            SeePersonalData, SettlePayments,
         };
         let table: [(Role, &[Action]); 4] = [
             (Role::Viewer, &[LookAtUsers, LookAtPayments]),
-            (Role::Support, &[LookAtUsers, LookAtPayments, SeePersonalData, EndSessions]),
+            (
+                Role::Support,
+                &[LookAtUsers, LookAtPayments, SeePersonalData, EndSessions, ModerateChat],
+            ),
             (
                 Role::Finance,
                 &[LookAtUsers, LookAtPayments, ReturnMoney, SettlePayments, AdjustWallets],

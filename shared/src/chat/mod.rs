@@ -12,15 +12,31 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use self::{announce::Announcer, files::Files, permissions::Refusal};
-use crate::{clock::SharedClock, config, config::Config, webhooks::Outbox};
+use self::{announce::Announcer, files::Files, permissions::Refusal, post::Desk};
+use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod announce;
+pub mod change;
+pub mod content;
+pub mod create;
+mod departures;
+pub mod edit;
 pub mod files;
 pub mod log;
+pub mod members;
+pub mod moderation;
 pub mod permissions;
+pub mod post;
+#[cfg(test)]
+mod post_tests;
+pub mod reactions;
+pub mod reads;
+pub mod search;
+pub mod rooms;
 pub mod seat;
 mod store;
+
+pub use self::departures::forget;
 
 /// A room's row.
 #[derive(
@@ -45,22 +61,21 @@ pub struct Chat {
     announcer: Announcer,
     files: Files,
     rules: config::Chat,
+    desk: Desk,
 }
 
 impl Chat {
-    /// The feature over one database.
-    ///
-    /// # Errors
-    /// When a key cannot be read, or files cannot be kept where they are to be.
+    /// The feature over one database and one storage.
     pub fn new(
         pool: PgPool,
         clock: SharedClock,
         outbox: Outbox,
         announcer: Announcer,
+        files: Files,
         config: &Config,
-    ) -> anyhow::Result<Self> {
-        let files = Files::open(config)?;
-        Ok(Self { pool, clock, outbox, announcer, files, rules: config.chat.clone() })
+    ) -> Self {
+        let desk = Desk::open(&pool, clock.clone(), outbox.clone());
+        Self { pool, clock, outbox, announcer, files, rules: config.chat.clone(), desk }
     }
 
     /// What time it is.
@@ -90,6 +105,14 @@ pub struct Person {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
+}
+
+impl Person {
+    /// The user name as somebody else may see it: those of accounts that were made by a code hold a
+    /// number, which is nobody's business.
+    pub fn shown_name(&self, viewer_id: i64) -> String {
+        if self.id == viewer_id { self.username.clone() } else { mask::username(&self.username) }
+    }
 }
 
 /// Why something is not done in a room.

@@ -159,7 +159,8 @@ impl Rank {
             || (self.levels.contains(level) && !self.levels.contains(Level::ReadOnly))
     }
 
-    fn looks_after_it(self) -> bool {
+    /// Whether it writes where others wait: in held and in slow rooms.
+    pub fn looks_after_it(self) -> bool {
         self.role == Role::Owner
             || (self.levels.are_an_admins() && !self.levels.contains(Level::ReadOnly))
     }

@@ -17,6 +17,15 @@ pub enum ForgetError {
     Database(#[from] sqlx::Error),
 }
 
+/// Locks all of a person's organizations: the first step of what erases a person, before rooms are
+/// locked, as everything that changes both does it.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn lock_of_user(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
+    store::lock_all_of(connection, user_id).await.map(drop)
+}
+
 /// Takes a person out of every organization, inside the caller's transaction, in which the account is
 /// locked and still has its number: their places go, and organizations that have no other member; open
 /// invitations they made are withdrawn, and those of their number deleted unless another account has

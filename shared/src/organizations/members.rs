@@ -1,6 +1,7 @@
 //! Who belongs to an organization.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{
     Caller, Organization, OrganizationError, Organizations, Result, enter, need, of, record,
@@ -76,29 +77,50 @@ impl Organizations {
         found.ok_or(OrganizationError::NotFound)
     }
 
-    /// Puts a member out, or lets the caller leave. What they invited to and is not accepted yet is
-    /// taken back.
+    /// The first half of putting a member out, or of letting the caller leave, inside the caller's
+    /// transaction: whether that may be, and everything locked that it takes.
     ///
     /// # Errors
     /// [`OrganizationError`]; the owner stays.
-    pub async fn remove(&self, caller: &Caller, id: i64, member: i64) -> Result<()> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let role = enter(&mut tx, caller.user_id, id).await?;
-        let was = store::role_of(&mut tx, id, member).await?;
+    pub async fn begin_removal(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        id: i64,
+        member: i64,
+    ) -> Result<()> {
+        let role = enter(connection, caller.user_id, id).await?;
+        let was = store::lock_role_of(connection, id, member).await?;
         let was = was.ok_or(OrganizationError::NotFound)?;
-        let leaves = member == caller.user_id;
-        if !leaves || was == Role::Owner {
+        if member != caller.user_id || was == Role::Owner {
             need_of(role, was, Action::Remove { of: was })?;
         }
-        store::delete_member(&mut tx, id, member).await?;
-        store::withdraw_of(&mut tx, id, member, now).await?;
+        Ok(())
+    }
+
+    /// The second half: what begins with [`Organizations::begin_removal`]. What the member invited to
+    /// and is not accepted yet is taken back.
+    ///
+    /// # Errors
+    /// [`OrganizationError`].
+    pub async fn finish_removal(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        id: i64,
+        member: i64,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let was = store::role_of(connection, id, member).await?;
+        let was = was.ok_or(OrganizationError::NotFound)?;
+        store::delete_member(connection, id, member).await?;
+        store::withdraw_of(connection, id, member, now).await?;
+        let leaves = member == caller.user_id;
         let action = if leaves { "organization.left" } else { "organization.member_removed" };
         let entry = Entry::new(&caller.source, action, of(id))
             .with("user", member)
             .with("was", was.as_str());
-        record(&mut tx, entry, now).await?;
-        Ok(tx.commit().await?)
+        Ok(record(connection, entry, now).await?)
     }
 
     /// Hands it over to another member; the caller becomes an admin.

@@ -25,7 +25,7 @@ pub mod roles;
 mod store;
 
 pub use self::{
-    forget::{ForgetError, forget_user},
+    forget::{ForgetError, forget_user, lock_of_user},
     invitations::{
         Invitation, InvitationStatus, Invited, MyInvitation, count_ended_invitations,
         purge_invitations,
@@ -210,17 +210,34 @@ impl Organizations {
         self.find(caller.user_id, id).await
     }
 
-    /// Deletes it, with its members' places and its invitations.
+    /// The first half of deleting it, inside the caller's transaction: whether that may be, and
+    /// everything locked that it takes.
     ///
     /// # Errors
     /// [`OrganizationError`].
-    pub async fn delete(&self, caller: &Caller, id: i64) -> Result<()> {
-        let mut tx = self.pool.begin().await?;
-        need(enter(&mut tx, caller.user_id, id).await?, Action::Delete)?;
-        store::delete(&mut tx, id).await?;
+    pub async fn begin_deletion(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        id: i64,
+    ) -> Result<()> {
+        need(enter(connection, caller.user_id, id).await?, Action::Delete)
+    }
+
+    /// The second half, what begins with [`Organizations::begin_deletion`]: it goes with its members'
+    /// places and its invitations.
+    ///
+    /// # Errors
+    /// [`OrganizationError`].
+    pub async fn finish_deletion(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        id: i64,
+    ) -> Result<()> {
+        store::delete(connection, id).await?;
         let entry = Entry::new(&caller.source, "organization.deleted", of(id));
-        record(&mut tx, entry, self.clock.now()).await?;
-        Ok(tx.commit().await?)
+        Ok(record(connection, entry, self.clock.now()).await?)
     }
 }
 

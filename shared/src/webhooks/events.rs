@@ -59,13 +59,17 @@ pub enum Kind {
     WalletCredited,
     /// A wallet has less.
     WalletDebited,
+    /// Somebody wrote a message in a room.
+    ChatMessage,
+    /// Somebody wants a message looked at.
+    ChatReported,
     /// Nothing: an operator tries an endpoint out.
     Test,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsUnknown,
@@ -93,6 +97,8 @@ impl Kind {
         Self::PaymentRefunded,
         Self::WalletCredited,
         Self::WalletDebited,
+        Self::ChatMessage,
+        Self::ChatReported,
         Self::Test,
     ];
 
@@ -126,6 +132,8 @@ impl Kind {
             Self::PaymentRefunded => "payment.refunded",
             Self::WalletCredited => "wallet.credited",
             Self::WalletDebited => "wallet.debited",
+            Self::ChatMessage => "chat.message",
+            Self::ChatReported => "chat.reported",
             Self::Test => "webhook.test",
         }
     }
@@ -172,7 +180,7 @@ mod tests {
     fn patterns_are_names_groups_or_everything() {
         let meant = |pattern| Kind::ALL.into_iter().filter(|kind| matches(pattern, *kind)).count();
         for (pattern, kinds) in [
-            ("*", 28),
+            ("*", 30),
             ("sms.*", 6),
             ("otp.*", 5),
             ("provider.*", 3),
@@ -180,6 +188,7 @@ mod tests {
             ("session.*", 1),
             ("payment.*", 4),
             ("wallet.*", 2),
+            ("chat.*", 2),
             ("sms.sent", 1),
             ("sms.se*", 0),
             ("sms", 0),

@@ -12,14 +12,37 @@ use crate::{
     aging,
     fake::{API_KEY, Behaviour, Delivered, FakeKavenegar, RecordedZarinPal},
     harness::{PATIENCE, Peyk, wait_for},
+    multipart::Form,
 };
+
+fn form(parts: &Value) -> Form {
+    let members = |name: &str| parts[name].as_object().into_iter().flatten();
+    let form = members("fields").fold(Form::default(), |form, (name, value)| {
+        form.field(name, &plain(value))
+    });
+    members("files").fold(form, |form, (name, file)| {
+        let text = |member: &str| file[member].as_str();
+        let content = text("text").unwrap_or_default().as_bytes();
+        form.file(name, text("filename").unwrap_or("file"), text("type"), content)
+    })
+}
 
 /// The API key of the recordings, in the path of every call to Kavenegar.
 const RECORDED_KEY: &str = "TESTKEY";
 
 /// The hooks that can be played.
-pub(super) const HOOKS: [&str; 7] =
-    ["age_otp", "age_phonecode", "deactivate", "del_sessions", "payment", "seed_session", "wallet"];
+pub(super) const HOOKS: [&str; 10] = [
+    "age_otp",
+    "age_phonecode",
+    "ban",
+    "deactivate",
+    "del_sessions",
+    "msg_count",
+    "payment",
+    "room_status",
+    "seed_session",
+    "wallet",
+];
 
 /// What the steps are done to.
 pub(super) struct Stage<'a> {
@@ -59,7 +82,9 @@ impl<'a> Stage<'a> {
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             builder = builder.header(name, plain(value));
         }
-        assert!(request.get("multipart").is_none(), "no scenario here sends multipart bodies");
+        if let Some(parts) = request.get("multipart") {
+            builder = builder.header("Content-Type", Form::content_type()).body(form(parts).body());
+        }
         outcome(builder.send().await.expect("the api answers")).await
     }
 
@@ -140,6 +165,7 @@ impl<'a> Stage<'a> {
     /// A meddling with the database, by its name in the recordings.
     pub(super) async fn hook(&self, name: &str, arguments: &[Value]) -> Map<String, Value> {
         let argument = |at: usize| arguments.get(at).map(plain).unwrap_or_default();
+        let number = |at: usize| Value::from(argument(at).parse::<i64>().expect("a number"));
         match name {
             "age_otp" | "age_phonecode" => {
                 let seconds: u32 = argument(1).parse().expect("an age in seconds");
@@ -149,6 +175,12 @@ impl<'a> Stage<'a> {
                 self.change("UPDATE users SET is_active = false WHERE id = $1", &arguments[..1])
                     .await;
             }
+            "ban" => self.change(BAN, &[number(0), number(1)]).await,
+            "room_status" => {
+                let status = "UPDATE rooms SET status = $2 WHERE id = $1";
+                self.change(status, &[number(0), number(1)]).await;
+            }
+            "msg_count" => return self.look(MESSAGES, &argument(0)).await,
             "payment" => return self.look(PAYMENT, &argument(0)).await,
             "wallet" => {
                 self.let_verifications_end().await;
@@ -177,6 +209,14 @@ const PAYMENT: &str = "SELECT jsonb_build_object(
 const WALLET: &str = "SELECT jsonb_build_object('rows', count(*),
         'amount', coalesce(sum(balance_rials), 0)::bigint / 10)
     FROM wallets WHERE user_id = $1::bigint";
+
+/// Puts somebody out of a room for good.
+const BAN: &str = "WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = $2)
+    INSERT INTO room_bans (room_id, user_id, created_at) VALUES ($1, $2, now())";
+
+/// How many messages a room has.
+const MESSAGES: &str =
+    "SELECT jsonb_build_object('n', count(*)) FROM chat_messages WHERE room_id = $1::bigint";
 
 /// A session as the recordings put one into the table.
 const SEED_SESSION: &str = "INSERT INTO sessions (user_id, user_agent, ip, created_at,

@@ -7,9 +7,11 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 7] = [
+const PLAYED: [&str; 9] = [
     "authenticate",
+    "file_upload",
     "message_send",
+    "messages",
     "otp_send",
     "payment_zarinpal",
     "register_login",
@@ -65,6 +67,16 @@ async fn payments_go_as_recorded() {
 #[tokio::test]
 async fn passwords_go_as_recorded() {
     plays("register_login").await;
+}
+
+#[tokio::test]
+async fn uploads_go_as_recorded() {
+    plays("file_upload").await;
+}
+
+#[tokio::test]
+async fn messages_go_as_recorded() {
+    plays("messages").await;
 }
 
 #[tokio::test]

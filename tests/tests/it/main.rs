@@ -12,6 +12,7 @@ mod bulk_line;
 mod bulk_quiet;
 mod bulk_steps;
 mod chaos;
+mod chat;
 mod clock_back;
 mod compat;
 mod crash;

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::{address::Addresses, storage::Storage};
@@ -16,6 +15,7 @@ pub use self::{
     avatar::AvatarError,
     kind::{HEAD_BYTES, Picture},
     open::{OpenError, OpenFile},
+    spool::Spool,
     upload::{NewFile, Upload, UploadError, Uploaded},
 };
 use super::{Chat, log::FileRef};
@@ -27,8 +27,11 @@ mod kind;
 mod name;
 mod open;
 mod purge;
+mod spool;
 mod storage;
 mod strip;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 /// Uploads that a process takes at once.
@@ -43,6 +46,7 @@ struct Parts {
     addresses: Addresses,
     storage: Storage,
     slots: Arc<Semaphore>,
+    spools: Arc<Semaphore>,
 }
 
 impl Files {
@@ -57,7 +61,23 @@ impl Files {
             addresses: Addresses::new(key, files.url_hours),
             storage: Storage::open(files)?,
             slots: Arc::new(Semaphore::new(SLOTS)),
+            spools: Arc::new(Semaphore::new(SLOTS)),
         })))
+    }
+
+    /// A storage that goes with the process's temporary folder.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let name = crate::ids::random_handle(&mut rand::rng());
+        let folder = std::env::temp_dir().join(format!("peyk-files-{name}"));
+        let storage = folder.display().to_string();
+        let files = crate::config::Files { storage, ..crate::config::Files::default() };
+        Self(Arc::new(Parts {
+            addresses: Addresses::new(vec![1; 32].into(), files.url_hours),
+            storage: Storage::open(&files).expect("the temporary folder can be used"),
+            slots: Arc::new(Semaphore::new(SLOTS)),
+            spools: Arc::new(Semaphore::new(SLOTS)),
+        }))
     }
 
     fn storage(&self) -> &Storage {
@@ -67,11 +87,15 @@ impl Files {
     fn slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0.slots).try_acquire_owned().ok()
     }
+
+    fn spool_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.spools).try_acquire_owned().ok()
+    }
 }
 
-/// What a file is called in the storage.
-fn stored_name(handle: &str, created_at: DateTime<Utc>) -> String {
-    format!("{}/{handle}", created_at.format("%Y/%m/%d"))
+/// What a file is called in the storage: few in each folder.
+fn stored_name(handle: &str) -> String {
+    format!("{}/{handle}", handle.get(..2).unwrap_or("_"))
 }
 
 impl Chat {

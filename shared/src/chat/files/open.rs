@@ -64,7 +64,7 @@ impl Chat {
         file: &FileRef,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, io::Result<Bytes>>, OpenError> {
-        let name = stored_name(&file.handle, file.created_at);
+        let name = stored_name(&file.handle);
         self.files.storage().read(&name, range).await.map_err(OpenError::Storage)
     }
 }

@@ -13,6 +13,9 @@ use crate::{
 /// Files that are removed at once.
 const AT_ONCE: usize = 8;
 
+/// Files of a slice: each is asked of the storage.
+const MOST: i64 = 200;
+
 impl Files {
     /// Removes a slice of the files that no message has, uploaded before `slice.before`, whether
     /// their uploads came to an end or not. From here on nobody gets them.
@@ -25,7 +28,7 @@ impl Files {
         slice: Slice,
         now: DateTime<Utc>,
     ) -> Result<Purged, sqlx::Error> {
-        let doomed = store::doom_unused(pool, slice, now).await?;
+        let doomed = store::doom_unused(pool, small(slice), now).await?;
         self.bury(pool, doomed).await
     }
 
@@ -34,7 +37,7 @@ impl Files {
     /// # Errors
     /// When the database or the storage is away.
     pub async fn purge_deleted(&self, pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-        let doomed = store::find_deleted(pool, slice).await?;
+        let doomed = store::find_deleted(pool, small(slice)).await?;
         self.bury(pool, doomed).await
     }
 
@@ -43,7 +46,7 @@ impl Files {
     /// # Errors
     /// When the database or the storage is away.
     pub async fn purge_of_rooms(&self, pool: &PgPool, slice: Slice) -> Result<Purged, sqlx::Error> {
-        let doomed = store::find_of_deleted_rooms(pool, slice).await?;
+        let doomed = store::find_of_deleted_rooms(pool, small(slice)).await?;
         self.bury(pool, doomed).await
     }
 
@@ -97,8 +100,12 @@ impl Files {
     }
 
     async fn remove(&self, file: Doomed) -> Result<i64, object_store::Error> {
-        let name = stored_name(&file.handle, file.created_at);
+        let name = stored_name(&file.handle);
         self.storage().remove(&name, file.upload_id.as_deref()).await?;
         Ok(file.id)
     }
+}
+
+fn small(slice: Slice) -> Slice {
+    Slice { limit: slice.limit.min(MOST), ..slice }
 }

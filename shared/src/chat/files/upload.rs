@@ -28,9 +28,7 @@ pub struct NewFile<'a> {
     pub user_id: i64,
     /// What they call it.
     pub name: &'a str,
-    /// What they say of it.
-    pub text: Option<String>,
-    /// Its first [`kind::HEAD_BYTES`], or all of it.
+    /// Its first [`super::HEAD_BYTES`], or all of it.
     pub head: &'a [u8],
     /// How long it may become, if that is known to be less than what is allowed.
     pub expected: Option<u64>,
@@ -71,6 +69,9 @@ pub enum UploadError {
     /// The uploader, or everybody together, uploads as much at once as they may.
     #[error("too many uploads at once")]
     TooMany,
+    /// There is no place for a file whose room is not known yet.
+    #[error("no place on the disk")]
+    Disk(#[from] std::io::Error),
     /// The storage does not take it.
     #[error("the storage does not take it")]
     Storage(#[source] object_store::Error),
@@ -124,7 +125,6 @@ impl Chat {
             user_id: new.user_id,
             name,
             mime: sniffed.mime,
-            text: new.text,
             expected: i64::try_from(new.expected.map_or(most, |given| given.min(most)))
                 .unwrap_or(i64::MAX),
             created_at: now,
@@ -148,12 +148,11 @@ impl Chat {
             created_at: now,
         };
         let trace = Trace { chat: self.clone(), file: Some(file.clone()) };
-        let writer = self.files.storage().write(&stored_name(&file.handle, now)).await?;
+        let writer = self.files.storage().write(&stored_name(&file.handle)).await?;
         Ok(Upload {
             chat: self,
             file,
             room: new.room,
-            text: row.text,
             stripper: sniffed.picture.map(Stripper::new),
             writer,
             most,
@@ -169,7 +168,6 @@ pub struct Upload<'a> {
     chat: &'a Chat,
     file: FileRef,
     room: RoomId,
-    text: Option<String>,
     stripper: Option<Stripper>,
     writer: Writer<'a>,
     most: u64,
@@ -204,23 +202,22 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// The bytes are over: the file is there.
+    /// The bytes are over: the file is there, with what its uploader says of it.
     ///
     /// # Errors
     /// [`UploadError`].
-    pub async fn finish(mut self) -> Result<Uploaded, UploadError> {
+    pub async fn finish(mut self, text: Option<String>) -> Result<Uploaded, UploadError> {
         if let Some(stripper) = &self.stripper {
             stripper.finish()?;
         }
         self.writer.finish().await?;
         let now = self.chat.clock.now();
-        let stored =
-            store::finish_upload(&self.chat.pool, self.file.id, self.file.bytes, now).await?;
-        if !stored {
+        let done = (self.file.bytes, text.as_deref());
+        if !store::finish_upload(&self.chat.pool, self.file.id, done, now).await? {
             return Err(UploadError::TooLate);
         }
         self.trace.file = None;
-        Ok(Uploaded { file: self.file, room: self.room, text: self.text })
+        Ok(Uploaded { file: self.file, room: self.room, text })
     }
 }
 

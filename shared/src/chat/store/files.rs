@@ -18,7 +18,6 @@ pub(crate) struct NewAttachment {
     pub(crate) user_id: i64,
     pub(crate) name: String,
     pub(crate) mime: &'static str,
-    pub(crate) text: Option<String>,
     /// What it counts as until it is there.
     pub(crate) expected: i64,
     pub(crate) created_at: DateTime<Utc>,
@@ -73,14 +72,13 @@ pub(crate) async fn begin_upload(
     }
     let id = sqlx::query_scalar!(
         r#"INSERT INTO attachments
-               (handle, room_id, user_id, name, mime, text, expected, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id"#,
+               (handle, room_id, user_id, name, mime, expected, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id"#,
         new.handle,
         new.room.0,
         new.user_id,
         new.name,
         new.mime,
-        new.text,
         new.expected,
         new.created_at,
     )
@@ -98,19 +96,21 @@ pub(crate) async fn note_upload(pool: &PgPool, id: i64, upload: &str) -> Result<
     Ok(())
 }
 
-/// The bytes are there. `false`: the row is not, or not for long.
+/// The bytes are there, so many, and this is said of them. `false`: the row is not, or not for long.
 pub(crate) async fn finish_upload(
     pool: &PgPool,
     id: i64,
-    bytes: i64,
+    (bytes, text): (i64, Option<&str>),
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        r#"UPDATE attachments SET bytes = $2, stored_at = $3, upload_id = NULL, expected = NULL
+        r#"UPDATE attachments
+           SET bytes = $2, text = $4, stored_at = $3, upload_id = NULL, expected = NULL
            WHERE id = $1 AND stored_at IS NULL AND deleted_at IS NULL"#,
         id,
         bytes,
         now,
+        text,
     )
     .execute(pool)
     .await?;
@@ -178,7 +178,6 @@ pub(crate) async fn change_avatar(
 pub(crate) struct Doomed {
     pub(crate) id: i64,
     pub(crate) handle: String,
-    pub(crate) created_at: DateTime<Utc>,
     /// An upload of it that did not come to its end.
     pub(crate) upload_id: Option<String>,
     /// The moment slices go by.
@@ -194,7 +193,7 @@ pub(crate) async fn doom(
     sqlx::query_as!(
         Doomed,
         r#"UPDATE attachments SET deleted_at = coalesce(deleted_at, $2) WHERE id = $1
-           RETURNING id, handle, created_at, upload_id, created_at AS ended_at"#,
+           RETURNING id, handle, upload_id, created_at AS ended_at"#,
         id,
         now,
     )
@@ -218,7 +217,7 @@ pub(crate) async fn doom_unused(
                      AND NOT EXISTS (SELECT FROM rooms r
                                      WHERE r.id = a.room_id AND r.avatar_id = a.id)
                ORDER BY a.created_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-           RETURNING id, handle, created_at, upload_id, created_at AS ended_at"#,
+           RETURNING id, handle, upload_id, created_at AS ended_at"#,
         slice.from,
         slice.before,
         slice.limit,
@@ -249,7 +248,7 @@ pub(crate) async fn find_deleted(
 ) -> Result<Vec<Doomed>, sqlx::Error> {
     sqlx::query_as!(
         Doomed,
-        r#"SELECT id, handle, created_at, upload_id, deleted_at AS "ended_at!"
+        r#"SELECT id, handle, upload_id, deleted_at AS "ended_at!"
            FROM attachments WHERE deleted_at >= $1 AND deleted_at < $2
            ORDER BY deleted_at LIMIT $3"#,
         slice.from,
@@ -266,7 +265,7 @@ pub(crate) async fn find_of_deleted_rooms(
 ) -> Result<Vec<Doomed>, sqlx::Error> {
     sqlx::query_as!(
         Doomed,
-        r#"SELECT a.id, a.handle, a.created_at, a.upload_id, r.deleted_at AS "ended_at!"
+        r#"SELECT a.id, a.handle, a.upload_id, r.deleted_at AS "ended_at!"
            FROM rooms r JOIN attachments a ON a.room_id = r.id
            WHERE r.deleted_at >= $1 AND r.deleted_at < $2
            ORDER BY r.deleted_at LIMIT $3"#,

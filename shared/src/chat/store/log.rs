@@ -86,8 +86,9 @@ impl From<PersonRow> for Person {
     }
 }
 
+/// A file as a query gives it.
 #[derive(serde::Deserialize)]
-struct FileRow {
+pub(super) struct FileRow {
     id: i64,
     handle: String,
     name: String,

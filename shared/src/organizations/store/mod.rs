@@ -84,7 +84,7 @@ pub(super) async fn lock_person(
     user_id: i64,
 ) -> Result<Option<Option<PhoneNumber>>, sqlx::Error> {
     let row = sqlx::query_scalar!(
-        "SELECT phone FROM users WHERE id = $1 AND is_active FOR UPDATE",
+        "SELECT phone FROM users WHERE id = $1 AND is_active FOR NO KEY UPDATE",
         user_id,
     )
     .fetch_optional(connection)
@@ -135,6 +135,23 @@ pub(super) async fn lock_all_of(
         Ok(Place { organization_id, role: read_role(&role)?, members })
     };
     rows.into_iter().map(|row| place((row.organization_id, row.role, row.members))).collect()
+}
+
+/// As [`role_of`], with their place locked: nothing that needs it begins from here on.
+pub(super) async fn lock_role_of(
+    connection: &mut PgConnection,
+    id: i64,
+    user_id: i64,
+) -> Result<Option<Role>, sqlx::Error> {
+    let role = sqlx::query_scalar!(
+        "SELECT role FROM organization_members WHERE organization_id = $1 AND user_id = $2
+         FOR UPDATE",
+        id,
+        user_id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    role.map(|role| read_role(&role)).transpose()
 }
 
 pub(super) async fn role_of(

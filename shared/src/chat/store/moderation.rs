@@ -1,0 +1,240 @@
+//! Reports of messages, and who blocks whom.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use crate::chat::{
+    Person, RoomId,
+    log::MessageType,
+    moderation::{Block, Outcome, Reason, Report, Reported},
+};
+
+/// Where a message is that is not deleted, and whose it is.
+pub(crate) async fn author_of(
+    pool: &PgPool,
+    message_id: i64,
+) -> Result<Option<(RoomId, i64)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT room_id, sender_id FROM chat_messages WHERE id = $1 AND deleted_at IS NULL",
+        message_id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| (RoomId(row.room_id), row.sender_id)))
+}
+
+/// The number of a new report; `None`: there is one.
+pub(crate) async fn insert_report(
+    connection: &mut PgConnection,
+    (room, message_id): (RoomId, i64),
+    reporter_id: i64,
+    (reason, note): (Reason, Option<&str>),
+    now: DateTime<Utc>,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "INSERT INTO message_reports (room_id, message_id, reporter_id, reason, note, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (message_id, reporter_id) DO NOTHING RETURNING id",
+        room.0,
+        message_id,
+        reporter_id,
+        reason.as_str(),
+        note,
+        now,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+pub(crate) async fn report_of(
+    pool: &PgPool,
+    message_id: i64,
+    reporter_id: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM message_reports WHERE message_id = $1 AND reporter_id = $2",
+        message_id,
+        reporter_id,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// A page of reports, newest first; `only`: this one; `open`: those that wait.
+pub(crate) async fn reports(
+    connection: &mut PgConnection,
+    only: Option<i64>,
+    open: bool,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Report>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT r.id, r.room_id, r.message_id, r.reporter_id, r.reason, r.note, r.created_at,
+                  r.settled_at, r.settled_by, r.outcome, c.type AS "type?", c.text AS "text?",
+                  c.created_at AS "written_at?",
+                  coalesce(c.deleted_at IS NOT NULL, true) AS "is_deleted!",
+                  u.id AS "sender_id?", u.username AS "username?",
+                  u.first_name AS "first_name?", u.last_name AS "last_name?"
+           FROM message_reports r
+           LEFT JOIN chat_messages c ON c.id = r.message_id
+           LEFT JOIN users u ON u.id = c.sender_id
+           WHERE ($1::bigint IS NULL OR r.id = $1) AND (NOT $2 OR r.settled_at IS NULL)
+             AND ($3::bigint IS NULL OR r.id < $3)
+           ORDER BY r.id DESC LIMIT $4"#,
+        only,
+        open,
+        before,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let reported = match (row.r#type, row.text, row.written_at, row.sender_id) {
+            (Some(kind), Some(text), Some(created_at), Some(id)) => Some(Reported {
+                sender: Person {
+                    id,
+                    username: row.username.unwrap_or_default(),
+                    first_name: row.first_name.unwrap_or_default(),
+                    last_name: row.last_name.unwrap_or_default(),
+                },
+                kind: MessageType::parse(&kind).ok_or_else(|| unknown("type of a message"))?,
+                text,
+                created_at,
+                is_deleted: row.is_deleted,
+            }),
+            _ => None,
+        };
+        let outcome = row.outcome.map(|word| Outcome::parse(&word));
+        Ok(Report {
+            id: row.id,
+            room: RoomId(row.room_id),
+            message: reported,
+            message_id: row.message_id,
+            reporter_id: row.reporter_id,
+            reason: Reason::parse(&row.reason).ok_or_else(|| unknown("reason"))?,
+            note: row.note,
+            created_at: row.created_at,
+            settled_at: row.settled_at,
+            settled_by: row.settled_by,
+            outcome: outcome.map(|known| known.ok_or_else(|| unknown("outcome"))).transpose()?,
+        })
+    });
+    read.collect()
+}
+
+fn unknown(what: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("unknown {what}").into())
+}
+
+/// Settles all open reports of a message; their numbers.
+pub(crate) async fn settle_reports(
+    connection: &mut PgConnection,
+    message_id: i64,
+    outcome: Outcome,
+    (by, now): (i64, DateTime<Utc>),
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE message_reports SET settled_at = $4, settled_by = $3, outcome = $2
+         WHERE message_id = $1 AND settled_at IS NULL RETURNING id",
+        message_id,
+        outcome.as_str(),
+        by,
+        now,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Whether a message is there and was not deleted.
+pub(crate) async fn is_there(
+    connection: &mut PgConnection,
+    message_id: i64,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM chat_messages WHERE id = $1 AND deleted_at IS NULL)
+           AS "there!""#,
+        message_id,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// A page of whom somebody blocks, the newest accounts first.
+pub(crate) async fn blocks(
+    pool: &PgPool,
+    user_id: i64,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Block>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT u.id, u.username, u.first_name, u.last_name, b.created_at
+         FROM user_blocks b JOIN users u ON u.id = b.blocked_id
+         WHERE b.user_id = $1 AND ($2::bigint IS NULL OR b.blocked_id < $2)
+         ORDER BY b.blocked_id DESC LIMIT $3",
+        user_id,
+        before,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    let read = rows.into_iter().map(|row| Block {
+        person: Person {
+            id: row.id,
+            username: row.username,
+            first_name: row.first_name,
+            last_name: row.last_name,
+        },
+        created_at: row.created_at,
+    });
+    Ok(read.collect())
+}
+
+pub(crate) async fn count_blocks(
+    connection: &mut PgConnection,
+    user_id: i64,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM user_blocks WHERE user_id = $1"#,
+        user_id,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Whether there is such an account, which is blocked from here on.
+pub(crate) async fn insert_block(
+    connection: &mut PgConnection,
+    user_id: i64,
+    whom: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"WITH person AS (SELECT id FROM users WHERE id = $2 AND erased_at IS NULL), blocked AS (
+               INSERT INTO user_blocks (user_id, blocked_id, created_at)
+               SELECT $1, id, $3 FROM person ON CONFLICT (user_id, blocked_id) DO NOTHING
+           )
+           SELECT EXISTS (SELECT FROM person) AS "exists!""#,
+        user_id,
+        whom,
+        now,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(row.exists)
+}
+
+/// Whether somebody was blocked, who is no more.
+pub(crate) async fn delete_block(
+    pool: &PgPool,
+    user_id: i64,
+    whom: i64,
+) -> Result<bool, sqlx::Error> {
+    let gone = sqlx::query!(
+        "DELETE FROM user_blocks WHERE user_id = $1 AND blocked_id = $2",
+        user_id,
+        whom,
+    )
+    .execute(pool)
+    .await?;
+    Ok(gone.rows_affected() > 0)
+}
