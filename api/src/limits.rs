@@ -201,6 +201,11 @@ pub(crate) fn payments(config: &Config, user_id: i64) -> Ask {
     Ask::spend(Policy { name: "payment-user", rate }, user_id.to_string())
 }
 
+/// Changes of rooms and of who is in them, and reports.
+pub(crate) fn chat_changes(config: &Config, user_id: i64) -> Ask {
+    Ask::spend(Policy { name: "chat-rooms", rate: config.chat.rate }, user_id.to_string())
+}
+
 /// Looks at a page of a gateway's because somebody came back from it, whoever that was.
 pub(crate) fn payment_looks(limits: &Limits, authority: &str) -> Ask {
     let policy = Policy { name: "payment-look", rate: limits.payment_looks_per_page };

@@ -419,7 +419,8 @@ pub(crate) struct ChatRows {
 
 async fn ready_chat(pool: &PgPool, counts: [usize; 4]) -> anyhow::Result<ChatRows> {
     forget_users(pool).await?;
-    let [users, rooms, members, hot_members] = counts.map(|count| i64::try_from(count).unwrap_or(0));
+    let [users, rooms, members, hot_members] =
+        counts.map(|count| i64::try_from(count).unwrap_or(0));
     let made = "INSERT INTO users (username, created_at)
         SELECT 'writer-' || n, now() FROM generate_series(1, $1) AS n ORDER BY n";
     sqlx::query(made).bind(users).execute(pool).await?;

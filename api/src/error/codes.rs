@@ -242,6 +242,20 @@ codes! {
         ["The owner stays", "مالک می‌ماند"]
         ["The owner cannot leave: hand the organization over first, or delete it.",
          "مالک نمی‌تواند سازمان را ترک کند؛ نخست آن را به عضو دیگری واگذار یا حذف کنید."];
+    /// The owner of a room neither leaves nor is put out while others are in it.
+    RoomOwnerStays "room_owner_stays" CONFLICT
+        ["The owner stays", "مالک می‌ماند"]
+        ["The owner cannot leave: hand the room over first, or delete it.",
+         "مالک نمی‌تواند گفتگو را ترک کند؛ نخست آن را به عضو دیگری واگذار یا حذف کنید."];
+    /// Who was put out for good is not let in.
+    PersonBanned "person_banned" CONFLICT
+        ["Person banned", "کاربر محروم"]
+        ["This person is banned from the room: lift the ban first.",
+         "این کاربر از گفتگو محروم شده است؛ نخست محرومیت او را بردارید."];
+    /// Nobody does that to themselves.
+    Oneself "oneself" CONFLICT
+        ["Yourself", "خود شما"]
+        ["You cannot do that to yourself.", "این کار را با خودتان نمی‌توانید بکنید."];
     /// The number has an open invitation to the organization.
     AlreadyInvited "already_invited" CONFLICT
         ["Already invited", "پیش‌تر دعوت شده"]
@@ -316,6 +330,11 @@ codes! {
         ["Daily limit of uploads", "سقف روزانهٔ بارگذاری"]
         ["You cannot upload that much in one day. Expected available in {} seconds.",
          "امروز نمی‌توانید این مقدار فایل بفرستید. لطفاً {} ثانیه صبر کنید."];
+    /// Somebody had their share of new rooms for today. Argument: the seconds to wait.
+    DailyRoomLimit "daily_room_limit" TOO_MANY_REQUESTS
+        ["Daily limit of rooms", "سقف روزانهٔ گفتگوها"]
+        ["You cannot make another room today. Expected available in {} seconds.",
+         "امروز نمی‌توانید گفتگوی دیگری بسازید. لطفاً {} ثانیه صبر کنید."];
     /// The account changed its number not long ago. Argument: the seconds to wait.
     PhoneChangedLately "phone_changed_lately" TOO_MANY_REQUESTS
         ["Number changed lately", "شماره به‌تازگی تغییر کرده"]

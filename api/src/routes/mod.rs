@@ -60,6 +60,15 @@ fn operations() -> impl OpenApi {
             returns::ReturnApi,
         ),
         (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::FileApi),
+        (
+            chat::ChatRootApi,
+            chat::RoomSeatApi,
+            chat::RoomMemberApi,
+            chat::RoomRankApi,
+            chat::BlockApi,
+            chat::ChatReportApi,
+            chat::ChatStaffApi,
+        ),
     )
 }
 

@@ -136,10 +136,7 @@ async fn access_tokens(system: &System, rows: &ChatRows) -> anyhow::Result<Vec<S
         users.map(|user_id| NewSession { user_id, origin: &origin, method: Method::Otp }).collect();
     let mut connection = system.pool.acquire().await?;
     let begun = sessions::begin(&mut connection, &new, &lifetimes, now).await?;
-    Ok(begun
-        .iter()
-        .map(|session| tokens.pair(session, now, &mut rand::rng()).access)
-        .collect())
+    Ok(begun.iter().map(|session| tokens.pair(session, now, &mut rand::rng()).access).collect())
 }
 
 /// Messages to so many rooms from `first` on.

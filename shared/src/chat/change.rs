@@ -40,10 +40,7 @@ impl Current {
     fn with(&self, changes: &Changes) -> Self {
         Self {
             name: changes.name.clone().unwrap_or_else(|| self.name.clone()),
-            descriptions: changes
-                .descriptions
-                .clone()
-                .unwrap_or_else(|| self.descriptions.clone()),
+            descriptions: changes.descriptions.clone().unwrap_or_else(|| self.descriptions.clone()),
             status: changes.status.unwrap_or(self.status),
             slow_seconds: changes.slow_seconds.unwrap_or(self.slow_seconds),
             tells_by_sms: changes.tells_by_sms.unwrap_or(self.tells_by_sms),

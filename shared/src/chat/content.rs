@@ -187,9 +187,14 @@ impl Draft {
         let client_id = keep(read_client_id(self.client_id), &mut errors);
         let reply_to = keep(read_id(Field::ReplyTo, self.reply_to), &mut errors);
         match (kind, text, place, attachment_id, client_id, reply_to) {
-            (Some(kind), Some(text), Some(place), Some(attachment_id), Some(client_id), Some(to))
-                if errors.is_empty() =>
-            {
+            (
+                Some(kind),
+                Some(text),
+                Some(place),
+                Some(attachment_id),
+                Some(client_id),
+                Some(to),
+            ) if errors.is_empty() => {
                 let content = Content { kind, text, place, attachment_id };
                 Ok(NewMessage { room, content, client_id, reply_to: to })
             }
@@ -354,8 +359,8 @@ fn plain_digits(text: &str) -> String {
 }
 
 /// What is in no text: what shows as nothing and does something, to a terminal, a database or the text
-/// around it.
-fn forbidden(c: char) -> Option<(&'static str, &'static str)> {
+/// around it. The rule's name and what it says.
+pub fn forbidden(c: char) -> Option<(&'static str, &'static str)> {
     match c {
         '\0' => Some(("null_characters_not_allowed", "Null characters are not allowed.")),
         '\n' | '\t' => None,

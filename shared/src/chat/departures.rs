@@ -55,8 +55,7 @@ impl Chat {
         let mut tx = self.pool.begin().await?;
         organizations.begin_deletion(&mut tx, caller, organization).await?;
         let now = self.clock.now();
-        let heads =
-            store::delete_rooms_of(&mut tx, organization, caller.user_id, now).await?;
+        let heads = store::delete_rooms_of(&mut tx, organization, caller.user_id, now).await?;
         organizations.finish_deletion(&mut tx, caller, organization).await?;
         tx.commit().await?;
         self.tell_all(heads);
@@ -111,8 +110,7 @@ async fn end_seats(
             }
             Some(next) if role == Role::Owner && !is_direct => {
                 let levels = super::create::owners();
-                store::set_rank(connection, room, next, Rank { role: Role::Owner, levels })
-                    .await?;
+                store::set_rank(connection, room, next, Rank { role: Role::Owner, levels }).await?;
                 Some(by_itself(Kind::RoomOwner).to(next))
             }
             Some(_) => None,

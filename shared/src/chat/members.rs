@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    Chat, Person, RoomId,
+    Chat, ChatError, Person, RoomId,
     create::{RoomError, at_most, gather, owners, seat},
     log::{self, Kind, NewEntry},
     permissions::{Action, Levels, Rank, Role, Standing},
@@ -323,10 +323,11 @@ impl Chat {
     /// # Errors
     /// [`RoomError`].
     pub async fn pin(&self, user_id: i64, room: RoomId, on: bool) -> Result<()> {
-        self.check(room, user_id, Action::See).await?;
         let at = on.then(|| self.clock.now());
-        store::set_pinned(&self.pool, room, user_id, at).await?;
-        Ok(())
+        if store::set_pinned(&self.pool, room, user_id, at).await? {
+            return Ok(());
+        }
+        Err(self.why_no_seat(room, user_id).await)
     }
 
     /// Shows the others when the caller is there, or not any more.
@@ -334,9 +335,14 @@ impl Chat {
     /// # Errors
     /// [`RoomError`].
     pub async fn show_presence(&self, user_id: i64, room: RoomId, on: bool) -> Result<()> {
-        self.check(room, user_id, Action::See).await?;
-        store::set_presence(&self.pool, room, user_id, on).await?;
-        Ok(())
+        if store::set_presence(&self.pool, room, user_id, on).await? {
+            return Ok(());
+        }
+        Err(self.why_no_seat(room, user_id).await)
+    }
+
+    async fn why_no_seat(&self, room: RoomId, user_id: i64) -> RoomError {
+        self.check(room, user_id, Action::See).await.err().unwrap_or(ChatError::NotFound).into()
     }
 
     /// Locks a room, and says what the caller is there, who belongs to it, and what somebody else.

@@ -31,8 +31,10 @@ pub mod post;
 mod post_tests;
 pub mod reactions;
 pub mod reads;
-pub mod search;
+#[cfg(test)]
+mod room_tests;
 pub mod rooms;
+pub mod search;
 pub mod seat;
 mod store;
 

@@ -229,8 +229,7 @@ async fn the_log_of_every_room_is_gapless_and_in_order(pool: PgPool) {
         let of_room: Vec<_> = log.iter().filter(|entry| entry.room == *room).collect();
         let seqs: Vec<_> = of_room.iter().map(|entry| entry.seq).collect();
         assert_eq!(seqs, (1..=10).collect::<Vec<_>>(), "{room}");
-        let ids: Vec<_> =
-            of_room.iter().map(|entry| entry.message.as_ref().unwrap().id).collect();
+        let ids: Vec<_> = of_room.iter().map(|entry| entry.message.as_ref().unwrap().id).collect();
         assert!(ids.is_sorted(), "{ids:?}");
         assert_eq!(world.number("SELECT head FROM rooms WHERE id = $1", room.0).await, 10);
     }
@@ -260,10 +259,14 @@ async fn whoever_may_not_write_is_refused_without_harm_to_those_beside_them(pool
     }
     let [owner, a, b, banned, muted, reader, stranger] = users[..] else { panic!("seven") };
     let room = world.group(&[owner, a, b, muted, reader]).await;
-    let [closed, held, slow] =
-        [world.group(&[owner, a]).await, world.group(&[owner, a]).await, world.group(&[owner, a]).await];
+    let [closed, held, slow] = [
+        world.group(&[owner, a]).await,
+        world.group(&[owner, a]).await,
+        world.group(&[owner, a]).await,
+    ];
     let (blocked, gone) = (world.direct(a, b).await, world.group(&[owner, a]).await);
-    let member = "UPDATE room_members SET muted_until = to_timestamp(1800000060) WHERE user_id = $1";
+    let member =
+        "UPDATE room_members SET muted_until = to_timestamp(1800000060) WHERE user_id = $1";
     world.set(member, muted).await;
     world.set("UPDATE room_members SET levels = 1 WHERE user_id = $1", reader).await;
     world.set("UPDATE rooms SET status = 2 WHERE id = $1", closed.0).await;
@@ -381,8 +384,7 @@ async fn a_deleted_message_keeps_its_place_and_nothing_else(pool: PgPool) {
     let whole = "SELECT jsonb_build_object('m', to_jsonb(m), 'e',
             (SELECT jsonb_agg(to_jsonb(e)) FROM room_events e WHERE e.room_id = m.room_id))::text
         FROM chat_messages m WHERE id = $1";
-    let left: String =
-        sqlx::query_scalar(whole).bind(id).fetch_one(&world.pool).await.unwrap();
+    let left: String = sqlx::query_scalar(whole).bind(id).fetch_one(&world.pool).await.unwrap();
     assert!(!left.contains("secret") && left.contains("message.deleted"), "{left}");
     let gone = "SELECT count(*) FROM attachments WHERE id = $1 AND deleted_at IS NOT NULL";
     assert_eq!(world.number(gone, file).await, 1);
@@ -445,6 +447,7 @@ async fn reactions_are_counted_once_and_bounded(pool: PgPool) {
     for user in [a, b, b] {
         world.chat().react(user, (None, id), ("👍", true)).await.unwrap();
     }
+    world.clock.advance(TimeDelta::seconds(1));
     let found = world.chat().react(b, (None, id), ("❤️", true)).await.unwrap();
     let seen: Vec<_> = found.iter().map(|one| (&*one.emoji, one.count, one.mine)).collect();
     assert_eq!(seen, [("👍", 2, true), ("❤️", 1, true)]);
@@ -560,7 +563,11 @@ async fn a_search_finds_words_however_they_are_spelt_in_ones_own_rooms(pool: PgP
     // Whoever writes a room's mark finds nothing by it.
     world.say(c, others, &format!("#{} {}", room.0, room.0)).await;
     assert_eq!(world.find(a, "کتاب").await, [persian, arabic]);
-    sqlx::query("DELETE FROM room_members WHERE user_id = $1").bind(a).execute(&world.pool).await.unwrap();
+    sqlx::query("DELETE FROM room_members WHERE user_id = $1")
+        .bind(a)
+        .execute(&world.pool)
+        .await
+        .unwrap();
     assert!(world.find(a, "کتاب").await.is_empty());
 }
 

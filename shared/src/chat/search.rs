@@ -15,8 +15,7 @@ impl Wanted {
     pub fn parse(text: &str) -> Option<Self> {
         let words = fold::words(text);
         // They are letters and digits, so nothing in them ends the quotes.
-        let words: Vec<_> =
-            words.split(' ').filter(|word| !word.is_empty()).take(WORDS).collect();
+        let words: Vec<_> = words.split(' ').filter(|word| !word.is_empty()).take(WORDS).collect();
         let all = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" & ");
         (!words.is_empty()).then(|| Self(format!("{all}:*")))
     }

@@ -16,7 +16,8 @@ pub struct Chat {
     pub members: u32,
     /// Rooms somebody may make in a UTC day. Default 100.
     pub daily_rooms: u32,
-    /// Messages, edits and reactions of one person. Default 60/1m.
+    /// Messages, edits and reactions of one person; apart from those, changes of rooms and reports.
+    /// Default 60/1m.
     pub rate: Rate,
     /// Seconds after which a member who has not read a message counts as absent; 0: nobody does.
     /// Default 60.

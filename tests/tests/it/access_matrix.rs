@@ -39,28 +39,41 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 79] = [
+const TABLE: [(&str, Guard); 123] = [
     ("acceptInvitation", Theirs),
+    ("addChatReaction", Theirs),
+    ("addChatRoomMembers", Theirs),
     ("adjustWallet", Staff),
     ("authenticate", Open),
+    ("banFromChatRoom", Theirs),
     ("beginPhoneChange", Own),
     ("blacklistToken", Open),
+    ("blockChatUser", Own),
     ("cancelBulk", Texts),
     ("cancelMessage", Texts),
     ("captureHold", Shop),
     ("changeMe", Own),
     ("changePassword", Own),
+    ("closeChatRoom", Theirs),
+    ("closeChatRoomAsStaff", Staff),
     ("confirm", Own),
     ("confirmPhoneChange", Own),
+    ("createChatRoom", Own),
     ("createOrganization", Own),
     ("createPayment", Own),
     ("declineInvitation", Theirs),
+    ("deleteChatMessage", Theirs),
+    ("deleteChatRoom", Theirs),
     ("deleteOrganization", Theirs),
     ("disableUser", Staff),
+    ("editChatMessage", Theirs),
     ("enableUser", Staff),
     ("endOtherSessions", Own),
     ("endSession", Theirs),
     ("eraseMe", Own),
+    ("getChatMessage", Theirs),
+    ("getChatRoom", Theirs),
+    ("getChatRoot", Own),
     ("getMe", Own),
     ("getMessage", Texts),
     ("getMyWallet", Own),
@@ -72,9 +85,20 @@ const TABLE: [(&str, Guard); 79] = [
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),
+    ("grantChatPermissions", Theirs),
+    ("hideChatPresence", Theirs),
     ("holdInWallet", Shop),
     ("inviteOrganizationMember", Theirs),
+    ("leaveChatRoom", Theirs),
     ("listAuditEvents", Staff),
+    ("listChatBlocks", Own),
+    ("listChatEvents", Theirs),
+    ("listChatMessages", Own),
+    ("listChatReports", Staff),
+    ("listChatRoomBans", Theirs),
+    ("listChatRoomMembers", Theirs),
+    ("listChatRoomPermissions", Theirs),
+    ("listChatRooms", Own),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),
@@ -92,27 +116,47 @@ const TABLE: [(&str, Guard); 79] = [
     ("logOut", Own),
     ("login", Open),
     ("lookAtPayment", Staff),
+    ("muteChatRoomMember", Theirs),
+    ("pinChatRoom", Theirs),
+    ("postChatMessage", Theirs),
+    ("readChatRoom", Theirs),
     ("refreshTokens", Open),
     ("refundPayment", Staff),
     ("register", Open),
     ("releaseHold", Shop),
+    ("removeChatReaction", Theirs),
+    ("removeChatRoomMember", Theirs),
     ("removeOrganizationMember", Theirs),
+    ("reopenChatRoom", Theirs),
+    ("replaceChatMessage", Theirs),
+    ("replaceChatRoom", Theirs),
+    ("reportChatMessage", Theirs),
     ("resetPassword", Open),
     ("reversePayment", Staff),
+    ("revokeChatPermission", Theirs),
     ("revokeUserSessions", Staff),
+    ("searchChatMessages", Own),
     ("sendBulk", Texts),
     ("sendConfirmation", Own),
     ("sendMessage", Texts),
     ("sendOtp", Open),
     ("sendPasswordReset", Open),
+    ("settleChatReport", Staff),
     ("settlePayment", Staff),
     ("settlePaymentReturn", Staff),
+    ("showChatPresence", Theirs),
     ("smsAuthAuth", Open),
     ("smsAuthChangePhone", Own),
     ("smsAuthSignIn", Open),
     ("spendFromWallet", Shop),
     ("transferBetweenWallets", Shop),
+    ("transferChatRoom", Theirs),
     ("transferOrganization", Theirs),
+    ("unbanFromChatRoom", Theirs),
+    ("unblockChatUser", Theirs),
+    ("unmuteChatRoomMember", Theirs),
+    ("unpinChatRoom", Theirs),
+    ("updateChatRoom", Theirs),
     ("updateOrganization", Theirs),
     ("updateOrganizationMember", Theirs),
     ("verifyPayment", Open),
@@ -148,6 +192,8 @@ struct Victim {
     message: i64,
     bulk: String,
     payment: i64,
+    room: i64,
+    words: i64,
 }
 
 impl Victim {
@@ -188,8 +234,20 @@ impl Victim {
         let order = json!({"amount": 50000, "order_id": "A-1", "mobile": person.mobile});
         let payment = person.post(peyk, "payment/create/", &order).await;
         let payment = payment.json["id"].as_i64().expect("a payment begins");
+        let (room, words) = room_of(peyk, organization, [person.id, member.id]).await;
         let member = member.id;
-        Self { person, member, session, organization, invitation, message, bulk, payment }
+        Self {
+            person,
+            member,
+            session,
+            organization,
+            invitation,
+            message,
+            bulk,
+            payment,
+            room,
+            words,
+        }
     }
 
     /// The path with what it names being the victim's.
@@ -203,12 +261,15 @@ impl Victim {
             Some("invitations") => self.invitation,
             Some("message") => self.message,
             Some("sessions") => self.session,
+            Some("chat") if segments.next() == Some("messages") => self.words,
+            Some("chat") => self.room,
             _ => 0,
         };
         let path = path
             .replace("{id}", &id.to_string())
             .replace("{invitation_id}", &self.invitation.to_string())
             .replace("{user_id}", &self.member.to_string())
+            .replace("{level}", "1")
             .replace("{bulk_id}", &self.bulk)
             .replace("{request_id}", "0123456789abcdef0123456789abcdef")
             .replace("{handle}", "0123456789abcdef0123456789abcdef");
@@ -235,15 +296,40 @@ impl Victim {
             (SELECT jsonb_agg(jsonb_build_array(id, user_id, status = 'cancelled') ORDER BY id)
              FROM sms_messages WHERE user_id = $1),
             (SELECT jsonb_agg(p ORDER BY id) FROM payments p WHERE user_id = $1),
-            (SELECT jsonb_agg(w) FROM wallets w WHERE user_id IN ($1, $3)))";
+            (SELECT jsonb_agg(w) FROM wallets w WHERE user_id IN ($1, $3)),
+            (SELECT to_jsonb(r) FROM rooms r WHERE id = $4),
+            (SELECT jsonb_agg(m ORDER BY user_id) FROM room_members m WHERE room_id = $4),
+            (SELECT jsonb_agg(b ORDER BY user_id) FROM room_bans b WHERE room_id = $4),
+            (SELECT jsonb_agg(e ORDER BY seq) FROM room_events e WHERE room_id = $4),
+            (SELECT jsonb_agg(c ORDER BY seq) FROM chat_messages c WHERE room_id = $4),
+            (SELECT jsonb_agg(p ORDER BY id) FROM message_reports p WHERE room_id = $4))";
         sqlx::query_scalar(state)
             .bind(self.person.id)
             .bind(self.organization)
             .bind(self.member)
+            .bind(self.room)
             .fetch_one(&peyk.database.pool)
             .await
             .unwrap()
     }
+}
+
+/// A room of an organization, whose owner comes first, and something said in it.
+async fn room_of(peyk: &Peyk, organization: i64, [owner, member]: [i64; 2]) -> (i64, i64) {
+    let make = "WITH room AS (
+            INSERT INTO rooms (organization_id, name, head, head_at, created_at)
+            VALUES ($1, 'Victima''s room', 1, now(), now()) RETURNING id),
+        seats AS (
+            INSERT INTO room_members (room_id, user_id, organization_id, role, levels, joined_at)
+            SELECT room.id, m.user_id, $1, m.role, 2, now()
+            FROM room, (VALUES ($2::bigint, 'owner'), ($3, 'member')) AS m(user_id, role)),
+        said AS (
+            INSERT INTO chat_messages (room_id, seq, sender_id, type, text, folded, created_at)
+            SELECT id, 1, $2, 'text', 'Victima''s words', 'victimas words', now() FROM room
+            RETURNING id)
+        SELECT room.id, said.id FROM room, said";
+    let made = sqlx::query_as(make).bind(organization).bind(owner).bind(member);
+    made.fetch_one(&peyk.database.pool).await.unwrap()
 }
 
 async fn may_text(peyk: &Peyk, person: Person) -> Person {

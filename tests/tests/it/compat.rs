@@ -7,8 +7,9 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 9] = [
+const PLAYED: [&str; 10] = [
     "authenticate",
+    "chatrooms",
     "file_upload",
     "message_send",
     "messages",
@@ -82,6 +83,11 @@ async fn messages_go_as_recorded() {
 #[tokio::test]
 async fn listing_sessions_goes_as_recorded() {
     plays("sessions").await;
+}
+
+#[tokio::test]
+async fn rooms_go_as_recorded() {
+    plays("chatrooms").await;
 }
 
 #[test]

@@ -27,10 +27,7 @@ pub(crate) struct PostMessage {
     #[oai(skip_serializing_if_is_none, validator(minimum(value = "-90"), maximum(value = "90")))]
     lat: Option<f64>,
     /// Degrees east; a location needs it.
-    #[oai(
-        skip_serializing_if_is_none,
-        validator(minimum(value = "-180"), maximum(value = "180"))
-    )]
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "-180"), maximum(value = "180")))]
     lng: Option<f64>,
     /// Your own name for the message, unique among yours in the room: the same message sent again under it
     /// is posted once.

@@ -66,7 +66,8 @@ impl Example for ReadState {
 #[oai(rename = "ChatEvent", example)]
 pub(crate) struct Event {
     /// `chat_message`, `message_edited`, `message_deleted`, `reaction`, `member` or `room`.
-    r#type: String,
+    #[oai(rename = "type")]
+    frame: String,
     /// Where.
     room: i64,
     /// Its number in the room's log.
@@ -131,7 +132,7 @@ impl Event {
         let message = entry.message.as_ref();
         let new = message.filter(|_| is_new);
         Self {
-            r#type: frame.to_owned(),
+            frame: frame.to_owned(),
             room: entry.room.0,
             seq: entry.seq,
             created_at: Timestamp(entry.at),
@@ -159,7 +160,7 @@ impl Event {
 impl Example for Event {
     fn example() -> Self {
         Self {
-            r#type: "chat_message".to_owned(),
+            frame: "chat_message".to_owned(),
             room: 5,
             seq: 12,
             created_at: Timestamp(chrono::DateTime::UNIX_EPOCH),

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// What the old system says of a message that is not there for the caller.
-const NO_MESSAGE: &str = "No MessageChat matches the given query.";
+pub(super) const NO_MESSAGE: &str = "No MessageChat matches the given query.";
 /// And of a room, where a message is to go there.
 const NO_ROOM_TO_WRITE: &str = "چت‌روم پیدا نشد.";
 /// Characters of a search at most.
@@ -141,8 +141,7 @@ impl ChatMessageApi {
     ) -> Result<Json<MessagePage>, MessageListProblem> {
         let paging = Paging::new(before.0, limit.0);
         let Some(room) = chat_room.0 else { return Ok(Json(MessagePage::nothing())) };
-        let asked =
-            state.chat.messages(caller.user_id, RoomId(room), paging.before, paging.rows());
+        let asked = state.chat.messages(caller.user_id, RoomId(room), paging.before, paging.rows());
         let mut found = match asked.await {
             // Whether there is such a room is nobody's business but its members'.
             Err(ChatError::NotFound) => return Ok(Json(MessagePage::nothing())),
@@ -421,7 +420,9 @@ impl From<Vec<reactions::Reaction>> for Reactions {
 
 /// What is wrong with the fields of a message.
 fn wrong(errors: Vec<ContentError>) -> Problem {
-    Problem::validation(errors.into_iter().map(|error| named(error.field.as_str(), error)).collect())
+    Problem::validation(
+        errors.into_iter().map(|error| named(error.field.as_str(), error)).collect(),
+    )
 }
 
 fn in_field(name: &'static str, error: ContentError) -> Problem {

@@ -1,13 +1,23 @@
 //! `chat/chatrooms/…`.
 
 use poem::web::Data;
-use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::Json};
-use shared::chat::rooms::Before;
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use shared::chat::{RoomId, change::Changes, permissions::Status, rooms::Before};
 
-use super::{super::Tag, RoomListProblem, types::Room};
+use super::{
+    super::Tag,
+    NO_USER_ID, RoomChangeProblem, RoomListProblem, RoomLookProblem, by, example_room, spend,
+    types::Room,
+    wanted::{CreateRoom, NewRoom, RoomChanges, UpdateRoom, With},
+};
 use crate::{
     caller::SignedIn,
     error::{Code, Problem},
+    input::Input,
     state::{SharedState, State},
 };
 
@@ -26,6 +36,25 @@ pub(crate) enum ListRoomsResponse {
         #[oai(header = "Link")]
         Option<String>,
     ),
+}
+
+/// A room that was asked for.
+#[derive(ApiResponse)]
+pub(crate) enum CreateRoomResponse {
+    /// The room you two have.
+    #[oai(status = 200)]
+    Found(Json<Room>),
+    /// A new room.
+    #[oai(status = 201)]
+    Created(Json<Room>),
+}
+
+/// A room that was deleted.
+#[derive(ApiResponse)]
+pub(crate) enum DeleteRoomResponse {
+    /// It is gone.
+    #[oai(status = 204)]
+    Deleted,
 }
 
 /// The operations on rooms themselves.
@@ -58,6 +87,145 @@ impl RoomApi {
         let seen = found.into_iter().map(|room| Room::seen_by(caller.user_id, room, state.0));
         Ok(ListRoomsResponse::Listed(Json(seen.collect()), link))
     }
+
+    /// Make a room
+    ///
+    /// With one person, who may be yourself: you get the room you two have (200), or a new one (201).
+    /// With several (`users`): a new group, which you own. Who does not belong to `organization`, or
+    /// wants to hear nothing of you, is not found.
+    #[oai(path = "/chat/chatrooms", method = "post", operation_id = "createChatRoom")]
+    async fn create(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        input: Input<NewRoom, CreateRoom>,
+    ) -> Result<CreateRoomResponse, RoomChangeProblem> {
+        spend(state.0, &caller).await?;
+        let (by, NewRoom { with, about }) = (by(&caller), input.0);
+        let opened = match with {
+            With::One(person) => state.chat.open_direct(&by, person, &about).await,
+            With::Several(people) => state.chat.open_group(&by, &people, &about).await,
+            With::Nobody => {
+                return Err(Problem::new(Code::NotFound).sentence(NO_USER_ID).into());
+            }
+        };
+        let opened = opened.map_err(Problem::from)?;
+        let room = Json(Room::seen_by(caller.user_id, opened.room, state.0));
+        Ok(match opened.is_new {
+            true => CreateRoomResponse::Created(room),
+            false => CreateRoomResponse::Found(room),
+        })
+    }
+
+    /// Look at a room
+    #[oai(path = "/chat/chatrooms/:id", method = "get", operation_id = "getChatRoom")]
+    async fn get(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+    ) -> Result<Json<Room>, RoomLookProblem> {
+        let room = state.chat.room(caller.user_id, RoomId(id.0)).await;
+        Ok(Json(Room::seen_by(caller.user_id, room.map_err(Problem::from)?, state.0)))
+    }
+
+    /// Change a room
+    ///
+    /// What is absent stays, and everything else in the request is ignored. All of it happens, or
+    /// nothing.
+    #[oai(path = "/chat/chatrooms/:id", method = "patch", operation_id = "updateChatRoom")]
+    async fn update(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+        input: Input<RoomChanges, UpdateRoom>,
+    ) -> Result<Json<Room>, RoomChangeProblem> {
+        Ok(change(state.0, &caller, id.0, &input.0.0).await?)
+    }
+
+    /// Change a room, as the old system's `PUT`
+    ///
+    /// The same as `PATCH`: what is absent stays.
+    #[oai(path = "/chat/chatrooms/:id", method = "put", operation_id = "replaceChatRoom")]
+    async fn replace(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+        input: Input<RoomChanges, UpdateRoom>,
+    ) -> Result<Json<Room>, RoomChangeProblem> {
+        Ok(change(state.0, &caller, id.0, &input.0.0).await?)
+    }
+
+    /// Delete a room
+    ///
+    /// For everybody, with all that was said in it. Level 12; of a room of two, either.
+    #[oai(path = "/chat/chatrooms/:id", method = "delete", operation_id = "deleteChatRoom")]
+    async fn delete(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+    ) -> Result<DeleteRoomResponse, RoomChangeProblem> {
+        spend(state.0, &caller).await?;
+        let deleted = state.chat.delete(&by(&caller), RoomId(id.0)).await;
+        deleted.map_err(Problem::from)?;
+        Ok(DeleteRoomResponse::Deleted)
+    }
+
+    /// Close a room
+    ///
+    /// Nobody writes in it then. Level 8.
+    #[oai(path = "/chat/chatrooms/:id/close", method = "post", operation_id = "closeChatRoom")]
+    async fn close(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+    ) -> Result<Json<Room>, RoomChangeProblem> {
+        Ok(change(state.0, &caller, id.0, &of_status(Status::Closed)).await?)
+    }
+
+    /// Open a room again
+    ///
+    /// One that is closed or held. Level 9.
+    #[oai(path = "/chat/chatrooms/:id/reopen", method = "post", operation_id = "reopenChatRoom")]
+    async fn reopen(
+        &self,
+        state: Data<&SharedState>,
+        caller: SignedIn,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+    ) -> Result<Json<Room>, RoomChangeProblem> {
+        Ok(change(state.0, &caller, id.0, &of_status(Status::Open)).await?)
+    }
+}
+
+fn of_status(status: Status) -> Changes {
+    Changes { status: Some(status), ..Changes::default() }
+}
+
+async fn change(
+    state: &State,
+    caller: &SignedIn,
+    id: i64,
+    changes: &Changes,
+) -> Result<Json<Room>, Problem> {
+    spend(state, caller).await?;
+    let room = state.chat.change(&by(caller), RoomId(id), changes).await?;
+    Ok(Json(Room::seen_by(caller.user_id, room, state)))
 }
 
 fn read_before(text: &str) -> Result<Before, Problem> {

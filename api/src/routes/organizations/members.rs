@@ -99,7 +99,10 @@ impl MemberApi {
         #[oai(example = "example_member")]
         user_id: Path<i64>,
     ) -> Result<Json<OrganizationDone>, OrganizationChangeProblem> {
-        let removed = state.organizations.remove(&by(&caller), id.0, user_id.0).await;
+        let removed = state
+            .chat
+            .leave_organization(&state.organizations, &by(&caller), id.0, user_id.0)
+            .await;
         removed.map_err(Problem::from)?;
         Ok(done("The member was removed."))
     }

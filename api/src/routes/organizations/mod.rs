@@ -139,7 +139,9 @@ impl OrganizationApi {
         let check = state.organizations.check(caller.user_id, id.0, Action::Delete).await;
         check.map_err(Problem::from)?;
         caller.need_recent(state.0).await?;
-        state.organizations.delete(&by(&caller), id.0).await.map_err(Problem::from)?;
+        let deleted =
+            state.chat.delete_organization(&state.organizations, &by(&caller), id.0).await;
+        deleted.map_err(Problem::from)?;
         Ok(done("The organization was deleted."))
     }
 

@@ -81,9 +81,8 @@ pub(crate) async fn rank_of(
     )
     .fetch_optional(connection)
     .await?;
-    let read = |role: &str, levels| {
-        Ok(Rank { role: read_role(role)?, levels: Levels::from_bits(levels) })
-    };
+    let read =
+        |role: &str, levels| Ok(Rank { role: read_role(role)?, levels: Levels::from_bits(levels) });
     row.map(|row| read(&row.role, row.levels)).transpose()
 }
 
@@ -308,13 +307,10 @@ pub(crate) async fn delete_ban(
     room: RoomId,
     user_id: i64,
 ) -> Result<bool, sqlx::Error> {
-    let gone = sqlx::query!(
-        "DELETE FROM room_bans WHERE room_id = $1 AND user_id = $2",
-        room.0,
-        user_id,
-    )
-    .execute(connection)
-    .await?;
+    let gone =
+        sqlx::query!("DELETE FROM room_bans WHERE room_id = $1 AND user_id = $2", room.0, user_id,)
+            .execute(connection)
+            .await?;
     Ok(gone.rows_affected() > 0)
 }
 
@@ -357,10 +353,7 @@ pub(crate) async fn place_of(
 
 /// What goes with a person who is erased beside their seats: what they reacted, who they blocked and
 /// who blocked them, bans of them, tickets, and the words of what they reported.
-pub(crate) async fn forget(
-    connection: &mut PgConnection,
-    user_id: i64,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn forget(connection: &mut PgConnection, user_id: i64) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "WITH reactions AS (DELETE FROM message_reactions WHERE user_id = $1),
               blocks AS (DELETE FROM user_blocks WHERE user_id = $1 OR blocked_id = $1),

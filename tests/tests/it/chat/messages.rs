@@ -70,7 +70,10 @@ async fn a_message_is_answered_as_old_clients_read_it_and_nothing_of_it_can_be_f
     let message = &posted.json;
     assert_eq!(message["sender"]["id"], a.id);
     assert_eq!((&message["text"], &message["message_type"]), (&json!("سلام"), &json!("text")));
-    assert_eq!((&message["file_url"], &message["lat"], &message["lng"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&message["file_url"], &message["lat"], &message["lng"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     assert_eq!((&message["seq"], &message["is_deleted"]), (&json!(1), &json!(false)));
     assert_eq!(message["timestamp"], message["created_at"]);
     let of_room = &message["chat_room"];
@@ -110,7 +113,11 @@ async fn what_is_wrong_with_a_message_is_said_in_the_old_words() {
         (json!({}), "text", "This field is required."),
         (json!({"text": ""}), "text", "This field may not be blank."),
         (json!({"text": "  "}), "text", "This field may not be blank."),
-        (json!({"text": "x".repeat(21)}), "text", "Ensure this field has no more than 20 characters."),
+        (
+            json!({"text": "x".repeat(21)}),
+            "text",
+            "Ensure this field has no more than 20 characters.",
+        ),
         (json!({"text": "a\u{0}b"}), "text", "Null characters are not allowed."),
         (json!({"text": "a\u{1b}[2J"}), "text", "Control characters are not allowed."),
         (
@@ -118,14 +125,34 @@ async fn what_is_wrong_with_a_message_is_said_in_the_old_words() {
             "text",
             "Characters that override the direction of text are not allowed.",
         ),
-        (json!({"text": "x", "message_type": "video"}), "message_type", "\"video\" is not a valid choice."),
+        (
+            json!({"text": "x", "message_type": "video"}),
+            "message_type",
+            "\"video\" is not a valid choice.",
+        ),
         (json!({"text": "x", "lat": "north"}), "lat", "A valid number is required."),
-        (json!({"text": "x", "lat": 91, "lng": 0}), "lat", "Ensure this value is less than or equal to 90."),
+        (
+            json!({"text": "x", "lat": 91, "lng": 0}),
+            "lat",
+            "Ensure this value is less than or equal to 90.",
+        ),
         (json!({"text": "x", "message_type": "location"}), "lat", "This field is required."),
         (json!({"text": "x", "chat_room": "abc"}), "chat_room", "A valid integer is required."),
-        (json!({"text": "x", "client_id": "چ"}), "client_id", "Only printable ASCII characters are allowed."),
-        (json!({"text": "x", "reply_to": 999_999_999}), "reply_to", "There is no such thing, or not for this message."),
-        (json!({"text": "x", "attach_id": 999_999_999}), "attach_id", "There is no such thing, or not for this message."),
+        (
+            json!({"text": "x", "client_id": "چ"}),
+            "client_id",
+            "Only printable ASCII characters are allowed.",
+        ),
+        (
+            json!({"text": "x", "reply_to": 999_999_999}),
+            "reply_to",
+            "There is no such thing, or not for this message.",
+        ),
+        (
+            json!({"text": "x", "attach_id": 999_999_999}),
+            "attach_id",
+            "There is no such thing, or not for this message.",
+        ),
     ] {
         let answer = post(&peyk, &a, room, body.clone()).await;
         assert_eq!(wrong(&answer), (field.to_owned(), sentence.to_owned()), "{body}");

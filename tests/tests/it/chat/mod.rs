@@ -3,4 +3,6 @@
 mod files;
 mod message_matrix;
 mod messages;
+mod room_matrix;
+mod rooms;
 mod uploads;

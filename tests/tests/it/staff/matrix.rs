@@ -13,17 +13,22 @@ const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "ad
 const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 
+/// For those who moderate, and there is nothing to moderate.
+const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
+
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 400, 400, 400, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 13] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 16] = [
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
+    ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
+    ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
     ("listUserWalletEntries", "GET", "/api/admin/wallets/{user_id}/entries/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
@@ -34,6 +39,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 13] = [
         "/api/admin/users/{id}/revoke_sessions/",
         [401, 403, 403, 200, 403, 200],
     ),
+    ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", MODERATORS_MISS),
     // The payment does not wait for a person.
     ("settlePayment", "POST", "/api/admin/payments/{id}/settle/", [401, 403, 403, 403, 409, 409]),
 ];
@@ -72,8 +78,10 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
             let token = caller.as_ref().map(|person| person.token.as_str());
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let path = path.strip_prefix("/api/").unwrap();
-            let body = serde_json::json!({"state": "failed", "note": "x"});
-            let body = (id == "settlePayment").then_some(&body);
+            let body = serde_json::json!({
+                "state": "failed", "note": "x", "outcome": "dismissed",
+            });
+            let body = id.starts_with("settle").then_some(&body);
             let answer = ask(&peyk, 0, method, path, token, body).await;
             assert_eq!(answer.status, expected[i], "{id} by {}: {answer:?}", WHO[i]);
             let touches = ["disableUser", "revokeUserSessions"].contains(&id);

@@ -1,0 +1,676 @@
+//! Rooms and who is in them, in a real database.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+
+use super::{
+    announce::Announcer,
+    change::Changes,
+    create::{About, RoomError},
+    log::{Kind, Place},
+    moderation::{Outcome, Reason},
+    permissions::{Level, Levels, Refusal, Role, Status},
+    rooms::{Before, Room},
+    *,
+};
+use crate::{
+    audit::{Actor, Source},
+    clock::ManualClock,
+    config::Webhooks,
+    organizations::{Caller, OrganizationError, Organizations},
+    redis::Redis,
+    sms::messages::Messages,
+};
+
+struct World {
+    pool: PgPool,
+    clock: Arc<ManualClock>,
+    chat: Chat,
+    organizations: Organizations,
+}
+
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn by(user_id: i64) -> Caller {
+    let source = Source { actor: Actor::User(user_id), ip: None, request_id: None };
+    Caller { user_id, source }
+}
+
+fn levels(of: &[Level]) -> Levels {
+    of.iter().copied().collect()
+}
+
+impl World {
+    fn new(pool: PgPool) -> Self {
+        Self::with(pool, |_| ())
+    }
+
+    fn with(pool: PgPool, set: impl FnOnce(&mut Config)) -> Self {
+        let clock = Arc::new(ManualClock::new(start()));
+        let mut config = Config::default();
+        set(&mut config);
+        let outbox = Outbox::new(&Webhooks::default(), clock.clone());
+        let announcer = Announcer::start(Redis::start(&config.redis).unwrap());
+        let chat = Chat::new(pool.clone(), clock.clone(), outbox, announcer, &config);
+        let messages = Messages::new(pool.clone(), clock.clone(), &config);
+        let organizations = Organizations::new(pool.clone(), clock.clone(), messages, &config);
+        Self { pool, clock, chat, organizations }
+    }
+
+    async fn user(&self, name: &str) -> i64 {
+        sqlx::query_scalar("INSERT INTO users (username, created_at) VALUES ($1, $2) RETURNING id")
+            .bind(name)
+            .bind(start())
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    async fn users<const N: usize>(&self) -> [i64; N] {
+        let mut ids = [0; N];
+        for (place, id) in ids.iter_mut().enumerate() {
+            *id = self.user(&format!("user{place}")).await;
+        }
+        ids
+    }
+
+    /// A group of these; the first is its owner.
+    async fn group(&self, people: &[i64]) -> RoomId {
+        let made = self.chat.open_group(&by(people[0]), &people[1..], &About::default()).await;
+        made.unwrap().room.brief.id
+    }
+
+    async fn organization(&self, people: &[i64]) -> i64 {
+        let made = "WITH made AS (
+                INSERT INTO organizations (name, uname, owner_id, created_at)
+                VALUES ('o', 'org', $1[1], $2) RETURNING id)
+            INSERT INTO organization_members (organization_id, user_id, role, joined_at)
+            SELECT made.id, p, CASE WHEN p = $1[1] THEN 'owner' ELSE 'member' END, $2
+            FROM made, unnest($1) AS p RETURNING organization_id";
+        sqlx::query_scalar(made).bind(people).bind(start()).fetch_one(&self.pool).await.unwrap()
+    }
+
+    async fn message(&self, room: RoomId, sender: i64, text: &str) -> i64 {
+        let write = "WITH next AS (
+                UPDATE rooms SET head = head + 1 WHERE id = $1 RETURNING head)
+            INSERT INTO chat_messages (room_id, seq, sender_id, type, text, folded, created_at)
+            SELECT $1, head, $2, 'text', $3, $3, $4 FROM next RETURNING id";
+        sqlx::query_scalar(write)
+            .bind(room.0)
+            .bind(sender)
+            .bind(text)
+            .bind(start())
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    async fn log(&self, room: RoomId) -> Vec<(Kind, Option<i64>, Option<i64>)> {
+        let found = self.chat.read_log(&[Place { room, after: 0 }], 1_000).await.unwrap();
+        let short = found.into_iter().enumerate().map(|(place, entry)| {
+            assert_eq!(entry.seq, i64::try_from(place).unwrap() + 1, "no gap");
+            let id = |person: Option<Person>| person.map(|person| person.id);
+            (entry.kind, id(entry.actor), id(entry.subject))
+        });
+        short.collect()
+    }
+
+    async fn audited(&self, room: RoomId) -> Vec<String> {
+        let events = "SELECT action FROM audit_events WHERE subject = 'room' AND subject_id = $1
+            ORDER BY id";
+        sqlx::query_scalar(events).bind(room.0).fetch_all(&self.pool).await.unwrap()
+    }
+
+    async fn owners(&self, room: RoomId) -> Vec<i64> {
+        let owners = "SELECT user_id FROM room_members WHERE room_id = $1 AND role = 'owner'
+            ORDER BY user_id";
+        sqlx::query_scalar(owners).bind(room.0).fetch_all(&self.pool).await.unwrap()
+    }
+
+    async fn members(&self, room: RoomId) -> Vec<i64> {
+        let members = "SELECT user_id FROM room_members WHERE room_id = $1 ORDER BY user_id";
+        sqlx::query_scalar(members).bind(room.0).fetch_all(&self.pool).await.unwrap()
+    }
+
+    async fn see(&self, user: i64, room: RoomId) -> Result<Room, ChatError> {
+        self.chat.room(user, room).await
+    }
+
+    async fn erase(&self, user: i64) {
+        let mut tx = self.pool.begin().await.unwrap();
+        forget(&mut tx, user, self.chat.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+/// A word for how something ended.
+fn ended<T>(result: Result<T, RoomError>) -> String {
+    match result {
+        Ok(_) => "done".to_owned(),
+        Err(RoomError::Chat(ChatError::Refused(refusal))) => format!("{refusal:?}"),
+        Err(RoomError::Chat(ChatError::Database(error))) => panic!("{error:?}"),
+        Err(RoomError::Chat(other)) => format!("{other:?}"),
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+fn is_gone(seen: Result<Room, ChatError>) -> bool {
+    matches!(seen, Err(ChatError::NotFound))
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn both_sides_asking_at_once_for_their_room_get_one(pool: PgPool) {
+    let world = World::new(pool);
+    let [one, other] = world.users().await;
+    let mut tasks = JoinSet::new();
+    for place in 0..12 {
+        let (from, to) = if place % 2 == 0 { (one, other) } else { (other, one) };
+        let chat = world.chat.clone();
+        tasks.spawn(async move { chat.open_direct(&by(from), to, &About::default()).await });
+    }
+    let opened: Vec<_> = tasks.join_all().await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(opened.iter().filter(|opened| opened.is_new).count(), 1);
+    let first = opened[0].room.brief.id;
+    assert!(opened.iter().all(|opened| opened.room.brief.id == first));
+    assert_eq!(world.owners(first).await, [one, other]);
+    assert_eq!(world.log(first).await.len(), 2, "each joined once");
+
+    world.chat.delete(&by(other), first).await.unwrap();
+    assert!(is_gone(world.see(one, first).await));
+    let again = world.chat.open_direct(&by(one), other, &About::default()).await.unwrap();
+    assert!(again.is_new && again.room.brief.id != first, "a deleted room does not come back");
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_room_with_oneself_and_rooms_of_organizations_are_rooms_of_their_own(pool: PgPool) {
+    let world = World::new(pool);
+    let [one, other, stranger] = world.users().await;
+    let organization = world.organization(&[one, other]).await;
+    let about = About { organization_id: Some(organization), ..About::default() };
+    let mut ids = Vec::new();
+    for (with, about) in [(one, &About::default()), (other, &About::default()), (other, &about)] {
+        let opened = world.chat.open_direct(&by(one), with, about).await.unwrap();
+        assert!(opened.is_new);
+        ids.push(opened.room.brief.id);
+        let again = world.chat.open_direct(&by(one), with, about).await.unwrap();
+        assert_eq!((again.is_new, again.room.brief.id), (false, *ids.last().unwrap()));
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(world.members(ids[0]).await, [one]);
+    for (from, to, expected) in [
+        (one, stranger, "NoSuchPerson"),
+        (stranger, one, "NoSuchOrganization"),
+        (one, 999_999, "NoSuchPerson"),
+    ] {
+        let refused = world.chat.open_direct(&by(from), to, &about).await;
+        assert_eq!(ended(refused), expected);
+        let refused = world.chat.open_group(&by(from), &[to], &about).await;
+        assert_eq!(ended(refused), expected);
+    }
+    let group = world.chat.open_group(&by(one), &[], &about).await.unwrap().room.brief.id;
+    assert_eq!(ended(world.chat.add(&by(one), group, &[other, stranger]).await), "NoSuchPerson");
+    assert_eq!(world.members(group).await, [one], "all are let in, or nobody");
+    world.chat.add(&by(one), group, &[other]).await.unwrap();
+    assert_eq!(world.members(group).await, [one, other]);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn who_is_blocked_makes_no_room_with_them_and_puts_them_in_none(pool: PgPool) {
+    let world = World::new(pool);
+    let [one, other, third] = world.users().await;
+    let old = world.chat.open_direct(&by(one), third, &About::default()).await.unwrap();
+    world.chat.block(other, one).await.unwrap();
+    world.chat.block(third, one).await.unwrap();
+    world.chat.block(third, one).await.unwrap();
+    let about = About::default();
+    for (from, to) in [(one, other), (other, one)] {
+        assert_eq!(ended(world.chat.open_direct(&by(from), to, &about).await), "NoSuchPerson");
+    }
+    assert_eq!(ended(world.chat.open_group(&by(one), &[other], &about).await), "NoSuchPerson");
+    let group = world.group(&[one]).await;
+    assert_eq!(ended(world.chat.add(&by(one), group, &[other]).await), "NoSuchPerson");
+    // The room there was is found, and nobody writes in it.
+    let found = world.chat.open_direct(&by(one), third, &about).await.unwrap();
+    assert_eq!((found.is_new, found.room.brief.id), (false, old.room.brief.id));
+    for person in [one, third] {
+        let refused = world.chat.check(found.room.brief.id, person, permissions::Action::Post);
+        assert!(matches!(refused.await, Err(ChatError::Refused(Refusal::Blocked))));
+    }
+    assert_eq!(world.chat.blocks(third, None, 10).await.unwrap().len(), 1);
+    world.chat.unblock(other, one).await.unwrap();
+    assert_eq!(ended(world.chat.unblock(other, one).await), "NothingThere");
+    assert!(world.chat.open_direct(&by(one), other, &about).await.unwrap().is_new);
+    assert_eq!(ended(world.chat.block(one, one).await), "Oneself");
+    assert_eq!(ended(world.chat.block(one, 999_999).await), "NoSuchPerson");
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn nobody_has_more_rooms_or_members_than_there_may_be_whatever_comes_at_once(pool: PgPool) {
+    let world = World::with(pool, |config| {
+        config.chat.rooms_per_user = 3;
+        config.chat.members = 2;
+    });
+    let [popular, a, b, c, d, e] = world.users().await;
+    let mut tasks = JoinSet::new();
+    for from in [a, b, c, d, e] {
+        let chat = world.chat.clone();
+        tasks.spawn(
+            async move { ended(chat.open_direct(&by(from), popular, &About::default()).await) },
+        );
+    }
+    let mut all = tasks.join_all().await;
+    all.sort_unstable();
+    assert_eq!(all, ["Limit(3)", "Limit(3)", "done", "done", "done"]);
+    let too_many = world.chat.open_group(&by(a), &[b, c], &About::default()).await;
+    assert_eq!(ended(too_many), "Limit(2)");
+    let room = world.group(&[a, b]).await;
+    assert_eq!(ended(world.chat.add(&by(a), room, &[c]).await), "Limit(2)");
+    assert_eq!(ended(world.chat.add(&by(a), room, &[b]).await), "done", "who is in counts once");
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn only_so_many_rooms_are_made_in_a_day_and_finding_one_is_not_making_it(pool: PgPool) {
+    let world = World::with(pool, |config| config.chat.daily_rooms = 2);
+    let [one, other] = world.users().await;
+    let about = About::default();
+    world.chat.open_direct(&by(one), other, &about).await.unwrap();
+    world.chat.open_group(&by(one), &[], &about).await.unwrap();
+    for _ in 0..3 {
+        world.chat.open_direct(&by(one), other, &about).await.unwrap();
+    }
+    let refused = ended(world.chat.open_group(&by(one), &[], &about).await);
+    assert!(refused.starts_with("EnoughToday("), "{refused}");
+    world.chat.open_group(&by(other), &[], &about).await.unwrap();
+    world.clock.advance(TimeDelta::days(1));
+    world.chat.open_group(&by(one), &[], &about).await.unwrap();
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_list_is_in_the_order_of_activity_and_counts_what_is_unread(pool: PgPool) {
+    let world = World::new(pool);
+    let [one, other, stranger] = world.users().await;
+    let mut rooms = Vec::new();
+    for _ in 0..5 {
+        world.clock.advance(TimeDelta::seconds(1));
+        rooms.push(world.group(&[one, other]).await);
+    }
+    for text in ["a", "b"] {
+        world.message(rooms[0], other, text).await;
+    }
+    world.message(rooms[0], one, "mine").await;
+    world.clock.advance(TimeDelta::seconds(1));
+    let named = Changes { name: Some(Some("x".to_owned())), ..Changes::default() };
+    world.chat.change(&by(one), rooms[0], &named).await.unwrap();
+
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page = world.chat.rooms(one, before, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        before = Before::parse(&Before::of(last).to_text());
+        seen.extend(page.into_iter().map(|room| room.brief.id));
+    }
+    assert_eq!(seen, [rooms[0], rooms[4], rooms[3], rooms[2], rooms[1]]);
+    let first = world.see(one, rooms[0]).await.unwrap();
+    assert_eq!((first.unread, first.brief.member_count), (2, 2), "others' messages alone");
+    assert_eq!(first.last.unwrap().text, "mine");
+    assert_eq!(world.see(other, rooms[0]).await.unwrap().unread, 1);
+    let who: Vec<_> = first.brief.members.iter().map(|one| one.person.id).collect();
+    assert_eq!(who, [one, other]);
+    assert!(world.chat.rooms(stranger, None, 10).await.unwrap().is_empty());
+
+    // Whoever comes later has read what was said before.
+    world.chat.add(&by(one), rooms[0], &[stranger]).await.unwrap();
+    assert_eq!(world.see(stranger, rooms[0]).await.unwrap().unread, 0);
+    world.message(rooms[0], other, "c").await;
+    assert_eq!(world.see(stranger, rooms[0]).await.unwrap().unread, 1);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn what_happens_to_members_is_in_the_log_and_strangers_see_nothing(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, member, other, stranger] = world.users().await;
+    let room = world.group(&[owner, member, other]).await;
+    let chat = &world.chat;
+    for (who, expected) in [(stranger, "NotFound"), (member, "Rank")] {
+        let caller = by(who);
+        assert_eq!(ended(chat.add(&caller, room, &[stranger]).await), expected);
+        assert_eq!(ended(chat.kick(&caller, room, other).await), expected);
+        assert_eq!(ended(chat.ban(&caller, room, other, None).await), expected);
+        assert_eq!(ended(chat.unban(&caller, room, other).await), expected);
+        assert_eq!(ended(chat.mute(&caller, room, other, Some(60)).await), expected);
+        assert_eq!(ended(chat.grant(&caller, room, other, Levels::MEMBER).await), expected);
+        assert_eq!(ended(chat.revoke(&caller, room, other, Levels::MEMBER).await), expected);
+        assert_eq!(ended(chat.transfer(&caller, room, other).await), expected);
+        assert_eq!(ended(chat.delete(&caller, room).await), expected);
+        assert_eq!(ended(chat.set_status(&caller, room, Status::Closed).await), expected);
+        assert_eq!(ended(chat.bans(who, room, None, 10).await), expected);
+    }
+    assert_eq!(ended(chat.leave(&by(stranger), room).await), "NotFound");
+    assert_eq!(ended(chat.pin(stranger, room, true).await), "NotFound");
+    assert_eq!(ended(chat.members(stranger, room, None, 10).await), "NotFound");
+
+    chat.mute(&by(owner), room, member, Some(60)).await.unwrap();
+    chat.mute(&by(owner), room, member, None).await.unwrap();
+    chat.kick(&by(owner), room, member).await.unwrap();
+    assert_eq!(ended(chat.kick(&by(owner), room, member).await), "NothingThere");
+    assert!(is_gone(world.see(member, room).await));
+    chat.add(&by(owner), room, &[member]).await.unwrap();
+    chat.ban(&by(owner), room, member, Some("why")).await.unwrap();
+    chat.ban(&by(owner), room, member, None).await.unwrap();
+    assert!(matches!(world.see(member, room).await, Err(ChatError::Banned)));
+    assert_eq!(ended(chat.add(&by(owner), room, &[member]).await), "PersonBanned");
+    assert_eq!(chat.bans(owner, room, None, 10).await.unwrap()[0].reason.as_deref(), Some("why"));
+    chat.unban(&by(owner), room, member).await.unwrap();
+    assert!(is_gone(world.see(member, room).await), "forgiven is not let in");
+    assert_eq!(ended(chat.unban(&by(owner), room, member).await), "NothingThere");
+    chat.transfer(&by(owner), room, other).await.unwrap();
+    chat.leave(&by(owner), room).await.unwrap();
+    assert_eq!(ended(chat.ban(&by(other), room, other, None).await), "Rank");
+
+    let joined = |who| (Kind::MemberJoined, Some(owner), Some(who));
+    let done = |kind, who| (kind, Some(owner), Some(who));
+    let expected = [
+        joined(owner),
+        joined(member),
+        joined(other),
+        done(Kind::MemberMuted, member),
+        done(Kind::MemberMuted, member),
+        done(Kind::MemberRemoved, member),
+        joined(member),
+        done(Kind::MemberBanned, member),
+        done(Kind::MemberUnbanned, member),
+        done(Kind::RoomOwner, other),
+        done(Kind::MemberLeft, owner),
+    ];
+    assert_eq!(world.log(room).await, expected);
+    let audited = ["member_removed", "member_banned", "member_unbanned", "transferred"];
+    assert_eq!(world.audited(room).await, audited.map(|action| format!("room.{action}")));
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_group_always_has_one_owner_whatever_comes_at_once(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, a, b] = world.users().await;
+    let room = world.group(&[owner, a, b]).await;
+    assert_eq!(ended(world.chat.leave(&by(owner), room).await), "OwnerStays");
+    assert_eq!(ended(world.chat.kick(&by(owner), room, owner).await), "OwnerStays");
+    for to in [owner, 999_999] {
+        assert_eq!(ended(world.chat.transfer(&by(owner), room, to).await), "NotAMember");
+    }
+    for _ in 0..5 {
+        let from = world.owners(room).await[0];
+        let mut others = [owner, a, b].into_iter().filter(|id| *id != from);
+        let (one, other) = (others.next().unwrap(), others.next().unwrap());
+        let mut tasks = JoinSet::new();
+        for to in [one, other] {
+            let chat = world.chat.clone();
+            tasks.spawn(async move { ended(chat.transfer(&by(from), room, to).await) });
+        }
+        let chat = world.chat.clone();
+        tasks.spawn(async move { ended(chat.leave(&by(from), room).await) });
+        let all = tasks.join_all().await;
+        // Who hands it over may leave then, and comes back for the next round.
+        assert!(all.iter().filter(|word| *word == "done").count() >= 1, "{all:?}");
+        assert_eq!(world.owners(room).await.len(), 1, "{all:?}");
+        let keeper = world.owners(room).await[0];
+        world.chat.add(&by(keeper), room, &[owner, a, b]).await.unwrap();
+    }
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn the_last_to_leave_a_group_deletes_it(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, member] = world.users().await;
+    let room = world.group(&[owner, member]).await;
+    world.chat.leave(&by(member), room).await.unwrap();
+    world.chat.leave(&by(owner), room).await.unwrap();
+    assert!(is_gone(world.see(owner, room).await));
+    assert_eq!(world.log(room).await.last().unwrap().0, Kind::RoomDeleted);
+    assert_eq!(world.audited(room).await, ["room.deleted"]);
+    let two = world.chat.open_direct(&by(owner), member, &About::default()).await.unwrap();
+    assert_eq!(ended(world.chat.leave(&by(owner), two.room.brief.id).await), "Direct");
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn nobody_gives_themselves_or_others_more_than_they_hold(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, admin, member] = world.users().await;
+    let room = world.group(&[owner, admin, member]).await;
+    let chat = &world.chat;
+    let own = levels(&[Level::AddAccess, Level::RemoveAccess, Level::Rename]);
+    let rank = chat.grant(&by(owner), room, admin, own).await.unwrap();
+    assert_eq!(rank.levels, own.and(Levels::MEMBER));
+    // What is not held is not given, to nobody; the owner is not touched.
+    for level in Level::ALL {
+        let one = levels(&[level]);
+        let given = ended(chat.grant(&by(admin), room, member, one).await);
+        let may = own.and(Levels::MEMBER).contains(level) || level == Level::ReadOnly;
+        // Once the member holds more than taking part, the admin needs level 7 as well.
+        let expected = if may { "done" } else { "Rank" };
+        assert_eq!(given, expected, "{level:?}");
+        if may && level != Level::Member {
+            chat.revoke(&by(owner), room, member, one).await.unwrap();
+        }
+        assert_eq!(ended(chat.grant(&by(admin), room, admin, one).await), "Rank", "{level:?}");
+        assert_eq!(ended(chat.grant(&by(admin), room, owner, one).await), "Rank", "{level:?}");
+        assert_eq!(ended(chat.revoke(&by(admin), room, owner, one).await), "Rank", "{level:?}");
+    }
+    let all: Levels = Level::ALL.into_iter().collect();
+    assert_eq!(ended(chat.grant(&by(member), room, member, all).await), "Rank");
+    let read_only = levels(&[Level::ReadOnly]);
+    chat.grant(&by(owner), room, admin, read_only).await.unwrap();
+    assert_eq!(ended(chat.grant(&by(admin), room, member, Levels::MEMBER).await), "Rank");
+    assert_eq!(ended(chat.revoke(&by(admin), room, admin, read_only).await), "Rank");
+    assert_eq!(world.owners(room).await, [owner]);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn whoever_leaves_an_organization_leaves_its_rooms_with_a_word_in_the_log(pool: PgPool) {
+    let world = World::new(pool);
+    let [boss, admin, member] = world.users().await;
+    let organization = world.organization(&[boss, admin, member]).await;
+    let about = About { organization_id: Some(organization), ..About::default() };
+    let inside = world.chat.open_group(&by(member), &[boss, admin], &about).await.unwrap();
+    let inside = inside.room.brief.id;
+    let rename = levels(&[Level::Rename]);
+    world.chat.grant(&by(member), inside, admin, rename).await.unwrap();
+    let alone = world.chat.open_group(&by(member), &[], &about).await.unwrap().room.brief.id;
+    let two = world.chat.open_direct(&by(boss), member, &about).await.unwrap().room.brief.id;
+    let outside = world.group(&[member, boss]).await;
+
+    let (chat, organizations) = (&world.chat, &world.organizations);
+    let refused = chat.leave_organization(organizations, &by(admin), organization, member).await;
+    assert!(matches!(refused, Err(OrganizationError::Forbidden)), "{refused:?}");
+    assert_eq!(world.members(inside).await, [boss, admin, member], "nothing is done then");
+    chat.leave_organization(organizations, &by(boss), organization, member).await.unwrap();
+
+    assert_eq!(world.members(inside).await, [boss, admin]);
+    assert_eq!(world.owners(inside).await, [admin], "who looks after it comes first");
+    let log = world.log(inside).await;
+    let last = &log[log.len() - 2..];
+    let removed = (Kind::MemberRemoved, Some(boss), Some(member));
+    assert_eq!(last, [removed, (Kind::RoomOwner, None, Some(admin))]);
+    assert_eq!(world.log(alone).await.last(), Some(&(Kind::RoomDeleted, None, None)));
+    assert_eq!(world.members(two).await, [boss]);
+    assert_eq!(world.log(two).await.last(), Some(&removed));
+    assert_eq!(world.members(outside).await, [boss, member], "other rooms go on");
+
+    // Whoever comes back takes their place again.
+    let back = "INSERT INTO organization_members (organization_id, user_id, role, joined_at)
+        VALUES ($1, $2, 'member', now())";
+    sqlx::query(back).bind(organization).bind(member).execute(&world.pool).await.unwrap();
+    let again = chat.open_direct(&by(boss), member, &about).await.unwrap();
+    assert_eq!((again.is_new, again.room.brief.id), (false, two));
+    assert_eq!(world.owners(two).await, [boss, member]);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn the_rooms_of_an_organization_end_with_it(pool: PgPool) {
+    let world = World::new(pool);
+    let [boss, member] = world.users().await;
+    let organization = world.organization(&[boss, member]).await;
+    let about = About { organization_id: Some(organization), ..About::default() };
+    let inside = world.chat.open_group(&by(boss), &[member], &about).await.unwrap();
+    let inside = inside.room.brief.id;
+    let outside = world.group(&[boss, member]).await;
+    let (chat, organizations) = (&world.chat, &world.organizations);
+    let refused = chat.delete_organization(organizations, &by(member), organization).await;
+    assert!(matches!(refused, Err(OrganizationError::Forbidden)), "{refused:?}");
+    chat.delete_organization(organizations, &by(boss), organization).await.unwrap();
+    assert!(is_gone(world.see(boss, inside).await));
+    assert_eq!(world.log(inside).await.last(), Some(&(Kind::RoomDeleted, Some(boss), None)));
+    assert!(world.see(member, outside).await.is_ok());
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn rooms_made_while_somebody_leaves_their_organization_never_keep_them(pool: PgPool) {
+    let world = World::new(pool);
+    let [boss, member] = world.users().await;
+    let organization = world.organization(&[boss, member]).await;
+    let about = About { organization_id: Some(organization), ..About::default() };
+    let group = world.chat.open_group(&by(boss), &[], &about).await.unwrap().room.brief.id;
+    let mut tasks = JoinSet::new();
+    for place in 0..6 {
+        let (chat, about) = (world.chat.clone(), about.clone());
+        tasks.spawn(async move {
+            match place % 3 {
+                0 => drop(chat.open_direct(&by(member), boss, &about).await),
+                1 => drop(chat.add(&by(boss), group, &[member]).await),
+                _ => drop(chat.open_group(&by(boss), &[member], &about).await),
+            }
+        });
+    }
+    let (chat, organizations) = (world.chat.clone(), world.organizations.clone());
+    tasks.spawn(async move {
+        chat.leave_organization(&organizations, &by(boss), organization, member).await.unwrap();
+    });
+    tasks.join_all().await;
+    let left = "SELECT count(*) FROM room_members WHERE user_id = $1";
+    let left: i64 = sqlx::query_scalar(left).bind(member).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(left, 0);
+    // Whoever joined has left, in the log too.
+    let odd = "SELECT count(*) FROM (
+            SELECT room_id, count(*) FILTER (WHERE kind = 'member.joined') AS joined,
+                   count(*) FILTER (WHERE kind = 'member.removed') AS gone
+            FROM room_events WHERE subject_id = $1 GROUP BY room_id) AS e
+        WHERE joined <> gone";
+    let odd: i64 = sqlx::query_scalar(odd).bind(member).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(odd, 0);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn an_erased_person_leaves_every_room_to_others(pool: PgPool) {
+    let world = World::new(pool);
+    let [person, first, second, stranger] = world.users().await;
+    let group = world.group(&[person, first, second]).await;
+    let rename = levels(&[Level::Rename]);
+    world.chat.grant(&by(person), group, second, rename).await.unwrap();
+    let plain = world.group(&[person, first]).await;
+    let alone = world.group(&[person]).await;
+    let two = world.chat.open_direct(&by(person), first, &About::default()).await.unwrap();
+    let two = two.room.brief.id;
+    let elsewhere = world.group(&[stranger]).await;
+    world.chat.ban(&by(stranger), elsewhere, person, None).await.unwrap();
+    let said = world.message(group, person, "stays").await;
+    let about = world.message(group, first, "reported").await;
+    world.chat.report(person, about, Reason::Other, Some("words")).await.unwrap();
+    world.chat.block(person, stranger).await.unwrap();
+    world.chat.block(first, person).await.unwrap();
+
+    world.erase(person).await;
+    assert_eq!(world.owners(group).await, [second], "who looks after it");
+    assert_eq!(world.owners(plain).await, [first], "or the longest-standing member");
+    assert!(is_gone(world.see(person, alone).await));
+    assert_eq!(world.members(two).await, [first]);
+    assert_eq!(world.log(two).await.last().unwrap().0, Kind::MemberLeft);
+    let text: String = sqlx::query_scalar("SELECT text FROM chat_messages WHERE id = $1")
+        .bind(said)
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(text, "stays");
+    let traces = "SELECT (SELECT count(*) FROM room_members WHERE user_id = $1)
+        + (SELECT count(*) FROM room_bans WHERE user_id = $1)
+        + (SELECT count(*) FROM user_blocks WHERE user_id = $1 OR blocked_id = $1)
+        + (SELECT count(*) FROM message_reports WHERE note IS NOT NULL)";
+    let left: i64 = sqlx::query_scalar(traces).bind(person).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_report_is_settled_once_with_all_others_of_its_message(pool: PgPool) {
+    let world = World::new(pool);
+    let [author, one, other, stranger, staff] = world.users().await;
+    let room = world.group(&[author, one, other]).await;
+    let message = world.message(room, author, "bad words").await;
+    let chat = &world.chat;
+    assert_eq!(ended(chat.report(stranger, message, Reason::Spam, None).await), "NotFound");
+    assert_eq!(ended(chat.report(author, message, Reason::Spam, None).await), "Oneself");
+    let first = chat.report(one, message, Reason::Spam, None).await.unwrap();
+    assert_eq!(chat.report(one, message, Reason::Abuse, None).await.unwrap(), first, "once");
+    chat.report(other, message, Reason::Abuse, Some("hurts")).await.unwrap();
+    let source = by(staff).source;
+    let open = chat.reports(&source, true, None, 10).await.unwrap();
+    assert_eq!(open.len(), 2);
+    assert_eq!(open[0].message.as_ref().unwrap().text, "bad words");
+
+    let settled = chat.settle_report(&by(staff), first, Outcome::Removed).await.unwrap();
+    assert_eq!(settled.outcome, Some(Outcome::Removed));
+    assert_eq!(settled.message.unwrap().text, "");
+    assert_eq!(world.log(room).await.last(), Some(&(Kind::MessageDeleted, Some(staff), None)));
+    assert!(chat.reports(&source, true, None, 10).await.unwrap().is_empty());
+    assert_eq!(chat.reports(&source, false, None, 10).await.unwrap().len(), 2);
+    let again = chat.settle_report(&by(staff), first, Outcome::Dismissed).await;
+    assert_eq!(ended(again), "NothingThere");
+    assert_eq!(ended(chat.report(one, message, Reason::Spam, None).await), "NotFound", "deleted");
+    assert_eq!(world.audited(room).await, ["chat.report_settled"]);
+    let looks = "SELECT count(*) FROM audit_events WHERE action = 'chat.reports_read'";
+    let looks: i64 = sqlx::query_scalar(looks).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(looks, 3);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn staff_close_rooms_and_are_no_members(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, staff] = world.users().await;
+    let room = world.group(&[owner]).await;
+    world.chat.close_as_staff(&by(staff), room).await.unwrap();
+    world.chat.close_as_staff(&by(staff), room).await.unwrap();
+    assert_eq!(world.see(owner, room).await.unwrap().brief.status, Status::Closed);
+    assert!(is_gone(world.see(staff, room).await));
+    let log = world.log(room).await;
+    assert_eq!(log.iter().filter(|entry| entry.0 == Kind::RoomStatus).count(), 1);
+    assert_eq!(world.audited(room).await.len(), 2);
+    let nothing = world.chat.close_as_staff(&by(staff), RoomId(999_999)).await;
+    assert!(matches!(nothing, Err(ChatError::NotFound)));
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_change_is_all_or_nothing(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, admin] = world.users().await;
+    let room = world.group(&[owner, admin]).await;
+    world.chat.grant(&by(owner), room, admin, levels(&[Level::Rename])).await.unwrap();
+    let both = Changes {
+        name: Some(Some("new".to_owned())),
+        status: Some(Status::Held),
+        ..Changes::default()
+    };
+    assert_eq!(ended(world.chat.change(&by(admin), room, &both).await), "Rank");
+    let seen = world.see(owner, room).await.unwrap().brief;
+    assert_eq!((seen.name, seen.status), (None, Status::Open));
+    let seen = world.chat.change(&by(owner), room, &both).await.unwrap().brief;
+    assert_eq!((seen.name.as_deref(), seen.status), (Some("new"), Status::Held));
+    let head = seen.head;
+    // Naming it as it is named needs nothing and is no event.
+    let same = world.chat.change(&by(admin), room, &both).await.unwrap().brief;
+    assert_eq!(same.head, head);
+    assert_eq!(same.mine.rank.role, Role::Member);
+}
