@@ -15,7 +15,8 @@ use crate::{
     legacy::rest_sms_auth::{DOCUMENTED_MOUNT, Mounted},
     middleware::{AllowedMethods, EdgeConfig, with_edge},
     routes::{
-        DOCUMENTED_PREFIX, chat::files, mounted_service, operations, sandbox, service, webhooks, well_known,
+        DOCUMENTED_PREFIX, chat::files, mounted_service, operations, sandbox, service, webhooks,
+        well_known,
     },
     state::SharedState,
 };

@@ -186,8 +186,7 @@ mod tests {
     }
 
     fn upload(pieces: impl Stream<Item = String> + Send + 'static) -> Request {
-        let request =
-            Request::builder().method(Method::POST).uri("/api/upload/".parse().unwrap());
+        let request = Request::builder().method(Method::POST).uri("/api/upload/".parse().unwrap());
         request.body(Body::from_bytes_stream(pieces.map(Ok::<_, std::io::Error>)))
     }
 

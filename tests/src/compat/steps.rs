@@ -17,9 +17,8 @@ use crate::{
 
 fn form(parts: &Value) -> Form {
     let members = |name: &str| parts[name].as_object().into_iter().flatten();
-    let form = members("fields").fold(Form::default(), |form, (name, value)| {
-        form.field(name, &plain(value))
-    });
+    let form = members("fields")
+        .fold(Form::default(), |form, (name, value)| form.field(name, &plain(value)));
     members("files").fold(form, |form, (name, file)| {
         let text = |member: &str| file[member].as_str();
         let content = text("text").unwrap_or_default().as_bytes();

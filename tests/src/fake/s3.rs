@@ -108,7 +108,8 @@ fn refusal(status: u16, code: &str) -> Response {
 impl Store {
     fn answer(&mut self, request: Request) -> Response {
         let credential = format!("AWS4-HMAC-SHA256 Credential={S3_KEY}/");
-        let is_let_in = |given: &str| given.starts_with(&credential) && given.contains("Signature=");
+        let is_let_in =
+            |given: &str| given.starts_with(&credential) && given.contains("Signature=");
         if !request.header("authorization").is_some_and(is_let_in) {
             return refusal(403, "AccessDenied");
         }
@@ -149,10 +150,13 @@ impl Store {
         self.counter += 1;
         let id = format!("upload-{}", self.counter);
         self.uploads.insert(id.clone(), (path.to_owned(), BTreeMap::new()));
-        xml(200, format!(
-            "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>{id}</UploadId>\
+        xml(
+            200,
+            format!(
+                "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>{id}</UploadId>\
              </InitiateMultipartUploadResult>"
-        ))
+            ),
+        )
     }
 
     fn take_part(&mut self, upload: &str, number: Option<&String>, body: Vec<u8>) -> Response {
@@ -176,8 +180,12 @@ impl Store {
             return refusal(400, "EntityTooSmall");
         }
         self.objects.insert(path, parts.concat());
-        xml(200, "<CompleteMultipartUploadResult><Location>l</Location><Bucket>b</Bucket>\
-             <Key>k</Key><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>".to_owned())
+        xml(
+            200,
+            "<CompleteMultipartUploadResult><Location>l</Location><Bucket>b</Bucket>\
+             <Key>k</Key><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>"
+                .to_owned(),
+        )
     }
 
     fn give(&self, path: &str, range: Option<&str>) -> Response {

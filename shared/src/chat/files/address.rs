@@ -1,8 +1,8 @@
 //! Addresses of files. Whoever has one gets the file, until it expires: browsers show pictures
 //! without sending a token. So it is given to members of the room only, and is signed.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
@@ -82,7 +82,8 @@ impl Addresses {
         let until: i64 = until.parse().map_err(|_| AddressError::Forged)?;
         let expected = self.sign(day, handle, until, extension);
         let is_ours: bool = expected.as_bytes().ct_eq(mac.as_bytes()).into();
-        let until = DateTime::from_timestamp(until, 0).filter(|_| is_ours && ids::is_handle(handle));
+        let until =
+            DateTime::from_timestamp(until, 0).filter(|_| is_ours && ids::is_handle(handle));
         let until = until.ok_or(AddressError::Forged)?;
         if until <= now {
             return Err(AddressError::Expired);

@@ -195,8 +195,11 @@ mod tests {
             (WEBP, "a.webp", Ok("image/webp")),
             (PDF, "a.pdf", Ok("application/pdf")),
             (MP3, "a.mp3", Ok("audio/mpeg")),
-            (b"PK\x03\x04\x14\0", "a.docx",
-                Ok("application/vnd.openxmlformats-officedocument.wordprocessingml.document")),
+            (
+                b"PK\x03\x04\x14\0",
+                "a.docx",
+                Ok("application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+            ),
             (b"PK\x03\x04\x14\0", "a.zip", Ok(ZIP)),
             ("سلام".as_bytes(), "a.txt", Ok(TEXT)),
             (&"سلام".as_bytes()[..7], "a.txt", Ok(TEXT)),

@@ -84,7 +84,10 @@ impl Storage {
         if let GetResultPayload::File(file, path) = found.payload {
             let mut file = tokio::fs::File::from_std(file);
             let sought = file.seek(io::SeekFrom::Start(range.start)).await;
-            sought.map_err(|source| Error::NotFound { path: path.display().to_string(), source: source.into() })?;
+            sought.map_err(|source| Error::NotFound {
+                path: path.display().to_string(),
+                source: source.into(),
+            })?;
             let rest = file.take(range.end - range.start);
             return Ok(ReaderStream::with_capacity(rest, PIECE).boxed());
         }
@@ -149,7 +152,8 @@ fn open_folder(folder: &str) -> anyhow::Result<Storage> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    let probe = std::path::Path::new(folder).join(format!(".{}", ids::random_handle(&mut rand::rng())));
+    let probe =
+        std::path::Path::new(folder).join(format!(".{}", ids::random_handle(&mut rand::rng())));
     fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
     fs::remove_file(&probe)?;
     let folder = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);

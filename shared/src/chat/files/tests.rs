@@ -165,9 +165,13 @@ async fn the_purge_takes_what_nobody_needs_with_its_bytes_and_nothing_else(pool:
     Chat::take_avatar(&mut connection, world.room, world.user, Some(avatar.id), now).await.unwrap();
     let unused = small(b"2").await.unwrap();
     let deleted = small(b"3").await.unwrap();
-    world.change("UPDATE attachments SET message_id = id, deleted_at = $2 WHERE id = $1", deleted.id).await;
+    world
+        .change("UPDATE attachments SET message_id = id, deleted_at = $2 WHERE id = $1", deleted.id)
+        .await;
     let kept = [&in_message, &avatar];
-    assert!([&in_message, &avatar, &unused, &deleted].iter().all(|file| world.stored(file).exists()));
+    assert!(
+        [&in_message, &avatar, &unused, &deleted].iter().all(|file| world.stored(file).exists())
+    );
     assert_eq!(world.purge(TimeDelta::hours(1)).await, 0);
     world.clock.advance(TimeDelta::hours(2));
     let young = small(b"4").await.unwrap();
@@ -208,11 +212,15 @@ async fn a_room_takes_a_picture_that_its_uploader_put_there(pool: PgPool) {
     let text = world.upload(b"words").await.unwrap();
     let mut connection = world.pool.acquire().await.unwrap();
     let now = world.clock.now();
-    let mut take = async |room, user, file| Chat::take_avatar(&mut connection, room, user, file, now).await;
+    let mut take =
+        async |room, user, file| Chat::take_avatar(&mut connection, room, user, file, now).await;
     let (room, user) = (world.room, world.user);
     assert!(matches!(take(room, user, Some(text.id)).await, Err(AvatarError::NoPicture)));
     assert!(matches!(take(room, user + 1, Some(one.id)).await, Err(AvatarError::NotFound)));
-    assert!(matches!(take(RoomId(room.0 + 1), user, Some(one.id)).await, Err(AvatarError::NotFound)));
+    assert!(matches!(
+        take(RoomId(room.0 + 1), user, Some(one.id)).await,
+        Err(AvatarError::NotFound)
+    ));
     take(room, user, Some(one.id)).await.unwrap();
     take(room, user, Some(one.id)).await.unwrap();
     take(room, user, Some(other.id)).await.unwrap();

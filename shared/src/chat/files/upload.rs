@@ -230,8 +230,7 @@ struct Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        let (Some(file), Ok(runtime)) =
-            (self.file.take(), tokio::runtime::Handle::try_current())
+        let (Some(file), Ok(runtime)) = (self.file.take(), tokio::runtime::Handle::try_current())
         else {
             return;
         };

@@ -227,10 +227,7 @@ pub(crate) async fn doom_unused(
     .await
 }
 
-pub(crate) async fn count_unused(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
+pub(crate) async fn count_unused(pool: &PgPool, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM attachments a
            WHERE a.message_id IS NULL AND a.created_at < $1 AND a.deleted_at IS NULL
@@ -242,10 +239,7 @@ pub(crate) async fn count_unused(
     .await
 }
 
-pub(crate) async fn find_deleted(
-    pool: &PgPool,
-    slice: Slice,
-) -> Result<Vec<Doomed>, sqlx::Error> {
+pub(crate) async fn find_deleted(pool: &PgPool, slice: Slice) -> Result<Vec<Doomed>, sqlx::Error> {
     sqlx::query_as!(
         Doomed,
         r#"SELECT id, handle, upload_id, deleted_at AS "ended_at!"
@@ -294,6 +288,7 @@ pub(crate) async fn count_deleted(
 
 /// Their bytes are gone. A room's picture is not shown any more.
 pub(crate) async fn delete_files(pool: &PgPool, ids: &[i64]) -> Result<i64, sqlx::Error> {
-    let gone = sqlx::query!("DELETE FROM attachments WHERE id = ANY($1)", ids).execute(pool).await?;
+    let gone =
+        sqlx::query!("DELETE FROM attachments WHERE id = ANY($1)", ids).execute(pool).await?;
     Ok(i64::try_from(gone.rows_affected()).unwrap_or(i64::MAX))
 }

@@ -23,9 +23,9 @@ pub(super) use self::{
         lock_direct, lock_organization_members, lock_people,
     },
     files::{
-        Begun, Doomed, NewAttachment, Share, begin_upload, change_avatar, count_deleted, count_unused,
-        delete_files, doom, doom_unused, find_deleted, find_file, find_of_deleted_rooms,
-        finish_upload, lock_unused_file, note_upload,
+        Begun, Doomed, NewAttachment, Share, begin_upload, change_avatar, count_deleted,
+        count_unused, delete_files, doom, doom_unused, find_deleted, find_file,
+        find_of_deleted_rooms, finish_upload, lock_unused_file, note_upload,
     },
     log::{append, heads, read_log},
     members::{

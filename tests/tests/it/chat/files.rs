@@ -18,7 +18,8 @@ use crate::{
 pub(super) const MB: usize = 1 << 20;
 
 /// The smallest PNG, with a place on earth in it.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
     \0\0\0\x0btEXtGPS\0Tehran\xc0\xde\xab\xcd\
     \0\0\0\rIDATx\x9cc\xf8\xff\xff?\0\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82";
 
@@ -130,7 +131,8 @@ async fn a_picture_is_uploaded_posted_once_and_got_by_whoever_has_its_address() 
     assert_eq!((&file["name"], &file["mime"]), (&json!("عکس.png"), &json!("image/png")));
     assert_eq!(file["bytes"], picture().len());
     // To a message of its uploader's in its room, once.
-    let with = |room: i64| json!({"chat_room": room, "message_type": "image", "attach_id": file["id"]});
+    let with =
+        |room: i64| json!({"chat_room": room, "message_type": "image", "attach_id": file["id"]});
     for (person, room) in [(&b, room), (&a, other)] {
         let refused = person.post(&peyk, "chat/messages/", &with(room)).await;
         assert_eq!(wrong(&refused).0, "attach_id");
@@ -148,7 +150,10 @@ async fn a_picture_is_uploaded_posted_once_and_got_by_whoever_has_its_address() 
     assert_eq!((got.status, got.body.as_slice()), (200, picture().as_slice()));
     for (name, expected) in [
         ("content-type", "image/png"),
-        ("content-disposition", "inline; filename=\"___.png\"; filename*=UTF-8''%D8%B9%DA%A9%D8%B3.png"),
+        (
+            "content-disposition",
+            "inline; filename=\"___.png\"; filename*=UTF-8''%D8%B9%DA%A9%D8%B3.png",
+        ),
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "default-src 'none'; sandbox"),
         ("cross-origin-resource-policy", "cross-origin"),
@@ -168,7 +173,10 @@ async fn a_picture_is_uploaded_posted_once_and_got_by_whoever_has_its_address() 
     let known = get(&peyk, &path, &[("If-None-Match", got.header("etag"))]).await;
     assert_eq!((known.status, known.body.len()), (304, 0));
     let head = peyk.client().head(peyk.url(&path)).send().await.unwrap();
-    assert_eq!((head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()), (200, "image/png"));
+    assert_eq!(
+        (head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()),
+        (200, "image/png")
+    );
     // With its message it is gone.
     let id = posted.json["id"].as_i64().unwrap();
     a.ask(&peyk, reqwest::Method::DELETE, &format!("chat/messages/{id}/"), None).await;
@@ -211,18 +219,30 @@ async fn what_is_wrong_with_a_form_is_said_and_its_parts_come_in_any_order() {
     let file = |form: Form| form.file("file", "a.txt", None, b"x");
     for (form, field, message) in [
         (named(), "file", "No file was submitted."),
-        (named().field("file", "x"), "file",
-         "The submitted data was not a file. Check the encoding type on the form."),
+        (
+            named().field("file", "x"),
+            "file",
+            "The submitted data was not a file. Check the encoding type on the form.",
+        ),
         (named().file("file", "a.txt", None, b""), "file", "The submitted file is empty."),
         (named().file("file", "a.png", None, b"x"), "file", "The file is not what its name says."),
-        (named().file("file", "a.png", None, &PNG[..60]), "file",
-         "Upload a valid image. The file you uploaded was either not an image or a corrupted image."),
+        (
+            named().file("file", "a.png", None, &PNG[..60]),
+            "file",
+            "Upload a valid image. The file you uploaded was either not an image or a corrupted image.",
+        ),
         (file(Form::default()), "chatroom", "This field is required."),
         (file(Form::default().field("chatroom", "")), "chatroom", "This field may not be null."),
-        (file(Form::default().field("chatroom", "x")), "chatroom",
-         "Incorrect type. Expected pk value, received str."),
-        (file(named()).field("text", &"x".repeat(4_001)), "text",
-         "Ensure this field has no more than 4000 characters."),
+        (
+            file(Form::default().field("chatroom", "x")),
+            "chatroom",
+            "Incorrect type. Expected pk value, received str.",
+        ),
+        (
+            file(named()).field("text", &"x".repeat(4_001)),
+            "text",
+            "Ensure this field has no more than 4000 characters.",
+        ),
         (file(file(named())), "file", "Only one file can be submitted."),
     ] {
         let answer = send(&peyk, &a, form).await;

@@ -118,14 +118,17 @@ impl UploadForm {
     pub(super) async fn receive(&mut self, chat: &Chat, user_id: i64) -> Result<Uploaded, Problem> {
         let mut read = Read::default();
         while let Some(part) = self.parts.next_field().await.map_err(|_| broken())? {
-            let (name, file_name) = (part.name().map(str::to_owned), part.file_name().map(str::to_owned));
+            let (name, file_name) =
+                (part.name().map(str::to_owned), part.file_name().map(str::to_owned));
             let mut bytes = pin!(part.into_async_read());
             match (name.as_deref(), file_name) {
                 (Some("file"), Some(called)) if read.file.is_none() => {
                     let uploader = Uploader { chat, user_id, expected: self.length };
                     read.file = Some(uploader.take(read.room, called, bytes).await?);
                 }
-                (Some("file"), Some(_)) => read.wrong("file", "invalid", "Only one file can be submitted."),
+                (Some("file"), Some(_)) => {
+                    read.wrong("file", "invalid", "Only one file can be submitted.")
+                }
                 (Some("file"), None) => read.wrong(
                     "file",
                     "invalid",

@@ -91,7 +91,9 @@ fn header_of(request: &Request, name: HeaderName) -> Option<&str> {
 }
 
 fn is_among(known: &str, etag: &str) -> bool {
-    known.split(',').any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
+    known
+        .split(',')
+        .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
 }
 
 fn content_type(mime: &str) -> String {
@@ -141,10 +143,16 @@ mod tests {
         for (name, mime, expected) in [
             ("a b.png", "image/png", "inline; filename=\"a b.png\"; filename*=UTF-8''a%20b.png"),
             ("a.pdf", "application/pdf", "attachment; filename=\"a.pdf\"; filename*=UTF-8''a.pdf"),
-            ("a\"; x=\r\n.txt", "text/plain",
-             "attachment; filename=\"a__ x___.txt\"; filename*=UTF-8''a%22%3B%20x%3D%0D%0A.txt"),
-            ("نامه.txt", "text/plain",
-             "attachment; filename=\"____.txt\"; filename*=UTF-8''%D9%86%D8%A7%D9%85%D9%87.txt"),
+            (
+                "a\"; x=\r\n.txt",
+                "text/plain",
+                "attachment; filename=\"a__ x___.txt\"; filename*=UTF-8''a%22%3B%20x%3D%0D%0A.txt",
+            ),
+            (
+                "نامه.txt",
+                "text/plain",
+                "attachment; filename=\"____.txt\"; filename*=UTF-8''%D9%86%D8%A7%D9%85%D9%87.txt",
+            ),
         ] {
             assert_eq!(disposition(&file(name, mime)), expected);
         }

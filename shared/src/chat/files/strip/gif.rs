@@ -77,7 +77,9 @@ impl Gif {
             Some(0xf9) => true,
             Some(0xff) => match bytes.get(3..14) {
                 None => return Step::Need(14),
-                Some(program) => matches!(program, b"NETSCAPE2.0" | b"ANIMEXTS1.0" | b"ICCRGBG1012"),
+                Some(program) => {
+                    matches!(program, b"NETSCAPE2.0" | b"ANIMEXTS1.0" | b"ICCRGBG1012")
+                }
             },
             Some(_) => false,
         };

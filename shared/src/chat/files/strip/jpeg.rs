@@ -149,7 +149,8 @@ fn orientation(exif: &[u8]) -> Option<u8> {
 
 /// A segment of Exif that says which side is up and nothing else.
 fn turned(turn: u8) -> Vec<u8> {
-    let mut segment = b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    let mut segment =
+        b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     segment.extend_from_slice(&[turn, 0, 0, 0, 0, 0, 0]);
     segment
 }

@@ -7,8 +7,8 @@ const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// What a picture may have beside itself: colours, transparency, size, movement. Whatever is not
 /// named here and not needed to show the picture is left out.
 const KEPT: [&[u8; 4]; 16] = [
-    b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"bKGD", b"hIST",
-    b"pHYs", b"sPLT", b"acTL", b"fcTL", b"fdAT",
+    b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"bKGD",
+    b"hIST", b"pHYs", b"sPLT", b"acTL", b"fcTL", b"fdAT",
 ];
 
 /// Length, type and checksum of a chunk.
