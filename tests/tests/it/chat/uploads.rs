@@ -15,6 +15,9 @@ use crate::{
     people::Person,
 };
 
+/// What many megabytes may take on a busy machine.
+const LONG: Duration = Duration::from_secs(180);
+
 /// Bytes that no compression and no sharing makes fewer.
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -70,7 +73,7 @@ async fn large_uploads_pass_through_without_filling_the_memory() {
         let body = form.file("file", "a.bin", None, &content).body();
         let request = peyk.client().post(peyk.url("/api/message/file/upload/"));
         let request = request.bearer_auth(&a.token).header("Content-Type", Form::content_type());
-        uploads.spawn(request.body(body).send());
+        uploads.spawn(request.timeout(LONG).body(body).send());
     }
     let mut most = before;
     let mut looks = tokio::time::interval(Duration::from_millis(20));
