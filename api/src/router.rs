@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, endpoint::make_sync, get};
 use serde_json::json;
 use shared::{
+    chat::files::FOLDER,
     config::{Config, Mode},
     sms::callbacks::PATH as CALLBACK_PATH,
 };
@@ -14,7 +15,8 @@ use crate::{
     legacy::rest_sms_auth::{DOCUMENTED_MOUNT, Mounted},
     middleware::{AllowedMethods, EdgeConfig, with_edge},
     routes::{
-        DOCUMENTED_PREFIX, mounted_service, operations, sandbox, service, webhooks, well_known,
+        DOCUMENTED_PREFIX, chat::files, mounted_service, operations, sandbox, service, webhooks,
+        well_known,
     },
     state::SharedState,
     ws,
@@ -41,6 +43,8 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
         let mounted = Mounted { path: path.clone(), settings: settings.clone() };
         routes = routes.nest(format!("/{path}"), mounted_service().data(mounted));
     }
+    let file = format!("{FOLDER}/:year/:month/:day/:name");
+    routes = routes.at(file, get(files::serve));
     if config.docs() {
         let page = document::ui_html(&service(), &document);
         routes = routes.at("/docs", fixed(page, "text/html; charset=utf-8"));
@@ -79,11 +83,14 @@ fn edge(config: &Config) -> EdgeConfig {
     for path in ws::paths(served) {
         allowed.add_undocumented(&path, &json!({"get": {}}), &[String::new()]);
     }
+    let file = format!("{FOLDER}/{{year}}/{{month}}/{{day}}/{{name}}");
+    allowed.add_undocumented(&file, &json!({"get": {}}), &[String::new()]);
     EdgeConfig {
         allowed,
         legacy_field_errors: config.http.legacy_field_errors,
         max_body_bytes: config.http.max_body_bytes,
         request_timeout: config.http.request_timeout(),
+        uploads: files::uploads(config),
         trusted_proxies: config.http.trusted_proxies.clone(),
     }
 }

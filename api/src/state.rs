@@ -6,7 +6,7 @@ use secrecy::SecretSlice;
 use shared::{
     admin::Admin,
     auth::{Auth, bearers::Bearers, tokens::Tokens},
-    chat::{Chat, announce::Announcer},
+    chat::{Chat, announce::Announcer, files::Files},
     clock::{SharedClock, SystemClock},
     config::{Config, LoginMethod},
     db, ids,
@@ -96,7 +96,8 @@ impl State {
         let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
         let (rooms, told) = (pool.clone(), outbox.clone());
         let announcer = Announcer::start(redis.clone());
-        let chat = Chat::new(rooms, clock.clone(), told, announcer, &config);
+        let files = Files::open(&config)?;
+        let chat = Chat::new(rooms, clock.clone(), told, announcer, files, &config);
         let (rooms, who) = (chat.clone(), auth.bearers().clone());
         let sockets = Sockets::start(rooms, who, clock.clone(), &config)?;
         let process = ids::process_name("api", &mut rand::rng());

@@ -98,6 +98,7 @@ impl System {
         set("WORKER__OPERATIONS_LISTEN", operations.to_string());
         set("SMS__PROVIDERS__KAVENEGAR__BASE_URL", provider.url());
         set("PAYMENTS__GATEWAYS__ZARINPAL__BASE_URL", gateway.url());
+        set("CHAT__FILES__STORAGE", options.out.join("files").display().to_string());
         set("LOG__FILTER", options.log_filter.clone());
         for (name, value) in SETTINGS {
             set(name, value.to_owned());

@@ -9,4 +9,5 @@ pub mod chaos;
 pub mod compat;
 pub mod fake;
 pub mod harness;
+pub mod multipart;
 pub mod simulated;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
-    chat::{Chat, announce::Announcer},
+    chat::{Chat, announce::Announcer, files::Files},
     clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
     db,
@@ -87,6 +87,8 @@ pub struct Environment {
     pub chat: Chat,
     /// Texts that jobs accept.
     pub messages: Messages,
+    /// Files of chat.
+    pub files: Files,
     /// Publishes outcomes.
     pub redis: Redis,
     /// Rings for rows.
@@ -117,15 +119,24 @@ impl Environment {
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
         let told = outbox.clone();
         let announcer = Announcer::start(redis.clone());
+        let files = Files::open(&config)?;
         let (lease, quiet) = (config.sms.lease(), config.sms.quiet_hours);
         Ok(Self {
             deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), None),
             bulk_deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), quiet),
             payments: Payments::new(pool.clone(), clock.clone(), told, &config, gateways),
-            chat: Chat::new(pool.clone(), clock.clone(), outbox.clone(), announcer, &config),
+            chat: Chat::new(
+                pool.clone(),
+                clock.clone(),
+                outbox.clone(),
+                announcer,
+                files.clone(),
+                &config,
+            ),
             messages: Messages::new(pool.clone(), clock.clone(), &config),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
+            files,
             wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             outbox,
             courtesy: Courtesy::default(),
@@ -204,6 +215,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_guard_decisions::JOB,
     cron::purge_cron_runs::JOB,
     cron::purge_webhook_events::JOB,
+    cron::purge_unused_files::JOB,
+    cron::purge_deleted_files::JOB,
     cron::poll_delivery_reports::JOB,
     cron::purge_inbound_texts::JOB,
     cron::poll_provider_balances::JOB,

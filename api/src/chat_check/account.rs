@@ -47,7 +47,12 @@ impl Server {
     ///
     /// # Errors
     /// When nobody is there, or it is refused.
-    pub(super) async fn open(&self, room: i64, since: i64, ticket: &str) -> anyhow::Result<reqwest::Upgraded> {
+    pub(super) async fn open(
+        &self,
+        room: i64,
+        since: i64,
+        ticket: &str,
+    ) -> anyhow::Result<reqwest::Upgraded> {
         let path = format!("chat/{room}/?since={since}&ticket={ticket}");
         let asked = self
             .request(Method::GET, &path)
@@ -115,7 +120,8 @@ impl Account {
     }
 
     async fn token(&self, server: &Server) -> anyhow::Result<String> {
-        let (token, since) = self.token.lock().map_or_else(|poison| poison.into_inner().clone(), |it| it.clone());
+        let (token, since) =
+            self.token.lock().map_or_else(|poison| poison.into_inner().clone(), |it| it.clone());
         let Some((name, password)) = self.login.as_ref().filter(|_| since.elapsed() > FRESH) else {
             return Ok(token);
         };
@@ -239,7 +245,11 @@ impl Account {
     ///
     /// # Errors
     /// When they are not told.
-    pub(super) async fn log(&self, server: &Server, room: i64) -> anyhow::Result<Vec<(String, i64)>> {
+    pub(super) async fn log(
+        &self,
+        server: &Server,
+        room: i64,
+    ) -> anyhow::Result<Vec<(String, i64)>> {
         let mut since = 0;
         let mut logged = Vec::new();
         loop {

@@ -228,7 +228,8 @@ impl Running {
         let frame: Value = serde_json::from_str(text)?;
         match frame["type"].as_str().unwrap_or_default() {
             "ack" => {
-                if let (Some(name), Some(id)) = (frame["client_id"].as_str(), frame["id"].as_i64()) {
+                if let (Some(name), Some(id)) = (frame["client_id"].as_str(), frame["id"].as_i64())
+                {
                     self.accepted(name, id);
                 }
             }

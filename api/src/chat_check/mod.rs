@@ -80,8 +80,13 @@ pub(crate) async fn execute(asked: ChatCheck) -> anyhow::Result<()> {
     if report.is_clean() {
         return Ok(());
     }
-    bail!("the chat is not sound: {} lost, {} doubled, {} reordered, {} never accepted",
-        report.lost, report.doubled, report.reordered, report.unaccepted)
+    bail!(
+        "the chat is not sound: {} lost, {} doubled, {} reordered, {} never accepted",
+        report.lost,
+        report.doubled,
+        report.reordered,
+        report.unaccepted
+    )
 }
 
 async fn people(server: &Server, asked: &ChatCheck) -> anyhow::Result<Vec<Arc<Account>>> {

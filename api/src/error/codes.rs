@@ -168,6 +168,11 @@ codes! {
     RoomOfTwo "room_of_two" FORBIDDEN
         ["A room of two", "گفتگوی دونفره"]
         ["A room of two has no such thing.", "در گفتگوی دونفره چنین کاری ممکن نیست."];
+    /// The address of a file was good once.
+    FileAddressExpired "file_address_expired" FORBIDDEN
+        ["Address expired", "نشانی منقضی"]
+        ["This address of a file has expired; look at its message for a new one.",
+         "نشانی این فایل منقضی شده است؛ نشانی تازه در پیام آن است."];
     /// No such path, or no such thing for this caller.
     NotFound "not_found" NOT_FOUND
         ["Not found", "پیدا نشد"]
@@ -291,6 +296,10 @@ codes! {
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE
         ["Payload too large", "درخواست بیش از حد بزرگ"]
         ["The request body is too large.", "بدنهٔ درخواست بیش از حد بزرگ است."];
+    /// The part that was asked for is not in the file.
+    RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE
+        ["No such part", "بخش ناموجود"]
+        ["The file has no such part.", "فایل چنین بخشی ندارد."];
     /// The body's media type is not read here. Argument: the type as it was sent.
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
         ["Unsupported media type", "نوع دادهٔ پشتیبانی‌نشده"]
@@ -340,6 +349,11 @@ codes! {
         ["Daily limit of invitations", "سقف روزانهٔ دعوت‌ها"]
         ["You cannot invite anybody else today. Expected available in {} seconds.",
          "امروز نمی‌توانید کس دیگری را دعوت کنید. لطفاً {} ثانیه صبر کنید."];
+    /// The account had its share of uploads for today. Argument: the seconds to wait.
+    DailyUploadLimit "daily_upload_limit" TOO_MANY_REQUESTS
+        ["Daily limit of uploads", "سقف روزانهٔ بارگذاری"]
+        ["You cannot upload that much in one day. Expected available in {} seconds.",
+         "امروز نمی‌توانید این مقدار فایل بفرستید. لطفاً {} ثانیه صبر کنید."];
     /// Somebody had their share of new rooms for today. Argument: the seconds to wait.
     DailyRoomLimit "daily_room_limit" TOO_MANY_REQUESTS
         ["Daily limit of rooms", "سقف روزانهٔ گفتگوها"]

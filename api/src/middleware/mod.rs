@@ -16,7 +16,9 @@ use poem::{
     http::{HeaderValue, header},
 };
 
-pub(crate) use self::{allowed::AllowedMethods, client_ip::ClientIp, request_id::RequestId};
+pub(crate) use self::{
+    allowed::AllowedMethods, body::Uploads, client_ip::ClientIp, request_id::RequestId,
+};
 use self::{
     body::BoundRequests, client_ip::FindClientIp, limits::TellLimits, problem::RenderProblems,
     request_id::NameRequests, slash::TrimSlash,
@@ -33,6 +35,8 @@ pub(crate) struct EdgeConfig {
     pub(crate) max_body_bytes: usize,
     /// The longest time from the end of a request's head to the beginning of its answer.
     pub(crate) request_timeout: Duration,
+    /// Operations that read their bodies as they come.
+    pub(crate) uploads: Uploads,
     /// The networks whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpNetwork>,
 }
@@ -47,6 +51,7 @@ pub(crate) fn with_edge(
     let bounds = BoundRequests {
         max_body_bytes: config.max_body_bytes,
         request_timeout: config.request_timeout,
+        uploads: Arc::new(config.uploads),
     };
     let problems = RenderProblems {
         allowed: Arc::clone(&allowed),
@@ -80,7 +85,7 @@ async fn common_headers(answer: Result<Response>) -> Result<Response> {
 mod tests {
     #![expect(clippy::unused_async, reason = "operations are async, these await nothing")]
 
-    use futures_util::{StreamExt, future, stream};
+    use futures_util::{Stream, StreamExt, future, stream};
     use poem::{
         Addr, Body, IntoResponse, Request, RequestParts, Route,
         endpoint::{make, make_sync},
@@ -96,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        error::{Problem, problems},
+        error::{Code, Problem, problems},
         input::{Fields, FromFields, Input, Text},
         language::Language,
     };
@@ -151,15 +156,38 @@ mod tests {
             .at("/bare", make_sync(|_| StatusCode::BAD_GATEWAY))
             .at("/fault", make_sync(|_| Err::<(), poem::Error>(Problem::internal("secret").into())))
             .at("/slow", make(|_| future::pending::<StatusCode>()))
+            .at("/api/upload", make(take_pieces))
             .at("/unready", make_sync(move |_| unready()));
         let config = EdgeConfig {
             allowed: AllowedMethods::from_document(&document, &[("/api", &["/api".to_owned()])]),
             legacy_field_errors: true,
             max_body_bytes: 100,
             request_timeout: Duration::from_secs(30),
+            uploads: Uploads {
+                paths: vec!["/api/upload".to_owned()],
+                max_body_bytes: 1_000,
+                timeout: Duration::from_secs(300),
+            },
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         };
         with_edge(routes, config)
+    }
+
+    /// Counts the pieces that come.
+    async fn take_pieces(mut request: Request) -> poem::Result<String> {
+        let mut pieces = Box::pin(request.take_body().into_bytes_stream());
+        let mut count = 0;
+        while let Some(piece) = pieces.next().await {
+            // Without a pause for the next.
+            piece.map_err(|_| Problem::new(Code::BadRequest))?;
+            count += 1;
+        }
+        Ok(json!(count).to_string())
+    }
+
+    fn upload(pieces: impl Stream<Item = String> + Send + 'static) -> Request {
+        let request = Request::builder().method(Method::POST).uri("/api/upload/".parse().unwrap());
+        request.body(Body::from_bytes_stream(pieces.map(Ok::<_, std::io::Error>)))
     }
 
     async fn answer(request: Request) -> (StatusCode, HeaderMap, Value) {
@@ -286,6 +314,38 @@ mod tests {
         }
         let fits = format!("{{\"text\": \"a\"}}{}", " ".repeat(87));
         assert_eq!(answer(post("application/json", fits)).await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_read_as_it_comes_up_to_its_own_bound() {
+        let pieces = |count| stream::repeat("x".repeat(100)).take(count);
+        let (status, _, body) = answer(upload(pieces(10))).await;
+        assert_eq!((status, body), (StatusCode::OK, json!(10)));
+        let mut declared = upload(pieces(11));
+        declared.headers_mut().insert("content-length", 1_100.into());
+        for request in [upload(pieces(11)), declared] {
+            let (status, _, body) = answer(request).await;
+            assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+            assert_eq!(body["code"], "payload_too_large");
+        }
+        let (status, _, _) = ask(Method::GET, "/api/upload/").await;
+        assert_eq!(status, StatusCode::OK, "only POST uploads");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_may_take_long_if_something_comes_and_not_for_ever() {
+        let every = |seconds: u64| {
+            stream::repeat("x".to_owned()).then(move |piece| async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                piece
+            })
+        };
+        let (status, _, body) = answer(upload(every(29).take(10))).await;
+        assert_eq!((status, body), (StatusCode::OK, json!(10)));
+        for request in [upload(every(31).take(2)), upload(every(29).take(11))] {
+            let (status, _, body) = answer(request).await;
+            assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{body}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

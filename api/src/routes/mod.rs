@@ -68,7 +68,7 @@ fn operations() -> impl OpenApi {
             chat::ChatReportApi,
             chat::ChatStaffApi,
         ),
-        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::SocketApi),
+        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::SocketApi, chat::FileApi),
     )
 }
 

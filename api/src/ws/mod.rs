@@ -47,7 +47,7 @@ impl Sockets {
         let subscriptions = Subscriptions::default();
         let (settings, prefix) = (config.chat.sockets.clone(), config.redis.prefix.clone());
         let announcer = chat.announcer().clone();
-        let style = style(config);
+        let style = style(&chat, config);
         let hub = Arc::new(Hub::new(settings, style, announcer, subscriptions.clone(), prefix));
         let hears = hub.clone();
         subscriptions.start(&config.redis, move |heard| hears.hear(heard))?;
@@ -64,12 +64,11 @@ impl Sockets {
     }
 }
 
-fn style(config: &Config) -> Style {
-    let prefix = config.http.prefixes.first().map_or("", String::as_str);
-    let files = format!("{}{prefix}/message/file/", config.http.public_url);
+fn style(chat: &Chat, config: &Config) -> Style {
+    let chat = chat.clone();
     Style {
         most: usize::try_from(config.chat.sockets.frame_bytes).unwrap_or(usize::MAX),
-        file_url: Arc::new(move |file| format!("{files}{}/", file.handle)),
+        file_url: Arc::new(move |file| chat.file_path(file)),
     }
 }
 

@@ -118,7 +118,8 @@ impl Chat {
         member: &Absent,
         rng: &mut (impl Rng + Send),
     ) -> Result<Option<RowId>, sqlx::Error> {
-        let Some(phone) = member.phone.clone().filter(|_| !self.rules.absent_text.is_empty()) else {
+        let Some(phone) = member.phone.clone().filter(|_| !self.rules.absent_text.is_empty())
+        else {
             return Ok(None);
         };
         let name = member.name.as_deref().unwrap_or_default();
@@ -156,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        chat::announce::Announcer,
+        chat::{announce::Announcer, files::Files},
         clock::{Clock, ManualClock},
         config::{Config, WebhookEndpoint},
         redis::Redis,
@@ -172,7 +173,8 @@ mod tests {
 
     impl World {
         fn new(pool: PgPool) -> Self {
-            let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));
+            let clock =
+                Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));
             let mut config = Config::default();
             config.chat.absent_text = "new in {room}".to_owned();
             let endpoint = WebhookEndpoint {
@@ -182,7 +184,14 @@ mod tests {
             config.webhooks.endpoints.insert("app".to_owned(), endpoint);
             let outbox = Outbox::new(&config.webhooks, clock.clone());
             let announcer = Announcer::start(Redis::start(&config.redis).unwrap());
-            let chat = Chat::new(pool.clone(), clock.clone(), outbox, announcer, &config);
+            let chat = Chat::new(
+                pool.clone(),
+                clock.clone(),
+                outbox,
+                announcer,
+                Files::for_tests(),
+                &config,
+            );
             let messages = Messages::new(pool.clone(), clock.clone(), &config);
             Self { pool, clock, chat, messages }
         }
@@ -200,7 +209,8 @@ mod tests {
                     VALUES ('team', $3, $2, $2) RETURNING id)
                 INSERT INTO room_members (room_id, user_id, role, levels, joined_at)
                 SELECT r.id, p, 'owner', 2, $2 FROM r, unnest($1) AS p RETURNING room_id";
-            let insert = sqlx::query_scalar(insert).bind(people).bind(self.clock.now()).bind(by_sms);
+            let insert =
+                sqlx::query_scalar(insert).bind(people).bind(self.clock.now()).bind(by_sms);
             insert.fetch_one(&self.pool).await.unwrap()
         }
 
@@ -213,7 +223,8 @@ mod tests {
         }
 
         async fn read(&self, room: i64, user: i64, seq: i64) {
-            let update = "UPDATE room_members SET read_seq = $3 WHERE room_id = $1 AND user_id = $2";
+            let update =
+                "UPDATE room_members SET read_seq = $3 WHERE room_id = $1 AND user_id = $2";
             let update = sqlx::query(update).bind(room).bind(user).bind(seq);
             update.execute(&self.pool).await.unwrap();
         }
@@ -286,8 +297,10 @@ mod tests {
         world.wait(61);
         let looked = world.look().await;
         assert_eq!((looked.told, looked.texts.len()), (3, 1));
-        let texts: Vec<(String, String)> =
-            sqlx::query_as("SELECT phone, text FROM sms_messages").fetch_all(&world.pool).await.unwrap();
+        let texts: Vec<(String, String)> = sqlx::query_as("SELECT phone, text FROM sms_messages")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
         assert_eq!(texts, [("+989120000002".to_owned(), "new in team".to_owned())]);
     }
 

@@ -24,6 +24,8 @@ pub struct Changes {
     pub slow_seconds: Option<i32>,
     /// Whether members who are not there are texted.
     pub tells_by_sms: Option<bool>,
+    /// Its picture, which the caller uploaded to it; `Some(None)`: none.
+    pub avatar_id: Option<Option<i64>>,
 }
 
 /// What of a room can be changed, as it is.
@@ -34,6 +36,7 @@ pub(super) struct Current {
     pub(super) status: Status,
     pub(super) slow_seconds: i32,
     pub(super) tells_by_sms: bool,
+    pub(super) avatar_id: Option<i64>,
 }
 
 impl Current {
@@ -44,6 +47,7 @@ impl Current {
             status: changes.status.unwrap_or(self.status),
             slow_seconds: changes.slow_seconds.unwrap_or(self.slow_seconds),
             tells_by_sms: changes.tells_by_sms.unwrap_or(self.tells_by_sms),
+            avatar_id: changes.avatar_id.unwrap_or(self.avatar_id),
         }
     }
 
@@ -53,6 +57,9 @@ impl Current {
         let words = (&self.name, &self.descriptions) != (&new.name, &new.descriptions);
         if words || self.tells_by_sms != new.tells_by_sms {
             needed.push(Action::Rename);
+        }
+        if self.avatar_id != new.avatar_id {
+            needed.push(Action::UpdateAvatar);
         }
         let status = self.status != new.status;
         if status && new.status == Status::Open {
@@ -67,12 +74,14 @@ impl Current {
     /// What the log says about it.
     fn entries(&self, new: &Self, by: i64) -> Vec<NewEntry> {
         let mut entries = Vec::new();
-        let is_shown = |it: &Self| (it.name.clone(), it.descriptions.clone(), it.slow_seconds);
-        if is_shown(self) != is_shown(new) {
+        let shown =
+            |it: &Self| (it.name.clone(), it.descriptions.clone(), it.slow_seconds, it.avatar_id);
+        if shown(self) != shown(new) {
             let entry = NewEntry::by(by, Kind::RoomChanged)
                 .with("name", new.name.clone())
                 .with("descriptions", new.descriptions.clone())
-                .with("slow_seconds", new.slow_seconds);
+                .with("slow_seconds", new.slow_seconds)
+                .with("avatar", new.avatar_id);
             entries.push(entry);
         }
         if self.status != new.status {
@@ -104,6 +113,9 @@ impl Chat {
         }
         if new != was {
             store::set_current(&mut tx, room, &new).await?;
+            if new.avatar_id != was.avatar_id {
+                Self::take_avatar(&mut tx, room, user, new.avatar_id, now).await?;
+            }
             let mut head = None;
             for entry in was.entries(&new, user) {
                 head = Some(log::append(&mut tx, room, &entry, now).await?);
@@ -182,6 +194,7 @@ mod tests {
             status: Status::Open,
             slow_seconds: 0,
             tells_by_sms: false,
+            avatar_id: None,
         }
     }
 
@@ -193,6 +206,7 @@ mod tests {
             status: Some(Status::Open),
             slow_seconds: Some(0),
             tells_by_sms: Some(false),
+            avatar_id: Some(None),
         };
         assert_eq!(open().needs(&open().with(&all)), []);
         let none = Changes::default;
@@ -200,6 +214,7 @@ mod tests {
             (Changes { name: Some(None), ..none() }, vec![Action::Rename]),
             (Changes { descriptions: Some(Some("d".to_owned())), ..none() }, vec![Action::Rename]),
             (Changes { tells_by_sms: Some(true), ..none() }, vec![Action::Rename]),
+            (Changes { avatar_id: Some(Some(1)), ..none() }, vec![Action::UpdateAvatar]),
             (Changes { status: Some(Status::Closed), ..none() }, vec![Action::Close]),
             (Changes { status: Some(Status::Held), ..none() }, vec![Action::Close]),
             (Changes { slow_seconds: Some(5), ..none() }, vec![Action::Close]),
@@ -223,6 +238,7 @@ mod tests {
         };
         assert_eq!(kinds(&Current { tells_by_sms: true, ..open() }), []);
         assert_eq!(kinds(&Current { name: None, ..open() }), [Kind::RoomChanged]);
+        assert_eq!(kinds(&Current { avatar_id: Some(1), ..open() }), [Kind::RoomChanged]);
         let both = Current { slow_seconds: 5, status: Status::Held, ..open() };
         assert_eq!(kinds(&both), [Kind::RoomChanged, Kind::RoomStatus]);
     }

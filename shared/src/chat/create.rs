@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     Chat, ChatError, RoomId,
+    files::AvatarError,
     permissions::{Levels, Refusal, Role},
     rooms::Room,
     store,
@@ -38,6 +39,9 @@ pub struct Opened {
 /// Why something is not done with a room or its members.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
+    /// The file does not become the room's picture.
+    #[error(transparent)]
+    Avatar(AvatarError),
     /// Because of what the caller is to the room.
     #[error(transparent)]
     Chat(#[from] ChatError),
@@ -71,6 +75,15 @@ pub enum RoomError {
     /// The caller had their share of rooms for today: seconds until the next day.
     #[error("enough rooms for today")]
     EnoughToday(u32),
+}
+
+impl From<AvatarError> for RoomError {
+    fn from(error: AvatarError) -> Self {
+        match error {
+            AvatarError::Database(error) => error.into(),
+            other => Self::Avatar(other),
+        }
+    }
 }
 
 impl From<sqlx::Error> for RoomError {

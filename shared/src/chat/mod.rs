@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use self::{announce::Announcer, permissions::Refusal, post::Desk};
+use self::{announce::Announcer, files::Files, permissions::Refusal, post::Desk};
 use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
 pub mod absent;
@@ -22,6 +22,7 @@ pub mod content;
 pub mod create;
 mod departures;
 pub mod edit;
+pub mod files;
 pub mod gone;
 pub mod log;
 pub mod members;
@@ -64,21 +65,23 @@ pub struct Chat {
     clock: SharedClock,
     outbox: Outbox,
     announcer: Announcer,
+    files: Files,
     rules: config::Chat,
     desk: Desk,
 }
 
 impl Chat {
-    /// The feature over one database.
+    /// The feature over one database and one storage.
     pub fn new(
         pool: PgPool,
         clock: SharedClock,
         outbox: Outbox,
         announcer: Announcer,
+        files: Files,
         config: &Config,
     ) -> Self {
         let desk = Desk::open(&pool, clock.clone(), outbox.clone());
-        Self { pool, clock, outbox, announcer, rules: config.chat.clone(), desk }
+        Self { pool, clock, outbox, announcer, files, rules: config.chat.clone(), desk }
     }
 
     /// What time it is.

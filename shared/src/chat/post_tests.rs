@@ -55,7 +55,7 @@ impl World {
         let chats = [(); 2].map(|()| {
             let outbox = Outbox::new(webhooks, clock.clone());
             let announcer = Announcer::start(Redis::start(&config.redis).unwrap());
-            Chat::new(pool.clone(), clock.clone(), outbox, announcer, &config)
+            Chat::new(pool.clone(), clock.clone(), outbox, announcer, Files::for_tests(), &config)
         });
         Self { pool, clock, chats }
     }

@@ -10,7 +10,19 @@ use crate::{
     aging,
     fake::{API_KEY, Behaviour, Delivered, FakeKavenegar, RecordedZarinPal},
     harness::{PATIENCE, Peyk, look_within, wait_for},
+    multipart::Form,
 };
+
+fn form(parts: &Value) -> Form {
+    let members = |name: &str| parts[name].as_object().into_iter().flatten();
+    let form = members("fields")
+        .fold(Form::default(), |form, (name, value)| form.field(name, &plain(value)));
+    members("files").fold(form, |form, (name, file)| {
+        let text = |member: &str| file[member].as_str();
+        let content = text("text").unwrap_or_default().as_bytes();
+        form.file(name, text("filename").unwrap_or("file"), text("type"), content)
+    })
+}
 
 /// The API key of the recordings, in the path of every call to Kavenegar.
 const RECORDED_KEY: &str = "TESTKEY";
@@ -67,7 +79,9 @@ impl<'a> Stage<'a> {
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             builder = builder.header(name, plain(value));
         }
-        assert!(request.get("multipart").is_none(), "no scenario here sends multipart bodies");
+        if let Some(parts) = request.get("multipart") {
+            builder = builder.header("Content-Type", Form::content_type()).body(form(parts).body());
+        }
         outcome(builder.send().await.expect("the api answers")).await
     }
 

@@ -117,7 +117,7 @@ impl Table {
     }
 
     /// Entries that do not name exactly one step of a scenario that is there, that have no reason,
-    /// or that skip what can be played.
+    /// or that skip what can be played, which WebSockets cannot.
     pub fn faults(&self) -> Vec<String> {
         let scenarios: Vec<_> = Scenario::names().iter().map(|name| Scenario::read(name)).collect();
         let entries = self.difference.iter().map(|it| (&it.scenario, &it.step, &it.reason));
@@ -155,7 +155,8 @@ impl Table {
             .filter(|(name, index, step)| self.skipped(name, *index, step).is_some())
             .filter(|(_, _, step)| {
                 let hook = step.action.get("hook").and_then(Value::as_str);
-                hook.is_none_or(|hook| HOOKS.contains(&hook))
+                let is_socket = step.action.contains_key("ws");
+                !is_socket && hook.is_none_or(|hook| HOOKS.contains(&hook))
             })
             .map(|(name, index, step)| format!("{name} {index} ({}) can be played", step.id))
             .collect()

@@ -35,6 +35,7 @@ pub struct Peyk {
     pub gate: Option<Gate>,
     environment: Vec<(String, String)>,
     config: PathBuf,
+    files: PathBuf,
     client: reqwest::Client,
 }
 
@@ -63,6 +64,11 @@ impl Peyk {
     /// The first api's address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.urls[0])
+    }
+
+    /// Where files of chat are kept, unless a setting says otherwise.
+    pub fn files(&self) -> &std::path::Path {
+        &self.files
     }
 
     /// The HTTP client all requests go through.
@@ -259,6 +265,7 @@ impl Peyk {
 impl Drop for Peyk {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.config);
+        let _ = std::fs::remove_dir_all(&self.files);
         if std::thread::panicking() {
             show(&self.output());
         }
@@ -361,7 +368,9 @@ impl PeykBuilder {
         let config = std::env::temp_dir().join(format!("{name}.toml"));
         std::fs::write(&config, init_toml(Mode::Sandbox))
             .expect("the temporary folder is writable");
+        let files = std::env::temp_dir().join(format!("{name}-files"));
         let mut environment = vec![
+            ("PEYK__CHAT__FILES__STORAGE".to_owned(), files.display().to_string()),
             ("PEYK_CONFIG".to_owned(), config.display().to_string()),
             ("PEYK__DATABASE__URL".to_owned(), database_url),
             ("PEYK__REDIS__URL".to_owned(), redis.url()),
@@ -386,6 +395,7 @@ impl PeykBuilder {
             gate,
             environment,
             config,
+            files,
             client: client.build().expect("the client builds"),
         };
         for _ in 0..self.workers {

@@ -110,6 +110,20 @@ impl Process {
         .await
     }
 
+    /// Bytes of memory that it uses now.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn resident_bytes(&self) -> u64 {
+        let pid = self.child.id().expect("the process runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        let status = status.expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kilobytes: u64 = kilobytes.and_then(|it| it.parse().ok()).expect("Linux says it");
+        kilobytes * 1024
+    }
+
     /// Sends a signal, e.g. `TERM` or `STOP`.
     ///
     /// # Panics

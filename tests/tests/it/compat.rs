@@ -7,9 +7,10 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 10] = [
+const PLAYED: [&str; 11] = [
     "authenticate",
     "chatrooms",
+    "file_upload",
     "message_send",
     "messages",
     "otp_send",
@@ -68,6 +69,11 @@ async fn payments_go_as_recorded() {
 #[tokio::test]
 async fn passwords_go_as_recorded() {
     plays("register_login").await;
+}
+
+#[tokio::test]
+async fn uploads_go_as_recorded() {
+    plays("file_upload").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `chat/…`: rooms, their members and what is said in them.
 
 mod asked;
+pub(crate) mod files;
 mod log;
 mod members;
 mod messages;
@@ -16,11 +17,12 @@ mod wanted;
 
 use poem_openapi::{Object, payload::Json, types::Example};
 use shared::{
-    chat::{ChatError, create::RoomError, permissions::Refusal},
+    chat::{ChatError, create::RoomError, files::AvatarError, permissions::Refusal},
     organizations::Caller,
 };
 
 pub(crate) use self::{
+    files::FileApi,
     log::ChatLogApi,
     members::RoomMemberApi,
     messages::ChatMessageApi,
@@ -98,6 +100,13 @@ impl From<RoomError> for Problem {
     fn from(error: RoomError) -> Self {
         match error {
             RoomError::Chat(error) => error.into(),
+            RoomError::Avatar(error) => {
+                let (code, message) = match error {
+                    AvatarError::NoPicture => ("invalid_image", "Upload a valid image."),
+                    _ => ("does_not_exist", "There is no such thing, or not for this room."),
+                };
+                Self::new(Code::Validation).with_field("avatar_id", code, message)
+            }
             RoomError::NoSuchPerson => Self::new(Code::NotFound).sentence(NO_PERSON),
             RoomError::NothingThere | RoomError::NoSuchOrganization => Self::new(Code::NotFound),
             RoomError::Inactive => Self::new(Code::UserInactive),

@@ -520,8 +520,7 @@ impl Example for Message {
     }
 }
 
-/// Where a file is.
+/// Where a file is, for some time.
 pub(crate) fn file_url(state: &State, file: &FileRef) -> String {
-    let prefix = state.config.http.prefixes.first().map_or("", String::as_str);
-    format!("{}{prefix}/message/file/{}/", state.config.http.public_url, file.handle)
+    format!("{}{}", state.config.http.public_url, state.chat.file_path(file))
 }

@@ -114,6 +114,8 @@ pub(crate) struct UpdateRoom {
     slow_seconds: Option<i32>,
     /// Whether members who are not there are texted. Level 10.
     tells_by_sms: Option<bool>,
+    /// The number of a picture that you uploaded to it; `null`: none. Level 11.
+    avatar_id: Option<i64>,
 }
 
 impl Example for UpdateRoom {
@@ -124,6 +126,7 @@ impl Example for UpdateRoom {
             status: None,
             slow_seconds: None,
             tells_by_sms: None,
+            avatar_id: None,
         }
     }
 }
@@ -140,8 +143,16 @@ impl FromFields for RoomChanges {
             slow_seconds: read_between(fields, "slow_seconds", 0, SLOWEST)
                 .and_then(|seconds| i32::try_from(seconds).ok()),
             tells_by_sms: read_bool(fields, "tells_by_sms"),
+            avatar_id: read_avatar(fields),
         }))
     }
+}
+
+fn read_avatar(fields: &mut Fields) -> Option<Option<i64>> {
+    if fields.is_null("avatar_id") {
+        return Some(None);
+    }
+    fields.optional_integer("avatar_id").map(Some)
 }
 
 /// People to let in: `users`, or one as `user_id`.

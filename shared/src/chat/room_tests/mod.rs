@@ -59,7 +59,8 @@ impl World {
         set(&mut config);
         let outbox = Outbox::new(&Webhooks::default(), clock.clone());
         let announcer = Announcer::start(Redis::start(&config.redis).unwrap());
-        let chat = Chat::new(pool.clone(), clock.clone(), outbox, announcer, &config);
+        let files = Files::for_tests();
+        let chat = Chat::new(pool.clone(), clock.clone(), outbox, announcer, files, &config);
         let messages = Messages::new(pool.clone(), clock.clone(), &config);
         let organizations = Organizations::new(pool.clone(), clock.clone(), messages, &config);
         Self { pool, clock, chat, organizations }

@@ -120,10 +120,7 @@ pub(crate) async fn mark_told(
     absent.collect()
 }
 
-pub(crate) async fn count_absent(
-    pool: &PgPool,
-    cutoff: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
+pub(crate) async fn count_absent(pool: &PgPool, cutoff: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM room_members m
            JOIN rooms r ON r.id = m.room_id AND r.deleted_at IS NULL

@@ -86,14 +86,8 @@ pub(crate) async fn purge_room(
     Ok(i64::try_from(rows).unwrap_or(i64::MAX))
 }
 
-pub(crate) async fn count_gone(
-    pool: &PgPool,
-    before: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM rooms WHERE deleted_at < $1"#,
-        before,
-    )
-    .fetch_one(pool)
-    .await
+pub(crate) async fn count_gone(pool: &PgPool, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM rooms WHERE deleted_at < $1"#, before,)
+        .fetch_one(pool)
+        .await
 }

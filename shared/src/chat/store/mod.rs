@@ -3,6 +3,7 @@
 mod absent;
 mod changes;
 mod create;
+mod files;
 mod gone;
 mod log;
 mod members;
@@ -16,9 +17,7 @@ mod sockets;
 mod state;
 
 pub(super) use self::{
-    absent::{
-        count_absent, lock_absence_look, mark_told, messages_before, move_absence_look,
-    },
+    absent::{count_absent, lock_absence_look, mark_told, messages_before, move_absence_look},
     changes::{
         add_reaction, bury_message, count_others, count_reactions, edit_message, find_changing,
         find_room_of, reactions, remove_reaction,
@@ -26,6 +25,11 @@ pub(super) use self::{
     create::{
         append_joined, has_enough_rooms, insert_members, insert_room, is_blocked_by_any,
         lock_direct, lock_organization_members, lock_people,
+    },
+    files::{
+        Begun, Doomed, NewAttachment, Share, begin_upload, change_avatar, count_deleted,
+        count_unused, delete_files, doom, doom_unused, find_deleted, find_file,
+        find_of_deleted_rooms, finish_upload, lock_unused_file, note_upload,
     },
     gone::{count_gone, delete_empty, purge_room},
     log::{append, heads, read_log},

@@ -118,10 +118,12 @@ pub(crate) async fn lock_files(
     ids: &[i64],
 ) -> Result<HashMap<i64, WaitingFile>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT id, handle, room_id, user_id, name, mime, coalesce(bytes, 0) AS "bytes!",
-                  created_at, (stored_at IS NOT NULL AND message_id IS NULL
-                               AND deleted_at IS NULL) AS "waits!"
-           FROM attachments WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"#,
+        r#"SELECT a.id, a.handle, a.room_id, a.user_id, a.name, a.mime,
+                  coalesce(a.bytes, 0) AS "bytes!", a.created_at,
+                  (a.stored_at IS NOT NULL AND a.message_id IS NULL AND a.deleted_at IS NULL
+                   AND NOT EXISTS (SELECT FROM rooms r
+                                   WHERE r.id = a.room_id AND r.avatar_id = a.id)) AS "waits!"
+           FROM attachments a WHERE a.id = ANY($1) ORDER BY a.id FOR NO KEY UPDATE"#,
         ids,
     )
     .fetch_all(connection)

@@ -20,7 +20,7 @@ pub(crate) async fn find_current(
     room: RoomId,
 ) -> Result<Option<Current>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT name, descriptions, status, slow_seconds, tells_by_sms FROM rooms
+        "SELECT name, descriptions, status, slow_seconds, tells_by_sms, avatar_id FROM rooms
          WHERE id = $1 AND deleted_at IS NULL",
         room.0,
     )
@@ -33,6 +33,7 @@ pub(crate) async fn find_current(
         status: read_status(row.status)?,
         slow_seconds: row.slow_seconds,
         tells_by_sms: row.tells_by_sms,
+        avatar_id: row.avatar_id,
     }))
 }
 

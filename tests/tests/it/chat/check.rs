@@ -43,7 +43,9 @@ impl Broken {
         // The new one is the last: it takes the place of the one that ended.
         let (api, _) = (self.peyk.apis.pop().expect("started"), self.peyk.urls.pop());
         self.peyk.apis.insert(number.min(self.peyk.apis.len()), api);
-        self.peyk.urls.insert(number.min(self.peyk.urls.len()), format!("http://{}", self.listens[number]));
+        self.peyk
+            .urls
+            .insert(number.min(self.peyk.urls.len()), format!("http://{}", self.listens[number]));
     }
 
     /// Lets so many more messages be written.
@@ -78,10 +80,24 @@ async fn no_client_loses_doubles_or_reorders_anything_whatever_breaks() {
     let urls = broken.listens.clone().map(|listen| format!("http://{listen}"));
     let (number, minutes) = (clients.to_string(), if is_soak { "5" } else { "0.4" });
     let every = if is_soak { "8" } else { "1" };
-    let mut check = broken.peyk.spawn("api", &[
-        "chat-check", "--url", &urls[0], "--url", &urls[1], "--clients", &number, "--minutes",
-        minutes, "--every", every, "--cut-after", "5",
-    ]);
+    let mut check = broken.peyk.spawn(
+        "api",
+        &[
+            "chat-check",
+            "--url",
+            &urls[0],
+            "--url",
+            &urls[1],
+            "--clients",
+            &number,
+            "--minutes",
+            minutes,
+            "--every",
+            every,
+            "--cut-after",
+            "5",
+        ],
+    );
     let rounds = if is_soak { 12 } else { 1 };
     for _ in 0..rounds {
         broken.messages(10 + dice.below(20)).await;
