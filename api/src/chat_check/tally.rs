@@ -32,7 +32,7 @@ pub(super) struct Tally {
     pub(super) accepted_after: Vec<Duration>,
     /// From sending to receiving, of what came live.
     pub(super) delivered_after: Vec<Duration>,
-    skipped_numbers: HashSet<i64>,
+    pub(super) skipped_numbers: HashSet<i64>,
 }
 
 impl Tally {

@@ -250,7 +250,7 @@ async fn the_frames_of_one_entry_are_written_once() {
         hub.enter(&socket.slot, &seat(socket.slot.profile.user_id, 0), Start::Now);
     }
     deliver(&hub, 0, &messages(1, 1));
-    let frames: Vec<_> = sockets.iter().map(|socket| match socket.slot.next() {
+    let frames = sockets.iter().map(|socket| match socket.slot.next() {
         Next::Frame(frame) => frame,
         _ => panic!("nothing came"),
     });

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use shared::chat::sockets::Membership;
+use shared::chat::{announce::Passing, sockets::Membership};
 
 use super::{Entered, Hub, Inner, Start};
 use crate::ws::slot::{Close, Scope, Slot};
@@ -69,13 +69,19 @@ impl Hub {
         let numbers = inner.people.get(&user_id).cloned().unwrap_or_default();
         let mut gone = Vec::new();
         let mut suspects = false;
+        let mut shown = Vec::new();
         for number in &numbers {
             let rooms = inner.sockets.get(number).map(|open| open.rooms.clone());
             for id in rooms.unwrap_or_default() {
-                let belongs = seats.iter().any(|seat| seat.room == id);
+                let seat = seats.iter().find(|seat| seat.room == id);
+                let belongs = seat.is_some();
                 let sub = inner.rooms.get_mut(&id).and_then(|room| room.subs.get_mut(number));
                 // Who came in after the look began was not looked at there.
                 let Some(sub) = sub.filter(|sub| sub.entered <= since) else { continue };
+                if let Some(seat) = seat.filter(|seat| seat.shows_presence != sub.shows_presence) {
+                    sub.shows_presence = seat.shows_presence;
+                    shown.push((id, seat.shows_presence));
+                }
                 let was_strange = std::mem::replace(&mut sub.is_strange, !belongs);
                 if !belongs && was_strange {
                     let left = self.put_out(&mut inner, id, *number, Close::PutOut);
@@ -95,6 +101,10 @@ impl Hub {
         let all = all.map(|open| open.slot.clone()).collect();
         drop(inner);
         self.say_gone(user_id, &gone);
+        shown.dedup();
+        for (id, on) in shown {
+            self.announcer.passing(id, Passing::Presence { user_id, on });
+        }
         all
     }
 
