@@ -171,12 +171,15 @@ impl ChatMessageApi {
         let new = draft.read(RoomId(room), state.config.chat.message_chars).map_err(wrong)?;
         spend(state.0, &caller).await?;
         let posted = state.chat.post(caller.user_id, new).await.map_err(Problem::from)?;
-        let shown = show_one(state.0, caller.user_id, posted.message).await?;
-        Ok(if posted.is_new {
-            PostMessageResponse::Created(Json(shown))
-        } else {
-            PostMessageResponse::Repeated(Json(shown))
-        })
+        if !posted.is_new {
+            let shown = show_one(state.0, caller.user_id, posted.message).await?;
+            return Ok(PostMessageResponse::Repeated(Json(shown)));
+        }
+        // Nobody can have reacted yet.
+        let room = state.chat.brief(caller.user_id, posted.message.room).await;
+        let room = room.map_err(|error| Problem::from(PostError::from(error)))?;
+        let shown = Message::seen_by(caller.user_id, posted.message, Vec::new(), &room, state.0);
+        Ok(PostMessageResponse::Created(Json(shown)))
     }
 
     /// Search messages
