@@ -28,19 +28,22 @@ const MANY: usize = 1_000;
 #[oai(rename = "CreateChatRoom", example)]
 pub(crate) struct CreateRoom {
     /// With whom: the number of an account, also your own. There is one such room.
+    #[oai(skip_serializing_if_is_none)]
     user_id: Option<i64>,
     /// The same, as the old README has it.
+    #[oai(skip_serializing_if_is_none)]
     user: Option<i64>,
     /// Makes a group with these accounts, which you own.
-    #[oai(validator(max_items = 1000))]
+    #[oai(skip_serializing_if_is_none, validator(max_items = 1000))]
     users: Option<Vec<i64>>,
     /// What it is called.
-    #[oai(validator(max_length = 45))]
+    #[oai(skip_serializing_if_is_none, validator(max_length = 45))]
     name: Option<String>,
     /// What it is about.
-    #[oai(validator(max_length = 1000))]
+    #[oai(skip_serializing_if_is_none, validator(max_length = 1000))]
     descriptions: Option<String>,
     /// The organization whose members alone can be in it; you have to belong to it.
+    #[oai(skip_serializing_if_is_none)]
     organization: Option<i64>,
 }
 
@@ -76,8 +79,8 @@ pub(crate) struct NewRoom {
 impl FromFields for NewRoom {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let users = read_ids(fields, "users");
-        let user_id = fields.optional_integer("user_id");
-        let user = fields.optional_integer("user");
+        let user_id = read_nullable(fields, "user_id");
+        let user = read_nullable(fields, "user");
         let about = About {
             name: read_words(fields, "name", NAME).flatten(),
             descriptions: read_words(fields, "descriptions", DESCRIPTIONS).flatten(),
@@ -101,18 +104,19 @@ impl FromFields for NewRoom {
 #[oai(rename = "UpdateChatRoom", example)]
 pub(crate) struct UpdateRoom {
     /// What it is called; `null` or empty: nothing. Level 10.
-    #[oai(validator(max_length = 45))]
+    #[oai(skip_serializing_if_is_none, validator(max_length = 45))]
     name: Option<String>,
     /// What it is about; `null` or empty: nothing. Level 10.
-    #[oai(validator(max_length = 1000))]
+    #[oai(skip_serializing_if_is_none, validator(max_length = 1000))]
     descriptions: Option<String>,
     /// 1: open (level 9), 2: closed (level 8), 3: held (level 8).
-    #[oai(validator(minimum(value = "1"), maximum(value = "3")))]
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "1"), maximum(value = "3")))]
     status: Option<i32>,
     /// Seconds between two messages of a member; 0: as fast as they like. Level 8.
-    #[oai(validator(minimum(value = "0"), maximum(value = "86400")))]
+    #[oai(skip_serializing_if_is_none, validator(minimum(value = "0"), maximum(value = "86400")))]
     slow_seconds: Option<i32>,
     /// Whether members who are not there are texted. Level 10.
+    #[oai(skip_serializing_if_is_none)]
     tells_by_sms: Option<bool>,
     /// The number of a picture that you uploaded to it; `null`: none. Level 11.
     avatar_id: Option<i64>,
@@ -160,9 +164,10 @@ fn read_avatar(fields: &mut Fields) -> Option<Option<i64>> {
 #[oai(rename = "AddChatRoomMembers", example)]
 pub(crate) struct AddMembers {
     /// The numbers of their accounts.
-    #[oai(validator(max_items = 1000))]
+    #[oai(skip_serializing_if_is_none, validator(max_items = 1000))]
     users: Option<Vec<i64>>,
     /// The number of one account.
+    #[oai(skip_serializing_if_is_none)]
     user_id: Option<i64>,
 }
 
@@ -237,7 +242,7 @@ pub(crate) struct NewBan {
     /// The number of their account, be they a member or not.
     pub(super) user_id: i64,
     /// Why; for those who may ban.
-    #[oai(validator(max_length = 500))]
+    #[oai(skip_serializing_if_is_none, validator(max_length = 500))]
     pub(super) reason: Option<String>,
 }
 
@@ -328,7 +333,7 @@ pub(crate) struct ReportMessage {
     /// The kind of reason.
     reason: ReportReason,
     /// More about it.
-    #[oai(validator(max_length = 500))]
+    #[oai(skip_serializing_if_is_none, validator(max_length = 500))]
     note: Option<String>,
 }
 
