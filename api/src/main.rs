@@ -3,6 +3,8 @@
 mod audit;
 mod blocklist;
 mod caller;
+mod chat_check;
+mod currency;
 mod document;
 mod error;
 mod guard;
@@ -26,6 +28,7 @@ mod timestamp;
 mod users;
 mod waiters;
 mod webhooks;
+mod ws;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -91,6 +94,8 @@ enum Command {
     /// What moved money
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Connect clients to a running Peyk: does its chat lose, double or reorder anything?
+    ChatCheck(chat_check::ChatCheck),
     /// Move accounts here from the Django packages, with their ids and passwords
     ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
@@ -167,6 +172,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Ledger(command) => ledger::execute(&load()?, command).await,
+        Command::ChatCheck(asked) => chat_check::execute(asked).await,
         Command::ImportDjango(command) => import::execute(&load()?, command).await,
         Command::Init { sandbox } => {
             print(&init_toml(if sandbox { Mode::Sandbox } else { Mode::Production }));
@@ -223,11 +229,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let app = router::app(state.clone());
     let last_seen = state.last_seen.clone();
     tracing::info!(listen = %listen, mode = ?state.config.mode, "api started");
-    let stopping = shutdown.clone();
+    let (stopping, sockets) = (shutdown.clone(), state.sockets.clone());
     tokio::spawn(async move {
         if shared::wait_for_stop_signal().await.is_ok() {
             tracing::info!("draining");
             stopping.cancel();
+            sockets.drain(limits.shutdown).await;
         }
     });
     server::serve(listener, app, limits, shutdown).await?;

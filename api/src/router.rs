@@ -19,6 +19,7 @@ use crate::{
         well_known,
     },
     state::SharedState,
+    ws,
 };
 
 /// Everything the api serves on its public port.
@@ -56,7 +57,7 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
             .at("/metrics", get(operations::metrics));
     }
     let edge = edge(config);
-    with_edge(routes.data(state), edge)
+    with_edge(ws::beside(routes, &state.config.http.prefixes).data(state), edge)
 }
 
 /// What is served on the private port, when there is one.
@@ -78,6 +79,9 @@ fn edge(config: &Config) -> EdgeConfig {
     let mut allowed = AllowedMethods::from_document(&document, &everywhere);
     if config.sms.webhook_secret.is_some() {
         allowed.add_undocumented(CALLBACK_PATH, &json!({"get": {}, "post": {}}), served);
+    }
+    for path in ws::paths(served) {
+        allowed.add_undocumented(&path, &json!({"get": {}}), &[String::new()]);
     }
     let file = format!("{FOLDER}/{{year}}/{{month}}/{{day}}/{{name}}");
     allowed.add_undocumented(&file, &json!({"get": {}}), &[String::new()]);

@@ -34,6 +34,7 @@ use sqlx::PgPool;
 use crate::{
     error::{Code, Problem},
     waiters::Waiters,
+    ws::Sockets,
 };
 
 /// The features and connections of one api process.
@@ -60,6 +61,7 @@ pub(crate) struct State {
     pub(crate) wallets: Wallets,
     pub(crate) payments: Payments,
     pub(crate) chat: Chat,
+    pub(crate) sockets: Sockets,
 }
 
 /// The state as handlers are given it.
@@ -96,6 +98,8 @@ impl State {
         let announcer = Announcer::start(redis.clone());
         let files = Files::open(&config)?;
         let chat = Chat::new(rooms, clock.clone(), told, announcer, files, &config);
+        let (rooms, who) = (chat.clone(), auth.bearers().clone());
+        let sockets = Sockets::start(rooms, who, clock.clone(), &config)?;
         let process = ids::process_name("api", &mut rand::rng());
         Ok(Self {
             providers: callbacks.as_ref().map(told_by).unwrap_or_default(),
@@ -105,6 +109,7 @@ impl State {
             inbound: Inbound::new(pool.clone(), clock.clone(), outbox, &config)?,
             payments,
             chat,
+            sockets,
             messages,
             organizations,
             templates: Templates::new(&config.sms),

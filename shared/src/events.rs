@@ -62,6 +62,11 @@ pub fn room_channel(prefix: &str, room: RoomId) -> String {
     format!("{prefix}:room:{room}")
 }
 
+/// The channel of somebody's sockets: told when the rooms they belong to change.
+pub fn person_channel(prefix: &str, user_id: i64) -> String {
+    format!("{prefix}:person:{user_id}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

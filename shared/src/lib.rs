@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod device;
+mod due;
 pub mod events;
 pub mod fold;
 pub mod http_client;

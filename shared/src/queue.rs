@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     task::{Context, Poll},
@@ -178,9 +178,32 @@ async fn push_batch(
 #[derive(Debug)]
 pub struct Consumer {
     ids: mpsc::Receiver<RowId>,
+    entrance: mpsc::WeakSender<RowId>,
     server: QueueServer,
     queue: Queue,
     handing_back: TaskTracker,
+}
+
+/// A way into the consumer of a queue in this process past Redis, for the sweep while that is away.
+#[derive(Debug, Clone, Default)]
+pub struct SideDoor(Arc<Mutex<Option<mpsc::WeakSender<RowId>>>>);
+
+impl SideDoor {
+    /// How many ids the consumer has room for now.
+    pub fn room(&self) -> usize {
+        self.entrance().filter(|ids| !ids.is_closed()).map_or(0, |ids| ids.capacity())
+    }
+
+    /// Hands an id in. Without room it is left to the sweep, as an id that Redis lost.
+    pub fn hand_in(&self, id: RowId) {
+        if let Some(ids) = self.entrance() {
+            let _ = ids.try_send(id);
+        }
+    }
+
+    fn entrance(&self) -> Option<mpsc::Sender<RowId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.upgrade()
+    }
 }
 
 /// When a consumer last heard from Redis; for health checks.
@@ -218,8 +241,15 @@ impl Consumer {
         handing_back: TaskTracker,
     ) -> Self {
         let (sender, ids) = mpsc::channel(PREFETCH);
+        let entrance = sender.downgrade();
         tokio::spawn(fetch_all(server.clone(), queue, sender, last_fetch, shutdown));
-        Self { ids, server, queue, handing_back }
+        Self { ids, entrance, server, queue, handing_back }
+    }
+
+    /// Lets the door lead to this consumer.
+    pub fn open(&self, door: &SideDoor) {
+        let entrance = Some(self.entrance.clone());
+        *door.0.lock().unwrap_or_else(PoisonError::into_inner) = entrance;
     }
 
     /// Takes what was popped and not started, to hand it back.

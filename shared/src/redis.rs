@@ -4,11 +4,12 @@
 //! than speed.
 
 use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fred::{
@@ -20,7 +21,7 @@ use fred::{
     },
 };
 use secrecy::ExposeSecret;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, broadcast::error::RecvError, mpsc};
 
 /// Longest wait for any command.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -181,10 +182,10 @@ pub fn subscribe(
                         return;
                     }
                 }
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "replies missed: the process is overloaded");
                 }
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                Err(RecvError::Closed) => return,
             }
         }
     });
@@ -222,6 +223,188 @@ async fn subscribe_when_connected(
     }
 }
 
+/// For how long a channel is still listened to that nobody wants any more: who comes back, or
+/// moves to another process and back, finds it as it was.
+const GRACE: Duration = Duration::from_secs(10);
+/// Channels of one command.
+const CHANNELS_AT_ONCE: usize = 500;
+/// Between two tries to subscribe while Redis is away.
+const TRY_EVERY: Duration = Duration::from_millis(200);
+
+/// What is heard on [`Subscriptions`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Somebody published this.
+    Message {
+        /// Where.
+        channel: String,
+        /// What.
+        text: String,
+    },
+    /// What is published on this channel is heard from now on.
+    Begun(String),
+    /// Something may have been missed on any channel: the connection was lost, or too much came.
+    Gap,
+}
+
+/// Any number of channels that come and go, over one connection. Wishes are noted at once and
+/// carried out one after the other by one task, so that coming and going cannot overtake each other.
+#[derive(Clone, Default)]
+pub struct Subscriptions {
+    wishes: Arc<Mutex<Wishes>>,
+    changed: Arc<Notify>,
+}
+
+/// What is wanted, and what is to be done about it.
+#[derive(Default)]
+struct Wishes {
+    /// By how many each channel is wanted; nobody: for the time of [`GRACE`].
+    wanted: HashMap<String, usize>,
+    /// Wanted and not subscribed to.
+    fresh: Vec<String>,
+    /// Not wanted any more, and since when, the oldest first.
+    left: VecDeque<(Instant, String)>,
+}
+
+impl Wishes {
+    /// Forgets channels that nobody has wanted since then, and gives them.
+    fn drop_left_before(&mut self, then: Instant) -> Vec<String> {
+        let mut dropped = Vec::new();
+        while self.left.front().is_some_and(|(since, _)| *since <= then) {
+            let Some((_, channel)) = self.left.pop_front() else { break };
+            if self.wanted.get(&channel) == Some(&0) {
+                self.wanted.remove(&channel);
+                dropped.push(channel);
+            }
+        }
+        dropped
+    }
+}
+
+impl Subscriptions {
+    /// Starts listening for the life of the process; `hears` is told everything and must be quick.
+    ///
+    /// # Errors
+    /// When the URL cannot be parsed.
+    pub fn start(
+        &self,
+        config: &crate::config::Redis,
+        hears: impl Fn(Heard) + Send + Sync + 'static,
+    ) -> anyhow::Result<()> {
+        let mut builder = builder(config)?;
+        builder.with_performance_config(|settings| settings.broadcast_channel_capacity = 4_096);
+        let client = builder.build_subscriber_client().map_err(without_url)?;
+        let hears = Arc::new(hears);
+        tokio::spawn(hear_all(client.clone(), hears.clone()));
+        tokio::spawn(self.clone().carry_out(client, hears));
+        Ok(())
+    }
+
+    /// Somebody wants to hear this channel.
+    pub fn want(&self, channel: String) {
+        let mut wishes = self.wishes();
+        match wishes.wanted.entry(channel) {
+            Entry::Occupied(mut wanted) => *wanted.get_mut() += 1,
+            Entry::Vacant(unknown) => {
+                let channel = unknown.key().clone();
+                unknown.insert(1);
+                wishes.fresh.push(channel);
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    /// One of those who wanted it does not any more.
+    pub fn unwant(&self, channel: &str) {
+        let mut wishes = self.wishes();
+        let Some(wanted) = wishes.wanted.get_mut(channel) else { return };
+        *wanted = wanted.saturating_sub(1);
+        if *wanted == 0 {
+            wishes.left.push_back((Instant::now(), channel.to_owned()));
+        }
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn carry_out(self, client: SubscriberClient, hears: Arc<impl Fn(Heard)>) {
+        let _resubscriber = client.manage_subscriptions();
+        // An error means that the first try failed; the client goes on trying.
+        let _ = client.init().await;
+        let mut leaving = Vec::new();
+        loop {
+            let begun = self.subscribe(&client, &*hears).await;
+            leaving.extend(self.wishes().drop_left_before(before(GRACE)));
+            self.unsubscribe(&client, &mut leaving).await;
+            if begun {
+                let _ = tokio::time::timeout(Duration::from_secs(1), self.changed.notified()).await;
+            } else {
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+        }
+    }
+
+    /// Whether everything that is wanted is subscribed to.
+    async fn subscribe(&self, client: &SubscriberClient, hears: &impl Fn(Heard)) -> bool {
+        let fresh = std::mem::take(&mut self.wishes().fresh);
+        let mut failed = Vec::new();
+        for some in fresh.chunks(CHANNELS_AT_ONCE) {
+            if client.is_connected() && client.subscribe(some.to_vec()).await.is_ok() {
+                some.iter().for_each(|channel| hears(Heard::Begun(channel.clone())));
+            } else {
+                failed.extend_from_slice(some);
+            }
+        }
+        let all = failed.is_empty();
+        self.wishes().fresh.extend(failed);
+        all
+    }
+
+    /// Tries to leave; what is not left stays in the list, unless it is wanted again.
+    async fn unsubscribe(&self, client: &SubscriberClient, leaving: &mut Vec<String>) {
+        let known = |wishes: &Wishes, channel: &String| wishes.wanted.contains_key(channel);
+        leaving.retain(|channel| !known(&self.wishes(), channel));
+        let mut failed = Vec::new();
+        for some in leaving.chunks(CHANNELS_AT_ONCE) {
+            if !client.is_connected() || client.unsubscribe(some.to_vec()).await.is_err() {
+                failed.extend_from_slice(some);
+            }
+        }
+        *leaving = failed;
+    }
+}
+
+/// That long ago.
+fn before(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(time).unwrap_or(now)
+}
+
+async fn hear_all(client: SubscriberClient, hears: Arc<impl Fn(Heard)>) {
+    let (mut messages, mut connections) = (client.message_rx(), client.reconnect_rx());
+    loop {
+        let heard = tokio::select! {
+            message = messages.recv() => match message {
+                Ok(message) => {
+                    let Ok(text) = message.value.convert() else { continue };
+                    Heard::Message { channel: message.channel.to_string(), text }
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "notices missed: the process is overloaded");
+                    Heard::Gap
+                }
+                Err(RecvError::Closed) => return,
+            },
+            again = connections.recv() => match again {
+                Ok(_) | Err(RecvError::Lagged(_)) => Heard::Gap,
+                Err(RecvError::Closed) => return,
+            },
+        };
+        hears(heard);
+    }
+}
+
 fn builder(config: &crate::config::Redis) -> anyhow::Result<Builder> {
     let url = config.url.expose_secret();
     let mut builder = Builder::from_config(Config {
@@ -243,4 +426,29 @@ fn builder(config: &crate::config::Redis) -> anyhow::Result<Builder> {
 
 fn without_url(_: fred::error::Error) -> anyhow::Error {
     anyhow::anyhow!("redis.url is not a Redis URL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_left_a_while_after_the_last_one_who_wants_it() {
+        let subscriptions = Subscriptions::default();
+        subscriptions.want("a".to_owned());
+        subscriptions.want("a".to_owned());
+        subscriptions.want("b".to_owned());
+        assert_eq!(subscriptions.wishes().fresh, ["a", "b"]);
+        subscriptions.unwant("a");
+        subscriptions.unwant("b");
+        subscriptions.want("b".to_owned());
+        subscriptions.unwant("c");
+        assert_eq!(subscriptions.wishes().drop_left_before(Instant::now()), [""; 0]);
+        subscriptions.unwant("a");
+        assert_eq!(subscriptions.wishes().drop_left_before(before(GRACE)), [""; 0]);
+        assert_eq!(subscriptions.wishes().drop_left_before(Instant::now()), ["a"]);
+        assert_eq!(subscriptions.wishes().fresh, ["a", "b"], "nothing is asked for twice");
+        subscriptions.want("a".to_owned());
+        assert_eq!(subscriptions.wishes().fresh, ["a", "b", "a"]);
+    }
 }

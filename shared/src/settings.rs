@@ -3,8 +3,12 @@
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 
-use crate::http_client::{HttpClient, Timeouts};
+use crate::{
+    config::{ConfigError, parse_table},
+    http_client::{HttpClient, Timeouts},
+};
 
 /// A setting of a provider or gateway that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,45 @@ pub struct Problem {
 impl Problem {
     pub(crate) fn new(key: &'static str, message: &str) -> Self {
         Self { key, message: message.to_owned() }
+    }
+}
+
+/// The table of a provider or gateway, to be built with what all of them are built with.
+pub(crate) struct Account<'a, S> {
+    /// Of the configuration: `sms.providers`.
+    pub(crate) section: &'static str,
+    /// The configured name.
+    pub(crate) name: &'a str,
+    /// Its table.
+    pub(crate) table: &'a toml::Table,
+    /// What all are built with.
+    pub(crate) setup: &'a S,
+}
+
+impl<S> Account<'_, S> {
+    fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// What `new` makes of the table. `None`: what is wrong was added to `errors`.
+    pub(crate) fn build<C: DeserializeOwned, A>(
+        &self,
+        errors: &mut Vec<ConfigError>,
+        new: impl FnOnce(&str, &C, &S) -> Result<A, Vec<Problem>>,
+    ) -> Option<A> {
+        let settings = parse_table::<C>(self.table, &self.path(), errors)?;
+        let built = new(self.name, &settings, self.setup);
+        built.map_err(|problems| self.report(problems, errors)).ok()
+    }
+
+    /// Adds the problems, except where the path has an error already.
+    pub(crate) fn report(&self, problems: Vec<Problem>, errors: &mut Vec<ConfigError>) {
+        for Problem { key, message } in problems {
+            let path = format!("{}.{key}", self.path());
+            if errors.iter().all(|error| error.path != path) {
+                errors.push(ConfigError::new(path, message));
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config::{Config, LogFormat};
 
 /// Libraries whose finer levels print URLs, headers or commands, and with them keys and numbers.
 /// No configured filter opens them.
-const QUIET: [&str; 7] = [
+const QUIET: [&str; 9] = [
     "fred=info",
     "h2=info",
     "hyper=info",
@@ -20,6 +20,8 @@ const QUIET: [&str; 7] = [
     "redis=info",
     "reqwest=info",
     "rustls=info",
+    "tokio_tungstenite=info",
+    "tungstenite=info",
 ];
 
 /// Starts logging to standard output, JSON or pretty. Call once.
@@ -280,6 +282,24 @@ pub static WEBHOOK_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 /// Age of an endpoint's oldest due delivery.
 pub static WEBHOOK_OLDEST_MS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_webhook_oldest_due_milliseconds", "Age of the oldest due.", &["endpoint"])
+});
+
+/// Open WebSockets, by what they listen to: room, all.
+pub static SOCKETS_OPEN: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_sockets_open", "Open WebSockets.", &["scope"]));
+/// WebSockets that ended, by why: client, `slow_reader`, `signed_out` …
+pub static SOCKETS_CLOSED: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("peyk_sockets_closed_total", "WebSockets that ended.", &["reason"]));
+/// Frames of WebSockets, by direction: in, out.
+pub static SOCKET_FRAMES: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("peyk_socket_frames_total", "Frames.", &["direction"]));
+/// From an event of a room to its being handed to this process's sockets, in seconds.
+pub static CHAT_DELIVERY_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    let about = "From an event to the sockets of this process.";
+    let options = HistogramOpts::new("peyk_chat_delivery_seconds", about);
+    let histogram = Histogram::with_opts(options.buckets(LATENCY.to_vec())).expect("it is valid");
+    register(histogram.clone());
+    histogram
 });
 
 /// Everything measured so far, in the Prometheus text format.

@@ -1,16 +1,15 @@
 """What script/contract adds to Schemathesis.
 
 Generated data is no phone number and no code, so left alone it would hardly ever get past the
-validation. Here some of the valid cases get numbers, codes and handles that work, so that every
-operation is seen to succeed too; the others, and all invalid cases, stay as they were generated.
+validation. Here half of the valid cases get numbers, codes and handles that work, so that every
+operation is seen to succeed too. Half of the invalid ones get a login or a key, so that what is invalid
+about them is seen to be refused. The others stay as they were generated.
 
 Also counts which operation answered what, for the script to print.
 """
 
 import atexit
 import collections
-import hashlib
-import json
 import os
 import sys
 import time
@@ -18,36 +17,36 @@ import urllib.error
 
 import schemathesis
 from schemathesis import GenerationMode
+from schemathesis.core.parameters import ParameterLocation
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import contract_money as money  # noqa: E402
 import contract_people as people  # noqa: E402
 
 COUNTS = os.environ["PEYK_CONTRACT_COUNTS"]
 KEY = os.environ["PEYK_CONTRACT_KEY"]
 
 answers: collections.Counter[tuple[str, int]] = collections.Counter()
+seen: collections.Counter[tuple[str, bool]] = collections.Counter()
 handles: list[str] = []
 messages: list[int] = []
 bulks: list[str] = []
 
 
-def draw(case: schemathesis.Case) -> int:
-    """A number that depends on the generated data alone, so that a run can be repeated."""
-    data = json.dumps([case.body, case.path_parameters, case.query], default=str, sort_keys=True)
-    return int.from_bytes(hashlib.sha256(data.encode("utf-8", "replace")).digest()[:4], "big")
-
-
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict) -> None:
-    if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
-        if case.operation.label == "POST /api/register/" and isinstance(case.body, dict):
-            # A number is read as a text, as the old system does, and is a fine name.
-            if isinstance(case.body.get("username"), int | float):
-                case.body = {**case.body, "username": []}
+    if case.meta is None:
         return
-    number = draw(case)
-    if number % 2 == 0:
+    if is_broken(case, ParameterLocation.BODY) and isinstance(case.body, dict):
+        case.body = {name: no_text(case, name, value) for name, value in case.body.items()}
+    if getattr(case.meta.phase.data, "parameter", None) in ("Authorization", "X-API-Key"):
+        # That it is not there is what is invalid.
+        return
+    # Every other one stays as it is. By number, not by what is in it: some have nothing in them.
+    number = seen[case.operation.label, is_broken(case)]
+    seen[case.operation.label, is_broken(case)] += 1
+    if number % 2:
         return
     if "/message/" in case.operation.path:
         case.headers = {**(case.headers or {}), "X-API-Key": KEY}
@@ -58,14 +57,35 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
         print(f"{case.operation.label}: {refused.url} answered {refused.code}", file=sys.stderr)
 
 
+def no_text(case: schemathesis.Case, name: str, value: object) -> object:
+    """What is in the place of a text, or of anything else. A number is read as one, as the old system
+    does, so something that is not."""
+    document = case.operation.schema.raw_schema
+    content = case.operation.definition.raw.get("requestBody", {}).get("content", {})
+    for kind in content.values():
+        body = document["components"]["schemas"][kind["schema"]["$ref"].rsplit("/", 1)[1]]
+        field = body.get("properties", {}).get(name, {})
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if field.get("type") == "string" and is_number:
+            return []
+    return value
+
+
+def is_broken(case: schemathesis.Case, where: ParameterLocation | None = None) -> bool:
+    """Whether a case, or this part of it, is invalid on purpose."""
+    if where is None:
+        return case.meta.generation.mode != GenerationMode.POSITIVE
+    part = case.meta.components.get(where)
+    return part is not None and part.mode != GenerationMode.POSITIVE
+
+
 def lend(case: schemathesis.Case, number: int) -> None:
-    """Gives a case data that work."""
-    lent = people.prepare(case.operation.label, number)
+    """Gives a case data that work, but where it is invalid on purpose: so that is what is refused."""
+    lent = people.prepare(case.operation.label, number) or money.prepare(case.operation.label)
     if lent is not None:
-        token, body, path = lent
-        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
-        case.body = case.body if body is None else body
-        case.path_parameters = case.path_parameters if path is None else path
+        give(case, *lent)
+        return
+    if is_broken(case):
         return
     body = people.body_of(case.operation.label)
     if body is not None:
@@ -94,6 +114,28 @@ def lend(case: schemathesis.Case, number: int) -> None:
             case.path_parameters = {"id": messages[number // 2 % len(messages)]}
         case "POST /api/message/bulk/{bulk_id}/cancel/" if bulks:
             case.path_parameters = {"bulk_id": bulks[number // 2 % len(bulks)]}
+
+
+def give(
+    case: schemathesis.Case,
+    token: str | None = None,
+    body: object = None,
+    path: dict | None = None,
+    query: dict | None = None,
+    headers: dict | None = None,
+) -> None:
+    """Puts into a case what it has to have; `None`: that stays as it is, and so does what is broken."""
+    if token:
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
+    if headers is not None and is_broken(case, ParameterLocation.HEADER):
+        headers = {name: value for name, value in headers.items() if name == "X-API-Key"}
+    case.headers = {**(case.headers or {}), **(headers or {})}
+    if body is not None and not is_broken(case, ParameterLocation.BODY):
+        case.body = body
+    if path is not None and not is_broken(case, ParameterLocation.PATH):
+        case.path_parameters = path
+    if query is not None and not is_broken(case, ParameterLocation.QUERY):
+        case.query = query
 
 
 def text(number: int, to: dict[str, object]) -> dict[str, object]:

@@ -5,7 +5,6 @@ Type-checked strictly, so every attribute used here is one the document promises
 
 import json
 import sys
-import time
 import urllib.parse
 import urllib.request
 
@@ -20,19 +19,19 @@ from peyk_client.models import (
     SendOtp,
     SendOtpResult,
 )
+from waiting import wait_for
 
 
 def sandbox_code(base: str, mobile_number: str) -> str:
     """The code in the newest text to the number; the inbox is not part of the API."""
     query = urllib.parse.urlencode({"mobile_number": mobile_number})
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def look() -> str | None:
         with urllib.request.urlopen(f"{base}/sandbox/messages/?{query}") as answer:
-            for message in json.load(answer)["results"]:
-                if message["code"]:
-                    return str(message["code"])
-        time.sleep(0.1)  # between two looks: the inbox cannot be waited for
-    raise SystemExit("no text arrived in the sandbox inbox")
+            inbox = json.load(answer)["results"]
+        return next((str(message["code"]) for message in inbox if message["code"]), None)
+
+    return wait_for("a text in the sandbox inbox", look)
 
 
 def another(code: str) -> str:

@@ -8,7 +8,6 @@ ISSUER and AUDIENCE are those of the tokens.
 import json
 import os
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,6 +16,7 @@ import django
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
+from waiting import wait_for
 
 ISSUER, AUDIENCE = os.environ["ISSUER"], os.environ["AUDIENCE"]
 SECRET = os.environ.get("SECRET", "")
@@ -38,16 +38,15 @@ def log_in(base: str, mobile: str) -> dict:
     status, sent = ask(f"{base}/api/otp/send/", {"mobile_number": mobile})
     assert status in (200, 202), sent
     query = urllib.parse.urlencode({"mobile_number": mobile})
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        for message in ask(f"{base}/sandbox/messages/?{query}")[1]["results"]:
-            if message["code"]:
-                body = {"mobile_number": mobile, "code": message["code"]}
-                status, login = ask(f"{base}/api/authenticate/", body)
-                assert status == 200, login
-                return login
-        time.sleep(0.1)
-    raise SystemExit("no text arrived in the sandbox inbox")
+
+    def look() -> str | None:
+        inbox = ask(f"{base}/sandbox/messages/?{query}")[1]["results"]
+        return next((message["code"] for message in inbox if message["code"]), None)
+
+    body = {"mobile_number": mobile, "code": wait_for("a text in the sandbox inbox", look)}
+    status, login = ask(f"{base}/api/authenticate/", body)
+    assert status == 200, login
+    return login
 
 
 def refused(read, token: str) -> bool:

@@ -10,3 +10,4 @@ pub mod compat;
 pub mod fake;
 pub mod harness;
 pub mod multipart;
+pub mod simulated;

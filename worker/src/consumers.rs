@@ -2,6 +2,7 @@
 //! holds up neither the sweep nor cron nor the health checks, and those tell of it.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,13 +14,18 @@ use anyhow::Context;
 use shared::{
     db,
     jobs::Queue,
-    queue::LastFetch,
+    queue::SideDoor,
     telemetry::{LAST_FETCH_MS, THREADS_BLOCKED_MS},
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Environment, jobs::Job, standing, supervisor};
+use crate::{
+    Environment,
+    jobs::Job,
+    standing,
+    supervisor::{self, Entry},
+};
 
 /// Fewest threads: one that is blocked leaves others.
 const FEWEST_THREADS: usize = 4;
@@ -56,13 +62,9 @@ impl Consumers {
         tokio::spawn(standing::run(env.clone()));
         let health = Arc::new(Health::new(jobs));
         let tasks = TaskTracker::new();
-        for (job, (_, last_fetch)) in jobs.iter().zip(&health.fetches) {
-            tasks.spawn(supervisor::supervise(
-                env.clone(),
-                *job,
-                last_fetch.clone(),
-                shutdown.clone(),
-            ));
+        for (job, (_, entry)) in jobs.iter().zip(&health.entries) {
+            let (env, entry, shutdown) = (env.clone(), entry.clone(), shutdown.clone());
+            tasks.spawn(supervisor::supervise(env, *job, entry, shutdown));
         }
         tasks.close();
         tokio::spawn(beat(health.clone()));
@@ -73,6 +75,12 @@ impl Consumers {
     /// What there is to say about them.
     pub fn health(&self) -> Arc<Health> {
         self.health.clone()
+    }
+
+    /// The ways into them past Redis.
+    pub fn side_doors(&self) -> SideDoors {
+        let doors = self.health.entries.iter();
+        doors.map(|(queue, entry)| (*queue, entry.side_door.clone())).collect()
     }
 
     /// Waits until every job has ended after the shutdown began.
@@ -94,17 +102,20 @@ async fn beat(health: Arc<Health>) {
     }
 }
 
+/// A way into the consumer of each queue past Redis.
+pub type SideDoors = HashMap<Queue, SideDoor>;
+
 /// Whether jobs get their turn.
 pub struct Health {
-    fetches: Vec<(Queue, LastFetch)>,
+    entries: Vec<(Queue, Entry)>,
     start: Instant,
     beat_ms: AtomicU64,
 }
 
 impl Health {
     fn new(jobs: &[Job]) -> Self {
-        let fetches = jobs.iter().map(|job| (job.queue, LastFetch::default())).collect();
-        Self { fetches, start: Instant::now(), beat_ms: AtomicU64::new(0) }
+        let entries = jobs.iter().map(|job| (job.queue, Entry::default())).collect();
+        Self { entries, start: Instant::now(), beat_ms: AtomicU64::new(0) }
     }
 
     fn beat(&self) {
@@ -123,7 +134,7 @@ impl Health {
 
     /// Time since each queue was last heard of; `None` before the first time.
     pub fn last_fetch_ages(&self) -> Vec<(Queue, Option<Duration>)> {
-        self.fetches.iter().map(|(queue, fetch)| (*queue, fetch.age())).collect()
+        self.entries.iter().map(|(queue, entry)| (*queue, entry.last_fetch.age())).collect()
     }
 
     /// Brings the metrics up to date.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
-    chat::files::Files,
+    chat::{Chat, announce::Announcer, files::Files},
     clock::{SharedClock, SystemClock},
     config::{Config, ConfigError},
     db,
@@ -15,6 +15,7 @@ use shared::{
     redis::Redis,
     sms::{
         deliveries::Deliveries,
+        messages::Messages,
         providers::{self, Content},
         templates::Templates,
     },
@@ -82,6 +83,10 @@ pub struct Environment {
     pub endpoints: Endpoints,
     /// Payments, and the gateways they are made at.
     pub payments: Payments,
+    /// Rooms and what is said in them.
+    pub chat: Chat,
+    /// Texts that jobs accept.
+    pub messages: Messages,
     /// Files of chat.
     pub files: Files,
     /// Publishes outcomes.
@@ -113,14 +118,25 @@ impl Environment {
         let outbox = Outbox::new(&config.webhooks, clock.clone());
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
         let told = outbox.clone();
+        let announcer = Announcer::start(redis.clone());
+        let files = Files::open(&config)?;
         let (lease, quiet) = (config.sms.lease(), config.sms.quiet_hours);
         Ok(Self {
             deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), None),
             bulk_deliveries: Deliveries::new(&pool, clock.clone(), lease, outbox.clone(), quiet),
             payments: Payments::new(pool.clone(), clock.clone(), told, &config, gateways),
+            chat: Chat::new(
+                pool.clone(),
+                clock.clone(),
+                outbox.clone(),
+                announcer,
+                files.clone(),
+                &config,
+            ),
+            messages: Messages::new(pool.clone(), clock.clone(), &config),
             webhooks: webhooks::deliveries::Deliveries::new(&pool, &config.webhooks),
             endpoints: Endpoints::new(&config)?,
-            files: Files::open(&config)?,
+            files,
             wallets: Wallets::new(pool.clone(), clock.clone(), outbox.clone(), &config.wallets),
             outbox,
             courtesy: Courtesy::default(),
@@ -217,4 +233,6 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_payment_reports::JOB,
     cron::release_expired_holds::JOB,
     cron::verify_ledger::JOB,
+    cron::tell_absent_members::JOB,
+    cron::purge_deleted_rooms::JOB,
 ];

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use shared::{
     ids,
     jobs::RowId,
-    queue::{Consumer, LastFetch, QueueServer},
+    queue::{Consumer, LastFetch, QueueServer, SideDoor},
     telemetry::{JOB_SECONDS, JOBS_RUNNING},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,20 +21,24 @@ use crate::{Environment, jobs::Job};
 /// Pauses between restarts of a dead worker, in milliseconds; the last one repeats.
 const RESTART_PAUSES_MS: [u64; 4] = [200, 1_000, 2_000, 5_000];
 
+/// What others see of the consumer of a queue, whichever it is at the moment.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// When Redis was last heard of.
+    pub last_fetch: LastFetch,
+    /// The way in while it is not.
+    pub side_door: SideDoor,
+}
+
 /// Consumes the queue of `job` until `shutdown`, whatever happens to the worker inside; then waits
 /// for the running jobs.
-pub async fn supervise(
-    env: Arc<Environment>,
-    job: Job,
-    last_fetch: LastFetch,
-    shutdown: CancellationToken,
-) {
+pub async fn supervise(env: Arc<Environment>, job: Job, entry: Entry, shutdown: CancellationToken) {
     let running = TaskTracker::new();
     let mut pauses = RESTART_PAUSES_MS.iter().copied();
     let mut pause = 0;
     while !shutdown.is_cancelled() {
         let ended =
-            consume(env.clone(), job, last_fetch.clone(), running.clone(), shutdown.clone()).await;
+            consume(env.clone(), job, entry.clone(), running.clone(), shutdown.clone()).await;
         if shutdown.is_cancelled() {
             break;
         }
@@ -55,15 +59,17 @@ pub async fn supervise(
 fn consume(
     env: Arc<Environment>,
     job: Job,
-    last_fetch: LastFetch,
+    entry: Entry,
     running: TaskTracker,
     shutdown: CancellationToken,
 ) -> BoxFuture<'static, Result<(), WorkerError>> {
     // A name per start: the library treats a reused one as still alive.
     let name = ids::process_name(job.queue.name(), &mut rand::rng());
     let server = QueueServer::new(&env.config.redis);
+    let Entry { last_fetch, side_door } = entry;
     let consumer =
         Consumer::start(server, job.queue, last_fetch, shutdown.clone(), running.clone());
+    consumer.open(&side_door);
     let concurrency = env.jobs_at_once(job.queue);
     let worker = WorkerBuilder::new(name).backend(consumer).concurrency(concurrency).build(
         move |id: RowId| {

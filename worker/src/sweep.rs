@@ -2,9 +2,16 @@
 //!
 //! Once a second, under a leader lease, it expires rows past their life, takes back the leases of
 //! dead workers and pushes due rows, never more than a window's worth, so that no backlog floods
-//! Redis. While a backlog lasts it fills the window again as soon as it has room.
+//! Redis. While a backlog lasts it fills the window again as soon as it has room. While Redis is away
+//! it hands due rows to the consumers of its own process, as many as those have room for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use shared::{
     leases,
@@ -14,7 +21,7 @@ use shared::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Environment, JOBS, jobs::Job};
+use crate::{Environment, JOBS, consumers::SideDoors, jobs::Job};
 
 /// The duty's name in `leases`.
 const LEASE: &str = "sweep";
@@ -22,8 +29,8 @@ const LEASE: &str = "sweep";
 const REFILL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Sweeps until `shutdown`, whenever this process leads.
-pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
-    let sweep = Sweep::new(&env);
+pub async fn run(env: Arc<Environment>, side_doors: SideDoors, shutdown: CancellationToken) {
+    let sweep = Sweep::new(&env, side_doors);
     while !shutdown.is_cancelled() {
         let begun = Instant::now();
         let backlog = sweep.all().await.unwrap_or_else(|error| {
@@ -51,15 +58,19 @@ pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
 struct Sweep<'a> {
     env: &'a Environment,
     depths: QueueDepths,
+    side_doors: SideDoors,
+    /// Redis did not answer in this sweep: it is not waited for again.
+    redis_away: AtomicBool,
     period: Duration,
     window: u64,
 }
 
 impl<'a> Sweep<'a> {
-    fn new(env: &'a Environment) -> Self {
+    fn new(env: &'a Environment, side_doors: SideDoors) -> Self {
         let depths = QueueDepths::new(QueueServer::new(&env.config.redis));
         let window = u64::from(env.config.worker.queue_window);
-        Self { env, depths, period: env.config.worker.sweep(), window }
+        let (redis_away, period) = (AtomicBool::new(false), env.config.worker.sweep());
+        Self { env, depths, side_doors, redis_away, period, window }
     }
 
     /// One whole sweep, if this process leads; whether a backlog stays behind. What fails for the
@@ -72,6 +83,7 @@ impl<'a> Sweep<'a> {
         let leads = leases::acquire(pool, LEASE, process, ttl).await?.is_some();
         LEADER.with_label_values(&[LEASE]).set(i64::from(leads));
         let mut backlog = false;
+        self.redis_away.store(false, Ordering::Relaxed);
         for job in JOBS {
             if leads {
                 let _timer = SWEEP_SECONDS.with_label_values(&[job.queue.name()]).start_timer();
@@ -113,8 +125,7 @@ impl<'a> Sweep<'a> {
 
     /// Pushes as many due rows as the window has room for; whether more may be due.
     async fn fill(&self, job: &Job) -> Result<bool, sqlx::Error> {
-        // Without Redis nothing is pushed: the rows would only be marked for nothing.
-        let Some(depth) = self.depth(job).await else { return Ok(false) };
+        let Some(depth) = self.depth(job).await else { return self.hand_in(job).await };
         let room = self.window.saturating_sub(depth);
         // Half a window is work for a while; small helpings would cost more than they bring.
         if room < self.window.div_ceil(2) {
@@ -129,7 +140,26 @@ impl<'a> Sweep<'a> {
         Ok(more)
     }
 
+    /// Without Redis: hands in as many due rows as the process's own consumer has room for.
+    async fn hand_in(&self, job: &Job) -> Result<bool, sqlx::Error> {
+        let Some(door) = self.side_doors.get(&job.queue) else { return Ok(false) };
+        let room = door.room();
+        if room == 0 {
+            return Ok(true);
+        }
+        let due = (job.take_due)(self.env, i64::try_from(room).unwrap_or(i64::MAX)).await?;
+        SWEPT_ROWS.with_label_values(&["due"]).inc_by(due.len() as u64);
+        let more = due.len() == room;
+        for id in due {
+            door.hand_in(id);
+        }
+        Ok(more)
+    }
+
     async fn depth(&self, job: &Job) -> Option<u64> {
+        if self.redis_away.load(Ordering::Relaxed) {
+            return None;
+        }
         let name = job.queue.name();
         match self.depths.of(job.queue).await {
             Ok(depth) => {
@@ -137,7 +167,8 @@ impl<'a> Sweep<'a> {
                 Some(depth)
             }
             Err(error) => {
-                tracing::warn!(queue = name, %error, "queue depth unknown, nothing pushed");
+                tracing::warn!(queue = name, %error, "queue depth unknown, due rows are handed in");
+                self.redis_away.store(true, Ordering::Relaxed);
                 None
             }
         }

@@ -150,6 +150,17 @@ impl Problem {
         response
     }
 
+    /// The longer text for people.
+    pub(crate) fn detail(&self, language: Language) -> String {
+        let Problem(parts) = self;
+        match (&parts.sentence, language) {
+            (Some(sentence), Language::English) if !sentence.is_empty() => {
+                sentence.clone().into_owned()
+            }
+            _ => parts.code.detail(language, parts.argument.as_deref()),
+        }
+    }
+
     fn body(&self, context: &RenderContext<'_>) -> ProblemBody {
         let Problem(parts) = self;
         let argument = parts.argument.as_deref();
@@ -157,10 +168,7 @@ impl Problem {
             Some(sentence) => sentence.clone().into_owned(),
             None => parts.code.detail(Language::English, argument),
         };
-        let detail = match context.language {
-            Language::English if !sentence.is_empty() => sentence.clone(),
-            language => parts.code.detail(language, argument),
-        };
+        let detail = self.detail(context.language);
         ProblemBody {
             kind: format!("urn:peyk:problem:{}", parts.code.as_str()),
             title: parts.code.title(context.language).to_owned(),

@@ -68,6 +68,18 @@ codes! {
     MalformedJson "malformed_json" BAD_REQUEST
         ["Malformed JSON", "JSON نادرست"]
         ["JSON parse error - {}", "بدنهٔ درخواست JSON درستی نیست: {}"];
+    /// A frame of a WebSocket is no JSON object.
+    BadFrame "bad_frame" BAD_REQUEST
+        ["Bad frame", "قاب نادرست"]
+        ["A frame is one JSON object, sent as text.", "هر قاب یک شیء JSON است که به شکل متن فرستاده می‌شود."];
+    /// A frame of a WebSocket has a type that there is not.
+    UnknownFrame "unknown_type" BAD_REQUEST
+        ["Unknown type", "نوع ناشناخته"]
+        ["There is no such type of frame.", "چنین نوعی از قاب وجود ندارد."];
+    /// A frame of a WebSocket is too long.
+    FrameTooLong "frame_too_long" PAYLOAD_TOO_LARGE
+        ["Frame too long", "قاب بیش از حد بلند"]
+        ["The frame is too long; what is longer goes over HTTP.", "قاب بیش از حد بلند است؛ متن‌های بلندتر را با HTTP بفرستید."];
     /// The request is wrong in a way no other code names.
     BadRequest "bad_request" BAD_REQUEST
         ["Bad request", "درخواست نادرست"]
@@ -114,6 +126,18 @@ codes! {
     PermissionDenied "permission_denied" FORBIDDEN
         ["Permission denied", "دسترسی ندارید"]
         ["You do not have permission to perform this action.", "شما اجازهٔ انجام این کار را ندارید."];
+    /// Pages of this origin may not open WebSockets (`chat.sockets.origins`).
+    OriginNotAllowed "origin_not_allowed" FORBIDDEN
+        ["Origin not allowed", "مبدأ مجاز نیست"]
+        ["Pages of this origin may not open WebSockets.", "صفحه‌های این مبدأ اجازهٔ باز کردن WebSocket را ندارند."];
+    /// The account has as many WebSockets open as it may.
+    TooManySockets "too_many_sockets" TOO_MANY_REQUESTS
+        ["Too many WebSockets", "اتصال‌های بیش از حد"]
+        ["Too many WebSockets are open. Please close one first.", "تعداد اتصال‌های باز بیش از حد است. ابتدا یکی را ببندید."];
+    /// The WebSocket listens to as many rooms as it may.
+    TooManySubscriptions "too_many_subscriptions" TOO_MANY_REQUESTS
+        ["Too many rooms", "اتاق‌های بیش از حد"]
+        ["The WebSocket listens to as many rooms as it may.", "این اتصال به بیشترین تعداد مجاز اتاق گوش می‌دهد."];
     /// What is asked for needs a login, or a confirmation, of a moment ago.
     ConfirmationRequired "confirmation_required" FORBIDDEN
         ["Confirmation required", "نیاز به تأیید دوباره"]

@@ -153,6 +153,11 @@ impl Problem {
         self.0.retry_after
     }
 
+    /// The first rule that was broken, if it is about rules.
+    pub(crate) fn first_error(&self) -> Option<&FieldError> {
+        self.0.errors.first()
+    }
+
     /// The kind of problem.
     pub(crate) fn code(&self) -> Code {
         self.0.code

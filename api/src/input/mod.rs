@@ -75,7 +75,7 @@ impl<'a, T: FromFields, D: Type> ApiExtractor<'a> for Input<T, D> {
     fn request_meta() -> Option<MetaRequest> {
         let schema: MetaSchemaRef = D::schema_ref();
         let content = vec![MetaMediaType { content_type: "application/json", schema }];
-        Some(MetaRequest { description: None, content, required: true })
+        Some(MetaRequest { description: None, content, required: needs_something::<D>() })
     }
 
     async fn from_request(
@@ -86,6 +86,13 @@ impl<'a, T: FromFields, D: Type> ApiExtractor<'a> for Input<T, D> {
         let bytes = body.take()?.into_bytes().await?;
         Ok(Self::read(body::parse(request, bytes.into()).await?)?)
     }
+}
+
+/// Whether there is a field that must be there: no body at all is read as an empty object.
+fn needs_something<D: Type>() -> bool {
+    let mut registry = Registry::new();
+    D::register(&mut registry);
+    registry.schemas.get(&*D::name()).is_none_or(|schema| !schema.required.is_empty())
 }
 
 fn not_an_object(body: &Value) -> FieldError {

@@ -59,7 +59,6 @@ fn operations() -> impl OpenApi {
             payments::StaffPaymentActionApi,
             returns::ReturnApi,
         ),
-        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::FileApi),
         (
             chat::ChatRootApi,
             chat::RoomSeatApi,
@@ -69,6 +68,7 @@ fn operations() -> impl OpenApi {
             chat::ChatReportApi,
             chat::ChatStaffApi,
         ),
+        (chat::RoomApi, chat::ChatMessageApi, chat::ChatLogApi, chat::SocketApi, chat::FileApi),
     )
 }
 

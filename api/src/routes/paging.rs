@@ -25,6 +25,18 @@ impl Paging {
         self.limit + 1
     }
 
+    /// A page of what was found, as it is answered, behind the next page's address; see
+    /// [`Paging::cut`].
+    pub(crate) fn page<T, R: From<T>>(
+        self,
+        mut found: Vec<T>,
+        id: impl Fn(&T) -> i64,
+        link: &Link<'_>,
+    ) -> (Option<String>, Vec<R>) {
+        let next = self.cut(&mut found, id, link);
+        (next, found.into_iter().map(R::from).collect())
+    }
+
     /// Takes the surplus row off and gives the next page's address, if there is one. `id`: what rows
     /// are ordered by. `query`: the other parameters, as pairs.
     pub(crate) fn cut<T>(

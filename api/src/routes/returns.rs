@@ -8,7 +8,6 @@ use poem_openapi::{
     types::Example,
 };
 use shared::{
-    admin::roles::Action as May,
     idempotency::{Caller, Keyed},
     jobs::{Queue, RowId},
     payments::returns::{Action, NewReturn, Return, ReturnError, Standing},
@@ -19,7 +18,7 @@ use super::{
     otp::{asks_for_async, example_preference},
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::{Code, Problem, problems},
     idempotency::{self, IdempotencyKey},
     input::{Fields, FromFields, Input, Text},
@@ -37,6 +36,9 @@ problems!(
     pub(crate) ListReturnsProblem: 400, 401, 403, 404, 408, 413, 500, 503
 );
 
+/// Whoever may do so.
+type ReturnsMoney = Staff<task::ReturnMoney>;
+
 /// The operations.
 pub(crate) struct ReturnApi;
 
@@ -52,7 +54,7 @@ impl ReturnApi {
     async fn reverse_payment(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: ReturnsMoney,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
@@ -76,7 +78,7 @@ impl ReturnApi {
     async fn refund_payment(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: ReturnsMoney,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
@@ -98,12 +100,11 @@ impl ReturnApi {
     async fn list_returns(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        _staff: Staff<task::LookAtPayments>,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
     ) -> Result<Json<PaymentReturns>, ListReturnsProblem> {
-        staff.need(state.0, May::LookAtPayments).await?;
         let found = state.payments.returns_of(id.0).await.map_err(Problem::from)?;
         let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
         let results = found.into_iter().map(|it| PaymentReturn::new(state.0, it)).collect();
@@ -115,7 +116,7 @@ impl ReturnApi {
     /// Only of a payment whose last return is `unknown`: a person who looked into the gateway's panel
     /// says whether the money went back. What did is `reversed` or `refunded`; what did not is where it
     /// was, and may be asked for again. For finance and admins, after a recent login. Written down in the
-    /// audit log, with the note.
+    /// audit log; the note stays with the return.
     #[oai(
         path = "/payment/:id/returns/settle",
         method = "post",
@@ -124,13 +125,12 @@ impl ReturnApi {
     async fn settle_return(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: ReturnsMoney,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
         input: Input<SettleReturn>,
     ) -> Result<Json<PaymentReturn>, ReturnProblem> {
-        staff.need(state.0, May::ReturnMoney).await?;
         let SettleReturn { status, note } = input.0;
         let went_back = status == ReturnVerdict::Done;
         let source = staff.caller.source();
@@ -158,7 +158,7 @@ pub(crate) enum ReturnVerdict {
 pub(crate) struct SettleReturn {
     /// What became of it.
     status: ReturnVerdict,
-    /// How that is known, for the audit log.
+    /// How that is known; kept with the return.
     #[oai(validator(min_length = 1, max_length = 500))]
     note: String,
 }
@@ -257,17 +257,23 @@ pub(crate) struct PaymentReturn {
     action: ReturnAction,
     /// How it stands.
     status: ReturnStatus,
-    /// Why it was refused, or is not over yet: a word such as `zarinpal.-60`.
+    /// Why it was refused, or is not over yet: a word such as `zarinpal.-60`; absent if there is none.
+    #[oai(skip_serializing_if_is_none)]
     reason: Option<String>,
     /// What the payment is now.
     payment_state: String,
     /// Why, as whoever asked put it.
     note: String,
-    /// The account of whoever asked.
+    /// What the person wrote who settled it; absent if none did.
+    #[oai(skip_serializing_if_is_none)]
+    settled_note: Option<String>,
+    /// The account of whoever asked; absent if it was none.
+    #[oai(skip_serializing_if_is_none)]
     actor_id: Option<i64>,
     /// When it was asked for.
     created_at: Timestamp,
-    /// When it was over.
+    /// When it was over; absent before.
+    #[oai(skip_serializing_if_is_none)]
     ended_at: Option<Timestamp>,
     /// Where to see how it goes.
     status_url: String,
@@ -280,10 +286,11 @@ impl Example for PaymentReturn {
             id: 5,
             payment_id: example_payment(),
             action: ReturnAction::Refund,
-            status: ReturnStatus::Done,
-            reason: None,
-            payment_state: "refunded".to_owned(),
+            status: ReturnStatus::Refused,
+            reason: Some("zarinpal.-60".to_owned()),
+            payment_state: "paid".to_owned(),
             note: "ordered twice".to_owned(),
+            settled_note: Some("Found in the gateway's panel.".to_owned()),
             actor_id: Some(3),
             created_at: Timestamp(at),
             ended_at: Some(Timestamp(at)),
@@ -323,6 +330,7 @@ impl PaymentReturn {
             reason: it.code,
             payment_state: it.payment_state.as_str().to_owned(),
             note: it.note,
+            settled_note: it.settled_note,
             actor_id: it.actor_id,
             created_at: Timestamp(it.created_at),
             ended_at: it.ended_at.map(Timestamp),
@@ -354,7 +362,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn keyed(&self, key: IdempotencyKey, staff: &Staff, operation: &'static str) -> Option<Keyed> {
+    fn keyed(
+        &self,
+        key: IdempotencyKey,
+        staff: &ReturnsMoney,
+        operation: &'static str,
+    ) -> Option<Keyed> {
         let request = (self.payment_id, &self.note);
         key.keyed(Caller::User(staff.caller.user_id), operation, &request)
     }
@@ -363,12 +376,11 @@ impl Asked {
 /// Asks, or says how it goes with what was asked under the same key.
 async fn ask(
     state: &State,
-    staff: &Staff,
+    staff: &ReturnsMoney,
     asked: &Asked,
     keyed: Option<Keyed>,
     prefer: Option<String>,
 ) -> Result<ReturnResponse, Problem> {
-    staff.need(state, May::ReturnMoney).await?;
     if let Some(earlier) = earlier(state, keyed.as_ref()).await? {
         return Ok(earlier);
     }

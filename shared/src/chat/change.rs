@@ -74,9 +74,8 @@ impl Current {
     /// What the log says about it.
     fn entries(&self, new: &Self, by: i64) -> Vec<NewEntry> {
         let mut entries = Vec::new();
-        let shown = |it: &Self| {
-            (it.name.clone(), it.descriptions.clone(), it.slow_seconds, it.avatar_id)
-        };
+        let shown =
+            |it: &Self| (it.name.clone(), it.descriptions.clone(), it.slow_seconds, it.avatar_id);
         if shown(self) != shown(new) {
             let entry = NewEntry::by(by, Kind::RoomChanged)
                 .with("name", new.name.clone())

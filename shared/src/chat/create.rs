@@ -143,6 +143,7 @@ impl Chat {
         let head = seat(&mut tx, (room, user), &people, rank, now).await?;
         tx.commit().await?;
         self.tell(room, head);
+        self.announcer.seats(&people);
         Ok(Opened { room: self.room(user, room).await?, is_new: found.is_none() })
     }
 
@@ -176,6 +177,7 @@ impl Chat {
         let head = seat(&mut tx, (room, user), &people, rank, now).await?;
         tx.commit().await?;
         self.tell(room, head);
+        self.announcer.seats(&[&people[..], &[user]].concat());
         Ok(Opened { room: self.room(user, room).await?, is_new: true })
     }
 

@@ -93,6 +93,7 @@ impl Chat {
         let head = seat(&mut tx, (room, user), &new, (PLAIN.role, PLAIN.levels), now).await?;
         tx.commit().await?;
         self.tell(room, head);
+        self.announcer.seats(&new);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use sqlx::PgPool;
 use self::{announce::Announcer, files::Files, permissions::Refusal, post::Desk};
 use crate::{admin::mask, clock::SharedClock, config, config::Config, webhooks::Outbox};
 
+pub mod absent;
 pub mod announce;
 pub mod change;
 pub mod content;
@@ -22,6 +23,7 @@ pub mod create;
 mod departures;
 pub mod edit;
 pub mod files;
+pub mod gone;
 pub mod log;
 pub mod members;
 pub mod moderation;
@@ -36,7 +38,9 @@ mod room_tests;
 pub mod rooms;
 pub mod search;
 pub mod seat;
+pub mod sockets;
 mod store;
+pub mod tickets;
 
 pub use self::departures::forget;
 

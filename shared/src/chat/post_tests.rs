@@ -617,3 +617,23 @@ async fn whoever_wants_messages_told_is_told_of_new_ones_without_their_text(pool
     assert_eq!((&data["message_id"], &data["seq"]), (&json!(posted.message.id), &json!(1)));
     assert!(!told[0].1.contains("hidden"));
 }
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_room_that_somebody_holds_keeps_no_other_room_waiting(pool: PgPool) {
+    let world = World::new(pool);
+    let a = world.user("a").await;
+    let (held, free) = (world.group(&[a]).await, world.group(&[a]).await);
+    let mut tx = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM rooms WHERE id = $1 FOR UPDATE")
+        .bind(held.0)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let chat = world.chat().clone();
+    let waiting = tokio::spawn(async move { ended(chat.post(a, says(held, "x")).await) });
+    let posts = (0..20).map(|n| (0, a, says(free, &n.to_string()))).collect();
+    assert!(at_once(&world, posts).await.iter().all(|word| word == "new"));
+    assert!(!waiting.is_finished());
+    tx.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap(), "new");
+}

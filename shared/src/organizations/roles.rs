@@ -1,7 +1,8 @@
 //! What members of an organization may do: one pure table.
 
 /// What somebody is in an organization. Ordered: the later, the more they may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Role {
     /// Belongs to it.
     Member,

@@ -10,8 +10,9 @@ use super::{
     gateways::{Capabilities, Said},
     pages::{Came, Opening},
     store,
+    writes::Begin,
 };
-use crate::money::Currency;
+use crate::{batch::WriteError, money::Currency};
 
 /// A payment whose payer may be sent to a gateway.
 #[derive(Debug, Clone)]
@@ -63,7 +64,13 @@ pub enum CreateError {
     Settled,
     /// The database refused or is away.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Write(#[from] WriteError),
+}
+
+impl From<sqlx::Error> for CreateError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Write(error.into())
+    }
 }
 
 impl Payments {
@@ -75,9 +82,11 @@ impl Payments {
         let gateway = self.gateways.get(&new.gateway).ok_or(CreateError::NoGateway)?;
         let now = self.clock.now();
         let until = watch_until(now, gateway.capabilities());
-        let written = store::create::insert(&self.pool, handle, &new, now, until).await?;
+        let handle = handle.to_owned();
+        let begin = Begin { handle: handle.clone(), new: new.clone(), now, watch_until: until };
+        let written = self.writes.begins.write(begin).await?;
         let (id, page_id) = written.ok_or(CreateError::Inactive)?;
-        let row = store::create::Row::fresh(id, handle, new);
+        let row = store::create::Row::fresh(id, &handle, new);
         self.open(row, page_id).await
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
-use crate::{clock::SharedClock, config::Config, phone::PhoneRules, webhooks::Outbox};
+use crate::{
+    clock::SharedClock, config::Config, money::Rials, phone::PhoneRules, webhooks::Outbox,
+};
 
 pub mod callbacks;
 pub mod cards;
@@ -26,6 +28,7 @@ mod targets;
 pub mod verify;
 mod watch;
 mod wish;
+mod writes;
 
 pub use self::{
     create::{Begun, CreateError},
@@ -36,7 +39,9 @@ pub use self::{
     state::State,
     wish::{NewPayment, Wish, WishRefused, Wrong},
 };
-use self::{gateways::Gateways, pages::client_ref, targets::Hosts};
+use self::{
+    gateways::Gateways, pages::client_ref, settle::Settlements, targets::Hosts, writes::Writes,
+};
 
 /// Payments over one database and the configured gateways.
 #[derive(Clone)]
@@ -50,10 +55,11 @@ pub struct Payments {
     frontends: Arc<Hosts>,
     /// Those whose mobiles gateways know, whoever may log in.
     phones: PhoneRules,
+    writes: Writes,
 }
 
 impl Payments {
-    /// The feature over one database.
+    /// The feature over one database; starts batchers.
     ///
     /// # Panics
     /// Never: there is a country of that name.
@@ -64,7 +70,14 @@ impl Payments {
         config: &Config,
         gateways: Gateways,
     ) -> Self {
+        let settlements = Settlements {
+            clock: clock.clone(),
+            outbox: outbox.clone(),
+            most: Rials::new(config.wallets.most_rials),
+        };
+        let lease = config.payments.lease();
         Self {
+            writes: Writes::start(&pool, clock.clone(), lease, settlements),
             pool,
             clock,
             outbox,

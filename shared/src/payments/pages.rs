@@ -14,15 +14,17 @@ use tokio::{
 };
 
 use super::{
-    Payments,
+    Payments, State,
     create::watch_until,
     gateways::{NewPage, Opened, Said},
+    settle,
     store::{
         self,
         create::{NoPage, Row},
     },
+    writes::Open,
 };
-use crate::{db, money::Rials};
+use crate::{batch::WriteError, db, money::Rials, telemetry::PAYMENTS_SETTLED};
 
 /// A page of a gateway's that a payer can be sent to.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +90,7 @@ pub(super) enum Came {
 }
 
 /// The same of one asking, to whoever waits.
-type Told = Result<(Came, bool), sqlx::Error>;
+type Told = Result<(Came, bool), WriteError>;
 
 impl Payments {
     /// Asks for the page whose row this is, and if need be for a second one.
@@ -99,7 +101,7 @@ impl Payments {
         &self,
         opening: Arc<Opening>,
         page_id: i64,
-    ) -> Result<Came, sqlx::Error> {
+    ) -> Result<Came, WriteError> {
         let budget = self.config.payments.budget();
         let begun = Instant::now();
         let (tell, mut told) = mpsc::channel(2);
@@ -149,19 +151,22 @@ impl Payments {
         };
         let client_ref = client_ref(&opening.handle, page_id);
         let opened = gateway.open(&NewPage { client_ref, ..opening.page.clone() }).await;
-        let (pool, now) = (&self.pool, self.clock.now());
+        let now = self.clock.now();
         let not_opened = async |what, said: &Said| {
             let (payment, name) = (opening.payment_id, &opening.gateway);
             tracing::warn!(payment.id = payment, gateway = name, reason = said.reason, "no page");
-            store::create::not_opened(pool, page_id, what, said, now).await
+            self.not_opened(page_id, what, said).await
         };
         Ok(match opened {
             Opened::Page { authority, url, said } => {
                 let Said { code, message, answer, .. } = said;
                 let page = OpenPage { authority, url, code, message, answer };
                 let until = watch_until(now, gateway.capabilities());
-                match store::create::opened(pool, page_id, &page, now, until).await {
-                    Err(error) if db::violated_unique(&error).is_some() => {
+                let payment_id = opening.payment_id;
+                let open =
+                    Open { payment_id, page_id, page: page.clone(), now, watch_until: until };
+                match self.writes.opens.write(open).await {
+                    Err(WriteError::Refused(error)) if db::violated_unique(&error).is_some() => {
                         not_opened(NoPage::Unavailable, &twice(page)).await?;
                         (Came::Nothing, true)
                     }
@@ -191,6 +196,23 @@ impl Payments {
     }
 }
 
+impl Payments {
+    /// Writes down that there is no page; if the payment has failed by that, the world is told.
+    async fn not_opened(&self, page_id: i64, what: NoPage, said: &Said) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let failed = store::create::not_opened(&mut tx, page_id, what, said, now).await?;
+        if let Some(failed) = &failed {
+            self.tell(&mut tx, &settle::Told::of_failed(failed)).await?;
+        }
+        tx.commit().await?;
+        if let Some(failed) = failed {
+            PAYMENTS_SETTLED.with_label_values(&[&*failed.gateway, State::Failed.as_str()]).inc();
+        }
+        Ok(())
+    }
+}
+
 /// What the first page may take of the budget before a second one is asked for.
 fn first_share(budget: Duration) -> Duration {
     budget * 3 / 5
@@ -206,7 +228,7 @@ async fn last_word(
     told: &mut mpsc::Receiver<Told>,
     mut under_way: u8,
     deadline: Instant,
-) -> Result<Came, sqlx::Error> {
+) -> Result<Came, WriteError> {
     while under_way > 0 {
         match timeout_at(deadline, told.recv()).await {
             Ok(Some(Ok((Came::Nothing, _)))) => under_way -= 1,

@@ -133,6 +133,8 @@ pub struct StaffPayment {
     pub gateway_message: Option<String>,
     /// Its answer, without secrets and with cards masked.
     pub gateway_answer: Option<Value>,
+    /// What the person wrote who settled it, if one did.
+    pub settled_note: Option<String>,
     /// Its pages, oldest first.
     pub pages: Vec<Page>,
     /// The calls about them, oldest first.

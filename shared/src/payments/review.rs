@@ -67,7 +67,7 @@ impl Payments {
     }
 
     /// A person decides what became of a payment that nobody else can say anything of; the ledger and
-    /// the world hear of it as of any other.
+    /// the world hear of it as of any other. The note stays with the payment.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -83,7 +83,7 @@ impl Payments {
         }
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let Some(row) = store::review::decide(&mut tx, id, state, now).await? else {
+        let Some(row) = store::review::decide(&mut tx, id, state, note, now).await? else {
             let found = store::verify::view(&self.pool, id).await?;
             return Err(match found {
                 Some(view) => ReviewError::NotWaiting(view.state),
@@ -92,8 +92,7 @@ impl Payments {
         };
         let entry = Entry::new(&acting.source, "payment.settled", subject(id))
             .with("state", state.as_str())
-            .with("reason", row.reason.as_deref().unwrap_or_default())
-            .with("note", note);
+            .with("reason", row.reason.as_deref().unwrap_or_default());
         audit::record(&mut tx, &entry, now).await?;
         let told = Told {
             id,

@@ -1,6 +1,6 @@
 //! The end of a look, in one transaction: the payment's next state, the ledger, the event.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -9,21 +9,27 @@ use sqlx::PgConnection;
 use super::{
     Payments, Purpose, State,
     decide::{Again, Decision, decide},
-    gateways::Receipt,
+    gateways::{Receipt, Said},
     look::Finding,
     store::{
-        self,
-        verify::{Ending, Settled, Slip, Word},
+        create::Failed,
+        settle::{self as store, Claimed, Ending, Locked, Slip, Word},
     },
     verify::{Claim, Looked},
+    writes::Settle,
 };
 use crate::{
+    batch::WriteError,
+    clock::SharedClock,
     db,
     jobs::payment_pause_after,
     money::Rials,
     telemetry::PAYMENTS_SETTLED,
     wallets::{self, Account, Posted, Posting},
-    webhooks::events::{Kind, NewEvent},
+    webhooks::{
+        Outbox,
+        events::{Kind, NewEvent},
+    },
 };
 
 /// Transactions of one settlement at most.
@@ -36,6 +42,14 @@ pub struct Outcome {
     pub waiting: Vec<String>,
     /// It is due again at once.
     pub due: bool,
+}
+
+/// What was written of a look.
+pub(super) enum Settled {
+    /// What came of it, the payment's next state, and why.
+    Done(Outcome, Option<State>, Option<String>),
+    /// Somebody else has moved the payment on; whether it is due again.
+    Late(bool),
 }
 
 /// Why a yes of the gateway's is not taken for one.
@@ -56,115 +70,36 @@ impl Doubt {
     }
 }
 
-/// Why a transaction is tried again, otherwise.
-enum Trouble {
-    Doubt(Doubt),
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 impl Payments {
     /// Writes what a look came to: the state, the ledger, the event and the calls, all or nothing.
     ///
     /// # Errors
     /// When the database is away. If never repeated, the lease runs out and the gateway is asked again.
-    pub async fn settle(&self, claim: &Claim, looked: &Looked) -> Result<Outcome, sqlx::Error> {
-        let (mut doubt, mut tries) = (None, 0);
-        loop {
-            tries += 1;
-            match self.try_settle(claim, looked, doubt).await {
-                Ok(outcome) => return Ok(outcome),
-                Err(Trouble::Doubt(found)) if doubt.is_none() => doubt = Some(found),
+    pub async fn settle(&self, claim: Claim, looked: Looked) -> Result<Outcome, WriteError> {
+        let settle = Settle { claim: Arc::new(claim), looked: Arc::new(looked) };
+        let mut tries = 1;
+        let settled = loop {
+            match self.writes.settlements.write(settle.clone()).await {
                 // Another payment took the reference in this very moment: it is there to be seen now.
-                Err(Trouble::Database(error))
-                    if tries < TRIES && db::violated_unique(&error).is_some() => {}
-                Err(Trouble::Database(error)) => return Err(error),
-                Err(Trouble::Doubt(_)) => {
-                    return Err(sqlx::Error::Protocol("the ledger refuses a payment".to_owned()));
+                Err(WriteError::Refused(error))
+                    if tries < TRIES && db::violated_unique(&error).is_some() =>
+                {
+                    tries += 1;
                 }
+                settled => break settled?,
             }
-        }
-    }
-
-    async fn try_settle(
-        &self,
-        claim: &Claim,
-        looked: &Looked,
-        doubt: Option<Doubt>,
-    ) -> Result<Outcome, Trouble> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let mut decision = decide(claim.state, &looked.finding, claim.time_left(now));
-        let mut slip = Slip::default();
-        let mut reason = reason_of(claim, looked, &decision);
-        if let Finding::Paid(receipt) = &looked.finding {
-            slip = slip_of(receipt, looked.page);
-            let taken = match receipt.ref_id {
-                Some(reference) => {
-                    store::verify::is_taken(&mut tx, &claim.gateway, reference, claim.id).await?
-                }
-                None => false,
-            };
-            if taken {
-                slip.reference = None;
-            }
-            let doubt = doubt.or((taken && receipt.already).then_some(Doubt::Reference));
-            if let Some(doubt) = doubt {
-                let next = State::NeedsReview;
-                decision.state = claim.state.can_become(next).then_some(next);
-                slip = Slip { reference: None, page: None, ..slip };
-                reason = Some(doubt.reason().to_owned());
-            }
-        }
-        let to = decision.state.unwrap_or(claim.state);
-        let (pause, failures) = pause_of(claim, &decision);
-        let said = looked.finding.said();
-        let ending = Ending {
-            id: claim.id,
-            attempt: claim.attempt,
-            from: claim.state,
-            to,
-            reason: reason.as_deref(),
-            word: said.map(|said| Word {
-                code: said.code,
-                message: &said.message,
-                answer: &said.answer,
-            }),
-            slip,
-            pause,
-            failures,
-            now,
         };
-        let settled = store::verify::settle(&mut tx, &ending).await?;
-        store::verify::record(&mut tx, claim.id, &looked.calls).await?;
-        let Some(Settled { waiting, due }) = settled else {
-            // The gateway's word is not lost: it says the same again.
-            let due = store::verify::give_back(&mut tx, claim.id, claim.attempt).await?;
-            tx.commit().await?;
-            tracing::warn!(payment.id = claim.id, "settled too late: somebody else moved it on");
-            return Ok(Outcome { waiting: Vec::new(), due });
-        };
-        if decision.is_final() {
-            let pages: Vec<_> = claim.pages.iter().filter(|page| page.look.is_some()).collect();
-            store::verify::looked(&mut tx, &pages).await?;
+        match settled {
+            Settled::Done(outcome, state, reason) => {
+                note(&settle.claim, state, reason.as_deref());
+                Ok(outcome)
+            }
+            Settled::Late(due) => {
+                let id = settle.claim.id;
+                tracing::warn!(payment.id = id, "settled too late: somebody else moved it on");
+                Ok(Outcome { waiting: Vec::new(), due })
+            }
         }
-        if !looked.refused.is_empty() {
-            store::verify::refuse(&mut tx, &looked.refused).await?;
-        }
-        if let Some(next) = decision.state {
-            self.tell(&mut tx, &Told::of(claim, next, &looked.finding)).await?;
-        }
-        if decision.state == Some(State::Paid) {
-            self.credit(&mut tx, &Credit::of(claim), now).await?;
-        }
-        tx.commit().await?;
-        note(claim, decision.state, reason.as_deref());
-        Ok(Outcome { waiting, due })
     }
 
     /// Tells the world of a payment's new state, in the transaction that makes it so.
@@ -177,23 +112,7 @@ impl Payments {
         self.outbox.emit(connection, &[event]).await.map(drop)
     }
 
-    /// Posts a payment to the ledger.
-    async fn credit(
-        &self,
-        connection: &mut PgConnection,
-        credit: &Credit<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<(), Trouble> {
-        let most = Rials::new(self.config.wallets.most_rials);
-        let posting = credit.posting();
-        let posted = wallets::post(connection, &self.outbox, now, most, &[posting]).await?;
-        match posted.first() {
-            Some(Posted::Done(_) | Posted::Repeated(_)) => Ok(()),
-            _ => Err(Trouble::Doubt(Doubt::Ledger)),
-        }
-    }
-
-    /// The same where a person decides.
+    /// Posts a payment to the ledger where a person decides.
     ///
     /// # Errors
     /// When the database is away, or the ledger has something else under the payment's name.
@@ -203,11 +122,195 @@ impl Payments {
         credit: &Credit<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        match self.credit(connection, credit, now).await {
-            Ok(()) => Ok(()),
-            Err(Trouble::Database(error)) => Err(error),
-            Err(Trouble::Doubt(doubt)) => Err(sqlx::Error::Protocol(doubt.reason().to_owned())),
+        let most = Rials::new(self.config.wallets.most_rials);
+        let posting = credit.posting();
+        let posted = wallets::post(connection, &self.outbox, now, most, &[posting]).await?;
+        let is_there = posted.first().is_some_and(is_in_ledger);
+        let mismatch = || sqlx::Error::Protocol(Doubt::Ledger.reason().to_owned());
+        is_there.then_some(()).ok_or_else(mismatch)
+    }
+}
+
+/// Looks that end, their commits shared.
+pub(super) struct Settlements {
+    pub(super) clock: SharedClock,
+    pub(super) outbox: Outbox,
+    /// See [`wallets::post`].
+    pub(super) most: Rials,
+}
+
+impl Settlements {
+    /// Writes what looks came to, in the caller's transaction. First the payments' rows are locked, then
+    /// what hangs on them: the order of everybody.
+    pub(super) async fn settle(
+        &self,
+        connection: &mut PgConnection,
+        looks: &[Settle],
+    ) -> Result<Vec<Settled>, sqlx::Error> {
+        let now = self.clock.now();
+        let claimed: Vec<_> = looks.iter().map(claimed).collect();
+        let mut locked = store::lock(connection, &claimed).await?;
+        let mut ends: Vec<_> = looks
+            .iter()
+            .map(|look| Some(End::of(look, locked.remove(&look.claim.id)?, now)))
+            .collect();
+        self.credit(connection, &mut ends, now).await?;
+        let due = self.write(connection, looks, &ends, now).await?;
+        let events: Vec<_> = ends.iter().flatten().filter_map(End::event).collect();
+        self.outbox.emit(connection, &events).await?;
+        let settled = |(look, end): (&Settle, Option<End<'_>>)| {
+            let due = due.contains(&look.claim.id);
+            end.map_or(Settled::Late(due), |end| end.settled(due))
+        };
+        Ok(looks.iter().zip(ends).map(settled).collect())
+    }
+
+    /// Posts to the ledger what is paid. What it does not take is for a person.
+    async fn credit(
+        &self,
+        connection: &mut PgConnection,
+        ends: &mut [Option<End<'_>>],
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let paid = |end: &&mut End<'_>| end.decision.state == Some(State::Paid);
+        let mut paid: Vec<_> = ends.iter_mut().flatten().filter(paid).collect();
+        if paid.is_empty() {
+            return Ok(());
         }
+        let postings: Vec<_> = paid.iter().map(|end| Credit::of(end.claim).posting()).collect();
+        let posted = wallets::post(connection, &self.outbox, now, self.most, &postings).await?;
+        for (end, posted) in paid.iter_mut().zip(&posted) {
+            if !is_in_ledger(posted) {
+                end.doubt(Doubt::Ledger);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the ends, the calls that were made and what those say of references; the payments that
+    /// are due again at once. The word of a look that is too late is not lost: the gateway says the
+    /// same again.
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        looks: &[Settle],
+        ends: &[Option<End<'_>>],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        let endings: Vec<_> = ends.iter().flatten().map(End::ending).collect();
+        let pages: Vec<_> = ends.iter().flatten().flat_map(End::looked).collect();
+        let calls: Vec<_> = looks
+            .iter()
+            .flat_map(|look| look.looked.calls.iter().map(|call| (look.claim.id, call)))
+            .collect();
+        let mut due = store::settle(connection, &endings, &pages, &calls, now).await?;
+        let refused: Vec<_> = ends.iter().flatten().flat_map(|end| &end.looked.refused).collect();
+        if !refused.is_empty() {
+            store::refuse(connection, &refused).await?;
+        }
+        let late = looks.iter().zip(ends).filter(|(_, end)| end.is_none());
+        let late: Vec<_> = late.map(|(look, _)| (look.claim.id, look.claim.attempt)).collect();
+        if !late.is_empty() {
+            due.extend(store::give_back(connection, &late).await?);
+        }
+        Ok(due)
+    }
+}
+
+fn claimed(look: &Settle) -> Claimed {
+    let reference = match &look.looked.finding {
+        Finding::Paid(receipt) => receipt.ref_id,
+        _ => None,
+    };
+    let claim = &look.claim;
+    Claimed { id: claim.id, attempt: claim.attempt, state: claim.state, reference }
+}
+
+const fn is_in_ledger(posted: &Posted) -> bool {
+    matches!(posted, Posted::Done(_) | Posted::Repeated(_))
+}
+
+/// How a look at a locked payment ends.
+struct End<'a> {
+    claim: &'a Claim,
+    looked: &'a Looked,
+    locked: Locked,
+    decision: Decision,
+    reason: Option<String>,
+    slip: Slip,
+}
+
+impl<'a> End<'a> {
+    fn of(look: &'a Settle, locked: Locked, now: DateTime<Utc>) -> Self {
+        let (claim, looked) = (&*look.claim, &*look.looked);
+        let decision = decide(claim.state, &looked.finding, claim.time_left(now));
+        let reason = reason_of(claim, looked, &decision);
+        let is_taken = locked.is_taken;
+        let mut end = Self { claim, looked, locked, decision, reason, slip: Slip::default() };
+        if let Finding::Paid(receipt) = &looked.finding {
+            end.slip = slip_of(receipt, looked.page);
+            if is_taken {
+                end.slip.reference = None;
+            }
+            if is_taken && receipt.already {
+                end.doubt(Doubt::Reference);
+            }
+        }
+        end
+    }
+
+    /// The gateway's yes is not taken for one: a person has to look.
+    fn doubt(&mut self, doubt: Doubt) {
+        let next = State::NeedsReview;
+        self.decision.state = self.claim.state.can_become(next).then_some(next);
+        self.slip.reference = None;
+        self.slip.page = None;
+        self.reason = Some(doubt.reason().to_owned());
+    }
+
+    fn ending(&self) -> Ending {
+        let (pause, failures) = pause_of(self.claim, &self.decision);
+        let said = self.looked.finding.said();
+        let word = |said: &Said| Word {
+            code: said.code,
+            message: said.message.clone(),
+            answer: said.answer.clone(),
+        };
+        Ending {
+            id: self.claim.id,
+            to: self.decision.state.unwrap_or(self.claim.state),
+            reason: self.reason.clone(),
+            word: said.map(word),
+            slip: self.slip.clone(),
+            pause,
+            failures,
+            answered: self.answers(),
+        }
+    }
+
+    /// Whether those who wait have their answer. Somebody who asked meanwhile has not, unless it was
+    /// paid.
+    fn answers(&self) -> bool {
+        let is_paid = self.decision.state == Some(State::Paid);
+        is_paid || (self.decision.is_final() && !self.locked.asked)
+    }
+
+    /// The pages of which nothing more is wanted than when they were claimed.
+    fn looked(&self) -> Vec<(i64, i32)> {
+        if !self.decision.is_final() {
+            return Vec::new();
+        }
+        let wanted = self.claim.pages.iter().filter(|page| page.look.is_some());
+        wanted.map(|page| (page.id, page.asks)).collect()
+    }
+
+    fn event(&self) -> Option<NewEvent> {
+        Told::of(self.claim, self.decision.state?, &self.looked.finding).event()
+    }
+
+    fn settled(self, due: bool) -> Settled {
+        let waiting = if self.answers() { self.locked.waiting } else { Vec::new() };
+        Settled::Done(Outcome { waiting, due }, self.decision.state, self.reason)
     }
 }
 
@@ -281,6 +384,21 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// Of one that its gateway did not take.
+    pub(super) fn of_failed(failed: &'a Failed) -> Self {
+        Self {
+            id: failed.id,
+            user_id: failed.user_id,
+            order_id: &failed.order_id,
+            state: State::Failed,
+            amount_rials: failed.amount_rials,
+            currency: &failed.currency,
+            gateway: &failed.gateway,
+            purpose: failed.purpose,
+            ref_id: None,
+        }
+    }
+
     fn event(&self) -> Option<NewEvent> {
         let kind = match self.state {
             State::Paid => Kind::PaymentPaid,
@@ -309,14 +427,14 @@ impl<'a> Told<'a> {
     }
 }
 
-fn slip_of(receipt: &Receipt, page: Option<i64>) -> Slip<'_> {
+fn slip_of(receipt: &Receipt, page: Option<i64>) -> Slip {
     let reference = receipt.ref_id.filter(|reference| *reference > 0);
     Slip {
         page,
         reference,
         gateway_reference: reference,
-        card_pan: receipt.card_pan.as_deref(),
-        card_hash: receipt.card_hash.as_deref(),
+        card_pan: receipt.card_pan.clone(),
+        card_hash: receipt.card_hash.clone(),
     }
 }
 

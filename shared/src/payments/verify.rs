@@ -17,8 +17,10 @@ use super::{
     look::{Finding, Look, PageLook, Questions, Step},
     pages::client_ref,
     store,
+    writes::Ask,
 };
 use crate::{
+    batch::WriteError,
     jobs::{Backlog, RowId, Tidied},
     money::Rials,
     telemetry::PAYMENTS_TO_REVIEW,
@@ -164,12 +166,12 @@ impl Payments {
         callback: &Callback,
         waiter: Option<&str>,
         spare: bool,
-    ) -> Result<Option<Back>, sqlx::Error> {
+    ) -> Result<Option<Back>, WriteError> {
         let (authority, reference) = (&callback.authority, callback.reference);
         let pages = store::verify::find_pages(&self.pool, authority, reference).await?;
         let page = pages.into_iter().find(|page| self.may_be_of(&page.gateway, callback.kinds));
         let Some(page) = page else { return Ok(None) };
-        let (id, now) = (page.payment_id, self.clock.now());
+        let id = page.payment_id;
         let row = Some(Back { id, looking: false });
         if page.state.was_paid() {
             return Ok(row);
@@ -179,19 +181,16 @@ impl Payments {
         if spare && !is_new {
             return Ok(row);
         }
-        let reference = reference.filter(|reference| !page.references.contains(reference));
-        let mut tx = self.pool.begin().await?;
-        // First the payment's row, then what hangs on it: the order of everybody.
-        if !store::verify::make_due(&mut tx, id, now, waiter).await? {
-            return Ok(row);
-        }
-        if let Some(reference) = reference {
-            store::verify::note_reference(&mut tx, page.id, reference, now).await?;
-        }
-        let look = if callback.hint == Some(Hint::Paid) { Look::Verify } else { Look::Inquire };
-        store::verify::want_look(&mut tx, page.id, look).await?;
-        tx.commit().await?;
-        Ok(Some(Back { id, looking: true }))
+        let ask = Ask {
+            payment_id: id,
+            page_id: page.id,
+            look: if callback.hint == Some(Hint::Paid) { Look::Verify } else { Look::Inquire },
+            reference: reference.filter(|reference| !page.references.contains(reference)),
+            waiter: waiter.map(str::to_owned),
+            number: rand::random(),
+        };
+        let looking = self.writes.asks.write(ask).await?;
+        Ok(Some(Back { id, looking }))
     }
 
     /// Whether a gateway speaks like this. One that is not configured any more may have.
@@ -213,8 +212,8 @@ impl Payments {
     ///
     /// # Errors
     /// When the database is away; if it was claimed all the same, its lease runs out.
-    pub async fn claim(&self, id: RowId) -> Result<Option<Claim>, sqlx::Error> {
-        store::verify::claim(&self.pool, id.0, self.config.payments.lease()).await
+    pub async fn claim(&self, id: RowId) -> Result<Option<Claim>, WriteError> {
+        self.writes.claims.write(id.0).await
     }
 
     /// Asks the gateway, page after page.

@@ -63,13 +63,15 @@ pub enum Kind {
     ChatMessage,
     /// Somebody wants a message looked at.
     ChatReported,
+    /// A member of a room has not read what was written there a while ago.
+    ChatUnread,
     /// Nothing: an operator tries an endpoint out.
     Test,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsUnknown,
@@ -99,6 +101,7 @@ impl Kind {
         Self::WalletDebited,
         Self::ChatMessage,
         Self::ChatReported,
+        Self::ChatUnread,
         Self::Test,
     ];
 
@@ -134,6 +137,7 @@ impl Kind {
             Self::WalletDebited => "wallet.debited",
             Self::ChatMessage => "chat.message",
             Self::ChatReported => "chat.reported",
+            Self::ChatUnread => "chat.unread",
             Self::Test => "webhook.test",
         }
     }
@@ -180,7 +184,7 @@ mod tests {
     fn patterns_are_names_groups_or_everything() {
         let meant = |pattern| Kind::ALL.into_iter().filter(|kind| matches(pattern, *kind)).count();
         for (pattern, kinds) in [
-            ("*", 30),
+            ("*", 31),
             ("sms.*", 6),
             ("otp.*", 5),
             ("provider.*", 3),
@@ -188,7 +192,7 @@ mod tests {
             ("session.*", 1),
             ("payment.*", 4),
             ("wallet.*", 2),
-            ("chat.*", 2),
+            ("chat.*", 3),
             ("sms.sent", 1),
             ("sms.se*", 0),
             ("sms", 0),

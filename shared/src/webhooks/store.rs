@@ -13,10 +13,7 @@ use super::{
     deliveries::{Claim, Next, Settle},
     history::{Past, Replay},
 };
-use crate::jobs::Backlog;
-
-/// Seconds for which a pushed id is trusted to be in the queue or with a worker.
-const PUSH_TRUST_SECONDS: f64 = 10.0;
+use crate::{due, jobs::Backlog};
 
 pub(super) async fn insert(
     connection: &mut PgConnection,
@@ -237,19 +234,14 @@ pub(super) async fn give_up(connection: &mut PgConnection) -> Result<Vec<i64>, s
     .await
 }
 
-/// Leases of workers that died: due again. Bounded.
+/// Leases of workers that died: due again.
 pub(super) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let reclaimed = sqlx::query!(
-        "UPDATE webhook_deliveries
-         SET status = 'queued', lease_until = NULL, pushed_until = NULL, next_attempt_at = now()
-         WHERE id IN (
-             SELECT id FROM webhook_deliveries
-             WHERE status = 'sending' AND lease_until < now()
-             ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+    due::reclaim!(
+        pool,
+        "webhook_deliveries",
+        "status = 'queued', next_attempt_at = now()",
+        "status = 'sending'"
     )
-    .execute(pool)
-    .await?;
-    Ok(reclaimed.rows_affected())
 }
 
 pub(super) async fn take_due(
@@ -257,41 +249,17 @@ pub(super) async fn take_due(
     endpoint: &str,
     room: i64,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE webhook_deliveries
-         SET pushed_until = now() + make_interval(secs => $3)
-         WHERE id IN (
-             SELECT id FROM webhook_deliveries
-             WHERE endpoint = $1 AND status = 'queued' AND next_attempt_at <= now()
-               AND (pushed_until IS NULL OR pushed_until <= now())
-             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
-        endpoint,
+    due::take_due!(
+        pool,
         room,
-        PUSH_TRUST_SECONDS,
+        "webhook_deliveries",
+        "endpoint = $3 AND status = 'queued'",
+        endpoint
     )
-    .fetch_all(pool)
-    .await
 }
 
-/// Most rows a backlog is counted to.
-const BACKLOG_BOUND: i64 = 100_000;
-
 pub(super) async fn backlog(pool: &PgPool, endpoint: &str) -> Result<Backlog, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "count!",
-                  coalesce(extract(epoch FROM now() - min(next_attempt_at))::float8, 0) AS "age!"
-           FROM (
-               SELECT next_attempt_at FROM webhook_deliveries
-               WHERE endpoint = $1 AND status = 'queued' AND next_attempt_at <= now()
-               ORDER BY next_attempt_at LIMIT $2) AS due"#,
-        endpoint,
-        BACKLOG_BOUND,
-    )
-    .fetch_one(pool)
-    .await?;
-    let oldest = Duration::try_from_secs_f64(row.age).unwrap_or_default();
-    Ok(Backlog { due: row.count, oldest })
+    due::backlog!(pool, "webhook_deliveries", "endpoint = $2 AND status = 'queued'", endpoint)
 }
 
 pub(super) async fn list(

@@ -1,6 +1,12 @@
 //! A stream of `otp/send/` that does not care what breaks.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
@@ -41,6 +47,7 @@ impl Sent {
 #[derive(Debug)]
 pub struct Load {
     stop: CancellationToken,
+    answers: Arc<AtomicI64>,
     sending: JoinHandle<Vec<Sent>>,
 }
 
@@ -55,7 +62,8 @@ impl Load {
     ) -> Self {
         let (client, urls) = (peyk.client().clone(), peyk.urls.clone());
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
+        let (stopped, answers) = (stop.clone(), Arc::<AtomicI64>::default());
+        let counted = Arc::clone(&answers);
         let sending = tokio::spawn(async move {
             let mut running = JoinSet::new();
             let mut ticks = tokio::time::interval(gap);
@@ -64,11 +72,21 @@ impl Load {
                 before(&mobile, &mut dice);
                 let url = urls[dice.below(urls.len())].clone();
                 let wait = dice.below(2) == 0;
-                running.spawn(send_once(client.clone(), url, mobile, wait));
+                let (client, counted) = (client.clone(), Arc::clone(&counted));
+                running.spawn(async move {
+                    let sent = send_once(client, url, mobile, wait).await;
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    sent
+                });
             }
             running.join_all().await
         });
-        Self { stop, sending }
+        Self { stop, answers, sending }
+    }
+
+    /// How many requests have had their answer, or their end without one.
+    pub fn answers(&self) -> i64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Sends no more, and waits for the answers that are missing.

@@ -3,11 +3,13 @@
 
 mod dice;
 mod load;
+mod moment;
 mod tally;
 
 pub use self::{
     dice::Dice,
     load::{Load, Sent, send_once},
+    moment::Moment,
     tally::Tally,
 };
 

@@ -9,6 +9,7 @@
 mod judge;
 mod matcher;
 mod player;
+mod sockets;
 mod steps;
 mod table;
 mod variables;

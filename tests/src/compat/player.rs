@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Judgement, Scenario, Step, Table, Variables, judge,
+    sockets::Sockets,
     steps::{self, Stage},
 };
 use crate::{
@@ -16,12 +17,14 @@ pub struct Player<'a> {
     stage: Stage<'a>,
     table: &'a Table,
     variables: Variables,
+    sockets: Sockets,
 }
 
 impl<'a> Player<'a> {
     /// A player on this Peyk, whose texts go to this provider.
     pub fn new(peyk: &'a Peyk, provider: &'a FakeKavenegar, table: &'a Table) -> Self {
-        Self { stage: Stage::new(peyk, provider), table, variables: Variables::default() }
+        let stage = Stage::new(peyk, provider);
+        Self { stage, table, variables: Variables::default(), sockets: Sockets::default() }
     }
 
     /// A player whose payers pay at this gateway.
@@ -75,6 +78,10 @@ impl<'a> Player<'a> {
         if kind == "repeat" {
             return self.repeat(what).await;
         }
+        if kind == "ws" {
+            let step = self.variables.substitute(&Value::Object(action.clone()));
+            return self.sockets.play(self.stage.peyk, &step).await;
+        }
         let what = self.variables.substitute(what);
         match kind.as_str() {
             "http" => self.stage.http(&what).await,
@@ -93,10 +100,9 @@ impl<'a> Player<'a> {
                 }
                 Map::new()
             }
-            _ => {
-                steps::sleep(&what).await;
-                Map::new()
-            }
+            // A pause of the recording's: it let the old worker send. Here the step that reads the
+            // text waits for it.
+            _ => Map::new(),
         }
     }
 
@@ -127,4 +133,4 @@ impl<'a> Player<'a> {
 }
 
 /// Kinds of steps that can be played.
-const KINDS: [&str; 8] = ["fake", "http", "sms", "hook", "jwt", "repeat", "set", "sleep"];
+const KINDS: [&str; 9] = ["fake", "http", "sms", "hook", "jwt", "repeat", "set", "sleep", "ws"];

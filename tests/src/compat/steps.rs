@@ -1,7 +1,5 @@
 //! What the steps do: each gives its outcome as an object with `status`, `headers`, `json`, `text`.
 
-use std::time::Duration;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use regex::Regex;
 use reqwest::{Client, Method, redirect::Policy};
@@ -11,7 +9,7 @@ use super::Variables;
 use crate::{
     aging,
     fake::{API_KEY, Behaviour, Delivered, FakeKavenegar, RecordedZarinPal},
-    harness::{PATIENCE, Peyk, wait_for},
+    harness::{PATIENCE, Peyk, look_within, wait_for},
     multipart::Form,
 };
 
@@ -155,10 +153,10 @@ impl<'a> Stage<'a> {
     async fn let_verifications_end(&self) {
         let soon = "SELECT count(*) FROM payments WHERE lease_until IS NOT NULL
             OR next_attempt_at < now() + interval '10 seconds'";
-        let deadline = tokio::time::Instant::now() + PATIENCE / 2;
-        while self.peyk.database.count(soon).await > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        look_within(PATIENCE / 2, || async {
+            (self.peyk.database.count(soon).await == 0).then_some(())
+        })
+        .await;
     }
 
     /// A meddling with the database, by its name in the recordings.
@@ -254,12 +252,6 @@ pub(super) fn capture(from: &Value, path: &str) -> Option<Value> {
         "int" => plain(found).parse::<i64>().ok().map(Value::from),
         _ => Some(found.clone()),
     }
-}
-
-/// Lets time pass because the recording says so.
-pub(super) async fn sleep(seconds: &Value) {
-    let seconds = seconds.as_f64().expect("a pause in seconds");
-    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
 /// A value as a form or a header writes it.

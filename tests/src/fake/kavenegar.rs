@@ -206,6 +206,11 @@ impl FakeKavenegar {
         self.shared.state().calls.clone()
     }
 
+    /// How many requests were read so far.
+    pub fn call_count(&self) -> usize {
+        self.shared.state().calls.len()
+    }
+
     /// Every text that reached a handset so far.
     pub fn effects(&self) -> Vec<Effect> {
         self.shared.state().effects.clone()

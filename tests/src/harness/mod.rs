@@ -9,6 +9,7 @@ mod redis;
 mod redis_queue;
 mod rows;
 mod table_lock;
+mod web_socket;
 
 use std::{future::Future, time::Duration};
 
@@ -22,6 +23,7 @@ pub use self::{
     redis_queue::RedisQueue,
     rows::{MessageRow, Story},
     table_lock::TableLock,
+    web_socket::{Incoming, NotOpened, WebSocket},
 };
 
 /// Longest wait for anything a test expects to happen.
@@ -38,22 +40,54 @@ where
     wait_within(PATIENCE, what, condition).await
 }
 
+/// [`wait_within`] that notices at once, for what has to come right after the condition.
+///
+/// # Panics
+/// After `limit`, naming `what` was waited for.
+pub async fn catch_within<T, F>(limit: Duration, what: &str, condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let found = look(limit, Duration::from_millis(5), condition).await;
+    found.unwrap_or_else(|| panic!("waited in vain for {what}"))
+}
+
 /// [`wait_for`] with a patience of its own.
 ///
 /// # Panics
 /// After `limit`, naming `what` was waited for.
-pub async fn wait_within<T, F>(limit: Duration, what: &str, mut condition: impl FnMut() -> F) -> T
+pub async fn wait_within<T, F>(limit: Duration, what: &str, condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let found = look_within(limit, condition).await;
+    found.unwrap_or_else(|| panic!("waited in vain for {what}"))
+}
+
+/// [`wait_within`] for what need not come: `None` after `limit`.
+pub async fn look_within<T, F>(limit: Duration, condition: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Option<T>>,
+{
+    look(limit, Duration::from_millis(10), condition).await
+}
+
+async fn look<T, F>(limit: Duration, pause: Duration, mut condition: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Option<T>>,
 {
     let deadline = tokio::time::Instant::now() + limit;
     loop {
+        let begun = tokio::time::Instant::now();
         if let Some(found) = condition().await {
-            return found;
+            return Some(found);
         }
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
-        // Between two looks, not to let time pass.
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        if tokio::time::Instant::now() >= deadline {
+            return None;
+        }
+        // Between two looks, not to let time pass. Not less than a look takes, or looking keeps a
+        // busy machine busy.
+        tokio::time::sleep(pause.max(begun.elapsed())).await;
     }
 }
 

@@ -83,6 +83,14 @@ impl Process {
         Self { child, output, readers }
     }
 
+    /// Its number.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Everything it wrote so far.
     ///
     /// # Panics

@@ -69,13 +69,15 @@ impl RedisQueue {
 
     /// Waits until so many connections are in a blocking pop: a worker has one for each queue.
     pub async fn wait_for_poppers(&self, count: usize) {
+        let what = format!("{count} blocking pops");
+        wait_for(&what, || async { (self.poppers().await? == count).then_some(()) }).await;
+    }
+
+    /// How many connections are in a blocking pop; `None`: Redis does not answer.
+    pub async fn poppers(&self) -> Option<usize> {
         let mut command = redis::cmd("INFO");
         command.arg("clients");
-        let wanted = format!("blocked_clients:{count}");
-        wait_for(&wanted, || async {
-            let info: String = command.query_async(&mut self.connection.clone()).await.ok()?;
-            info.lines().any(|line| line == wanted).then_some(())
-        })
-        .await;
+        let info: String = command.query_async(&mut self.connection.clone()).await.ok()?;
+        info.lines().find_map(|line| line.strip_prefix("blocked_clients:"))?.parse().ok()
     }
 }

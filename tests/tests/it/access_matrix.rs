@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use peyk_tests::harness::{Answer, Peyk};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 
@@ -39,7 +39,7 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 123] = [
+const TABLE: [(&str, Guard); 125] = [
     ("acceptInvitation", Theirs),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
@@ -59,12 +59,14 @@ const TABLE: [(&str, Guard); 123] = [
     ("confirm", Own),
     ("confirmPhoneChange", Own),
     ("createChatRoom", Own),
+    ("createChatTicket", Own),
     ("createOrganization", Own),
     ("createPayment", Own),
     ("declineInvitation", Theirs),
     ("deleteChatMessage", Theirs),
     ("deleteChatRoom", Theirs),
     ("deleteOrganization", Theirs),
+    ("describeChatSockets", Own),
     ("disableUser", Staff),
     ("editChatMessage", Theirs),
     ("enableUser", Staff),
@@ -403,14 +405,18 @@ async fn ask(peyk: &Peyk, caller: &Caller, operation: &Operation, victim: &Victi
     let url = peyk.url(&victim.named_in(&operation.path));
     let request = peyk.client().request(operation.method.clone(), url);
     let request = request.header("Idempotency-Key", unique().to_string());
-    let request = match caller {
+    let request = signed(request, caller);
+    peyk.send(operation.body.iter().fold(request, RequestBuilder::json)).await
+}
+
+fn signed(request: RequestBuilder, caller: &Caller) -> RequestBuilder {
+    match caller {
         Caller::Anonymous => request,
         Caller::Stranger(person) | Caller::OtherTenant(person) | Caller::Viewer(person) => {
             request.bearer_auth(&person.token)
         }
         Caller::OtherKey(key) => request.header("X-API-Key", key),
-    };
-    peyk.send(operation.body.iter().fold(request, reqwest::RequestBuilder::json)).await
+    }
 }
 
 /// What the caller has to be answered; `None`: anything that shows and changes nothing.
@@ -455,6 +461,45 @@ async fn nobody_sees_or_changes_what_is_somebody_elses() {
             assert_eq!(victim.state(&peyk).await, before, "{by} changed something");
         }
     }
+}
+
+/// The operation with nothing right about it but who asks.
+async fn ask_nonsense(peyk: &Peyk, caller: &Caller, operation: &Operation) -> Answer {
+    let segments = operation.path.split('/');
+    let segments = segments.map(|segment| if segment.starts_with('{') { "x" } else { segment });
+    let url = peyk.url(&segments.collect::<Vec<_>>().join("/"));
+    let request = peyk.client().request(operation.method.clone(), url);
+    let request = request.query(&[("limit", "x")]).header("Content-Type", "application/json");
+    peyk.send(signed(request.body("{"), caller)).await
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_so_whatever_is_wrong_with_the_request() {
+    let peyk = patient().start().await;
+    let callers = everybody_else(&peyk).await;
+    let stale = Person::new(&peyk).await;
+    stale.join_staff(&peyk, "admin").await;
+    stale.grow_stale(&peyk).await;
+    let stale = Caller::Viewer(stale);
+    let (mut refused, mut unconfirmed) = (0, 0);
+    for operation in operations(&peyk).await {
+        let (_, guard) = TABLE.iter().find(|(id, _)| *id == operation.id).unwrap();
+        if !matches!(guard, Staff | Viewers | Shop | Key | Texts) {
+            continue;
+        }
+        for caller in &callers {
+            let Some(status @ (401 | 403)) = expected(*guard, caller, &operation) else { continue };
+            let answer = ask_nonsense(&peyk, caller, &operation).await;
+            assert_eq!(answer.status, status, "{} by {caller:?}: {answer:?}", operation.id);
+            refused += 1;
+        }
+        if *guard == Staff && operation.method == Method::POST {
+            let answer = ask_nonsense(&peyk, &stale, &operation).await;
+            assert_eq!(answer.json["code"], "confirmation_required", "{}", operation.id);
+            unconfirmed += 1;
+        }
+    }
+    assert!(refused > 90 && unconfirmed > 7, "{refused} and {unconfirmed} were tried");
 }
 
 #[tokio::test]

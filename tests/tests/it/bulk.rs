@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use peyk_tests::{
     fake::{Behaviour, FakeKavenegar},
     harness::{Peyk, fresh_mobile, wait_for},
+    simulated::slow_answer,
 };
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
@@ -185,7 +186,7 @@ async fn a_bulk_is_taken_back_as_a_whole_by_whoever_sent_it() {
 async fn codes_keep_their_time_beside_two_thousand_texts_to_many() {
     let fake = FakeKavenegar::start().await;
     // A provider that takes its time, with codes as with texts to many: that is what they share.
-    fake.on_call(|_| tokio::time::sleep(Duration::from_millis(150)));
+    fake.on_call(|_| slow_answer(Duration::from_millis(150)));
     let peyk = peyk(&fake, 5_000).start().await;
     let key = key(&peyk).await;
     let alone = code_times(&peyk, &fake).await;

@@ -7,7 +7,7 @@ use peyk_tests::{
 };
 
 /// Every scenario, each with a test of its own below.
-const PLAYED: [&str; 10] = [
+const PLAYED: [&str; 11] = [
     "authenticate",
     "chatrooms",
     "file_upload",
@@ -18,6 +18,7 @@ const PLAYED: [&str; 10] = [
     "register_login",
     "sessions",
     "smsauth_default",
+    "ws_chat",
 ];
 
 async fn plays(name: &str) {
@@ -88,6 +89,11 @@ async fn listing_sessions_goes_as_recorded() {
 #[tokio::test]
 async fn rooms_go_as_recorded() {
     plays("chatrooms").await;
+}
+
+#[tokio::test]
+async fn chatting_over_websockets_goes_as_recorded() {
+    plays("ws_chat").await;
 }
 
 #[test]

@@ -79,6 +79,7 @@ mod sandbox_flow;
 mod secrets;
 mod session_steps;
 mod sessions;
+mod sleeps;
 mod staff;
 mod supervision;
 mod sweep;

@@ -19,6 +19,7 @@ pub mod poll_provider_balances;
 pub mod purge_audit_events;
 pub mod purge_cron_runs;
 pub mod purge_deleted_files;
+pub mod purge_deleted_rooms;
 pub mod purge_ended_invitations;
 pub mod purge_ended_sessions;
 pub mod purge_expired_otps;
@@ -40,6 +41,7 @@ pub mod release_expired_holds;
 mod run;
 mod scheduler;
 mod store;
+pub mod tell_absent_members;
 pub mod verify_ledger;
 pub mod watch_payments;
 

@@ -24,7 +24,7 @@ async fn verify_payment(id: RowId, env: &Environment) -> Result<(), WriteError> 
     let Some(claim) = env.payments.claim(id).await? else { return Ok(()) };
     let looked = env.payments.look(&claim).await;
     // If this fails, the lease runs out and the gateway is asked again, which does no harm.
-    let settled = env.payments.settle(&claim, &looked).await?;
+    let settled = env.payments.settle(claim, looked).await?;
     if settled.due {
         env.pusher.push(Queue::Payments, id);
     }

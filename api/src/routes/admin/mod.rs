@@ -14,13 +14,13 @@ use shared::{
     users::username::normal_form,
 };
 
-use self::types::{AuditEvent, AuditPage, StaffDone, StaffUser, StaffUserPage};
+use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::{Code, Problem, problems},
     state::{SharedState, State},
 };
@@ -51,7 +51,7 @@ impl AdminApi {
     async fn list_users(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtUsers>,
         /// A mobile number in any usual form, or a user name.
         #[oai(example = "example_search", validator(max_length = 150))]
         search: Query<Option<String>>,
@@ -62,15 +62,13 @@ impl AdminApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffUserPage>, StaffListProblem> {
-        staff.need(state.0, Action::LookAtUsers).await?;
         let paging = Paging::new(before.0, limit.0);
         let (by, shown) = (read_search(state.0, search.0.as_deref()), shown(&staff));
         let source = staff.caller.source();
         let found = state.admin.search(&source, &by, shown, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let link = Link { state: state.0, path: "admin/users/", query: &[("search", search.0)] };
-        let next = paging.cut(&mut found, |person| person.id, &link);
-        let results = found.into_iter().map(StaffUser::from).collect();
+        let (next, results) = paging.page(found, |person| person.id, &link);
         Ok(Json(StaffUserPage { next, previous: None, results }))
     }
 
@@ -81,12 +79,11 @@ impl AdminApi {
     async fn get_user(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtUsers>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffUser>, StaffLookProblem> {
-        staff.need(state.0, Action::LookAtUsers).await?;
         let found = state.admin.find(&staff.caller.source(), id.0, shown(&staff)).await;
         let found = found.map_err(Problem::from)?;
         Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
@@ -100,12 +97,11 @@ impl AdminApi {
     async fn disable_user(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::SwitchUsers>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::SwitchUsers).await?;
         state.admin.disable(&staff.acting(), id.0).await.map_err(Problem::from)?;
         Ok(done("The account was disabled.", None))
     }
@@ -117,12 +113,11 @@ impl AdminApi {
     async fn enable_user(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::SwitchUsers>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::SwitchUsers).await?;
         state.admin.enable(&staff.acting(), id.0).await.map_err(Problem::from)?;
         Ok(done("The account was enabled.", None))
     }
@@ -138,12 +133,11 @@ impl AdminApi {
     async fn revoke_sessions(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::EndSessions>,
         /// The account.
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::EndSessions).await?;
         let ended = state.admin.end_sessions(&staff.acting(), id.0).await;
         let ended = ended.map_err(Problem::from)?;
         Ok(done("The sessions were ended.", Some(i32::try_from(ended).unwrap_or(i32::MAX))))
@@ -157,7 +151,7 @@ impl AdminApi {
     async fn list_audit(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        _staff: Staff<task::ReadAudit>,
         /// Only what this account did.
         #[oai(example = "example_actor")]
         actor: Query<Option<i64>>,
@@ -174,7 +168,6 @@ impl AdminApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<AuditPage>, StaffListProblem> {
-        staff.need(state.0, Action::ReadAudit).await?;
         let paging = Paging::new(before.0, limit.0);
         let about = subject.0.as_deref().and_then(|text| crate::audit::subject(text).ok());
         let (kind, id) = about.unzip();
@@ -187,17 +180,16 @@ impl AdminApi {
             before: paging.before,
         };
         let found = audit::list(&state.pool, &filter, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let actor = actor.0.map(|id| id.to_string());
         let query = [("actor", actor), ("subject", subject.0), ("action", action.0)];
         let link = Link { state: state.0, path: "admin/audit/", query: &query };
-        let next = paging.cut(&mut found, |event| event.id, &link);
-        let results = found.into_iter().map(AuditEvent::from).collect();
+        let (next, results) = paging.page(found, |event| event.id, &link);
         Ok(Json(AuditPage { next, previous: None, results }))
     }
 }
 
-fn shown(staff: &Staff) -> Shown {
+fn shown<T>(staff: &Staff<T>) -> Shown {
     if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
 }
 

@@ -11,6 +11,7 @@ mod ranks;
 mod rooms;
 mod root;
 mod seats;
+mod sockets;
 pub(crate) mod types;
 mod wanted;
 
@@ -30,6 +31,7 @@ pub(crate) use self::{
     rooms::RoomApi,
     root::ChatRootApi,
     seats::RoomSeatApi,
+    sockets::SocketApi,
 };
 use crate::{
     caller::SignedIn,

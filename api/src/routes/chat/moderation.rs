@@ -7,10 +7,7 @@ use poem_openapi::{
     payload::Json,
     types::Example,
 };
-use shared::{
-    admin::roles::Action,
-    chat::{ChatError, RoomId, create::RoomError},
-};
+use shared::chat::{ChatError, RoomId, create::RoomError};
 
 use super::{
     super::{
@@ -25,7 +22,7 @@ use super::{
     wanted::{Complaint, ReportMessage, SettleReport, Settlement, Somebody},
 };
 use crate::{
-    caller::{SignedIn, Staff},
+    caller::{SignedIn, Staff, task},
     error::{Code, Problem, problems},
     input::Input,
     state::SharedState,
@@ -159,7 +156,7 @@ impl ChatStaffApi {
     async fn list(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::ModerateChat>,
         /// Only those that wait; so unless you say `false`.
         #[oai(example = "example_open")]
         open: Query<Option<bool>>,
@@ -170,7 +167,6 @@ impl ChatStaffApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<ChatReportPage>, StaffListProblem> {
-        staff.need(state.0, Action::ModerateChat).await?;
         let paging = Paging::new(before.0, limit.0);
         let source = staff.caller.source();
         let only_open = open.0.unwrap_or(true);
@@ -196,13 +192,12 @@ impl ChatStaffApi {
     async fn settle(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::ModerateChat>,
         /// The report.
         #[oai(example = "example_report")]
         id: Path<i64>,
         input: Input<Settlement, SettleReport>,
     ) -> Result<Json<Report>, SettleReportProblem> {
-        staff.need(state.0, Action::ModerateChat).await?;
         let settled = state.chat.settle_report(&by(&staff.caller), id.0, input.0.0).await;
         let viewer = staff.caller.user_id;
         Ok(Json(Report::seen_by(viewer, settled.map_err(Problem::from)?)))
@@ -220,12 +215,11 @@ impl ChatStaffApi {
     async fn close(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::ModerateChat>,
         /// The room.
         #[oai(example = "example_room")]
         id: Path<i64>,
     ) -> Result<Json<ChatDone>, StaffChangeProblem> {
-        staff.need(state.0, Action::ModerateChat).await?;
         let closed = state.chat.close_as_staff(&by(&staff.caller), RoomId(id.0)).await;
         closed.map_err(Problem::from)?;
         Ok(done("The room was closed."))

@@ -2,11 +2,15 @@
 
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Query, payload::Json, types::Example};
-use shared::{auth::api_keys::Scope, sms::inbound::InboundText};
+use shared::sms::inbound::InboundText;
 
 use super::{LONGEST_PAGE, ListMessagesProblem, PAGE, example_id, example_limit, url};
 use crate::{
-    caller::Credentials, error::Problem, routes::Tag, state::SharedState, timestamp::Timestamp,
+    caller::{Program, scope},
+    error::Problem,
+    routes::Tag,
+    state::SharedState,
+    timestamp::Timestamp,
 };
 
 /// The operation.
@@ -22,7 +26,7 @@ impl InboundApi {
     async fn list_inbound_messages(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        _program: Program<scope::SmsRead>,
         /// Only messages before this id.
         #[oai(example = "example_id")]
         before: Query<Option<i64>>,
@@ -30,7 +34,6 @@ impl InboundApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<InboundPage>, ListMessagesProblem> {
-        credentials.need_key(state.0, Scope::SmsRead).await?;
         let limit = limit.0.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
         let found = state.inbound.list(before.0, limit + 1).await;
         let mut found = found.map_err(Problem::from)?;

@@ -11,7 +11,6 @@ use poem_openapi::{
     payload::Json,
 };
 use shared::{
-    auth::api_keys::Scope,
     idempotency::{Caller, Keyed},
     jobs::RowId,
     phone::PhoneNumber,
@@ -36,11 +35,12 @@ use super::{
     parse_phone_up_to,
 };
 use crate::{
-    caller::Credentials,
+    caller::{OneTexter, Texter, scope},
     error::{Code, Problem, problems},
     idempotency::{self, IdempotencyKey},
     input::Input,
     limits,
+    middleware::ClientIp,
     state::{SharedState, State},
     waiters::Waiter,
 };
@@ -87,21 +87,22 @@ impl MessageApi {
     async fn send_message(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        texter: OneTexter,
         /// `respond-async`: answer 202 at once.
         #[oai(name = "Prefer", example = "example_preference")]
         prefer: Header<Option<String>>,
         key: IdempotencyKey,
         input: Input<ToOne, SendMessage>,
     ) -> Result<SendMessageResponse, SendMessageProblem> {
-        let sender = sender(state.0, &credentials).await?;
+        measure(state.0, &texter).await?;
         let ToOne { mobile_number, asked } = input.0;
         let phone = parse_phone_up_to(20, &state.phones, "mobile_number", &mobile_number)?;
-        if sender.is_none() {
+        if texter.sender.is_none() {
             allow_anonymous(state.0, &phone, &asked)?;
         }
         let wait = !prefer.0.is_some_and(|prefer| asks_for_async(&prefer));
-        let caller = caller(sender.as_ref(), &credentials);
+        let OneTexter { sender, ip, .. } = texter;
+        let caller = caller(sender.as_ref(), ip);
         let keyed = key.keyed(caller, "sendMessage", &(phone.as_e164(), &asked));
         let one = One { phone, asked, sender, wait };
         Ok(send_once(state.0, &one, keyed).await?)
@@ -115,15 +116,14 @@ impl MessageApi {
     async fn send_bulk(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        texter: Texter<scope::SmsSend>,
         idempotency_key: IdempotencyKey,
         input: Input<ToMany, SendBulk>,
     ) -> Result<SendBulkResponse, SendBulkProblem> {
-        let sender = credentials.need_sender(state.0, Scope::SmsSend).await?;
-        let caller = caller(Some(&sender), &credentials);
-        let keyed = idempotency_key.keyed(caller, "sendBulk", &input.0);
+        let Texter { sender, ip, measured, .. } = texter;
+        let keyed = idempotency_key.keyed(caller(Some(&sender), ip), "sendBulk", &input.0);
         let ask = limits::message_sender(&state.config.limits, sender.owner);
-        credentials.measured.ask(state.0, &ask).await.map_err(Problem::from)?;
+        measured.ask(state.0, &ask).await.map_err(Problem::from)?;
         let result = bulk::send_once(state.0, &input.0, &sender, keyed).await?;
         Ok(SendBulkResponse::Accepted(Json(result)))
     }
@@ -136,13 +136,12 @@ impl MessageApi {
     async fn cancel_bulk(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        texter: Texter<scope::SmsSend>,
         /// The bulk.
         #[oai(example = "example_handle", validator(pattern = "^[0-9a-f]{32}$"))]
         bulk_id: Path<String>,
     ) -> Result<Json<CancelBulkResult>, CancelBulkProblem> {
-        let sender = credentials.need_sender(state.0, Scope::SmsSend).await?;
-        let cancelled = state.messages.cancel_bulk(sender.owner, &bulk_id.0).await;
+        let cancelled = state.messages.cancel_bulk(texter.sender.owner, &bulk_id.0).await;
         let cancelled = cancelled.map_err(Problem::from)?;
         let cancelled = cancelled.ok_or_else(|| Problem::new(Code::NotFound))?;
         let cancelled = i32::try_from(cancelled).unwrap_or(i32::MAX);
@@ -156,7 +155,7 @@ impl MessageApi {
     async fn list_messages(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        texter: Texter<scope::SmsRead>,
         /// Only those of this bulk.
         #[oai(example = "example_bulk", validator(pattern = "^[0-9a-f]{32}$"))]
         bulk_id: Query<Option<String>>,
@@ -167,10 +166,9 @@ impl MessageApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<MessagePage>, ListMessagesProblem> {
-        let sender = credentials.need_sender(state.0, Scope::SmsRead).await?;
         let limit = limit.0.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
         let bulk = bulk_id.0.as_deref();
-        let found = state.messages.list(sender.owner, bulk, before.0, limit + 1).await;
+        let found = state.messages.list(texter.sender.owner, bulk, before.0, limit + 1).await;
         let mut found = found.map_err(Problem::from)?;
         let more = i64::try_from(found.len()).is_ok_and(|count| count > limit);
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -190,13 +188,12 @@ impl MessageApi {
     async fn get_message(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        texter: Texter<scope::SmsRead>,
         /// The message.
         #[oai(example = "example_message")]
         id: Path<i64>,
     ) -> Result<Json<Message>, GetMessageProblem> {
-        let sender = credentials.need_sender(state.0, Scope::SmsRead).await?;
-        Ok(Json(find(state.0, sender.owner, id.0).await?))
+        Ok(Json(find(state.0, texter.sender.owner, id.0).await?))
     }
 
     /// Take a message back
@@ -206,12 +203,12 @@ impl MessageApi {
     async fn cancel_message(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        texter: Texter<scope::SmsSend>,
         /// The message.
         #[oai(example = "example_message")]
         id: Path<i64>,
     ) -> Result<Json<Message>, CancelMessageProblem> {
-        let owner = credentials.need_sender(state.0, Scope::SmsSend).await?.owner;
+        let owner = texter.sender.owner;
         let cancelled = state.messages.cancel(owner, id.0).await.map_err(Problem::from)?;
         let message = find(state.0, owner, id.0).await?;
         if !cancelled {
@@ -240,30 +237,22 @@ fn example_message() -> i64 {
     41
 }
 
-/// Who sends; `None`: somebody without credentials, where a deployment lets them in.
-async fn sender(state: &State, credentials: &Credentials) -> Result<Option<Sender>, Problem> {
+/// Counts a text against the limit of whoever sends it.
+async fn measure(state: &State, texter: &OneTexter) -> Result<(), Problem> {
     let limits = &state.config.limits;
-    match credentials.sender(state, Scope::SmsSend).await? {
-        Some(sender) => {
-            let ask = limits::message_sender(limits, sender.owner);
-            credentials.measured.ask(state, &ask).await?;
-            Ok(Some(sender))
-        }
-        None if state.config.sms.anonymous.is_some() => {
-            let ask = limits::message_ip(limits, credentials.ip.0);
-            credentials.measured.ask(state, &ask).await?;
-            Ok(None)
-        }
-        None => Err(Problem::new(Code::NotAuthenticated)),
-    }
+    let ask = match &texter.sender {
+        Some(sender) => limits::message_sender(limits, sender.owner),
+        None => limits::message_ip(limits, texter.ip.0),
+    };
+    Ok(texter.measured.ask(state, &ask).await?)
 }
 
 /// Whose idempotency key it is.
-fn caller(sender: Option<&Sender>, credentials: &Credentials) -> Caller {
+fn caller(sender: Option<&Sender>, ip: ClientIp) -> Caller {
     match sender.map_or(Owner::Nobody, |sender| sender.owner) {
         Owner::ApiKey(id) => Caller::ApiKey(id),
         Owner::User(id) => Caller::User(id),
-        Owner::Nobody => Caller::Anonymous(credentials.ip.0),
+        Owner::Nobody => Caller::Anonymous(ip.0),
     }
 }
 

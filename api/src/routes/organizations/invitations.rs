@@ -17,8 +17,8 @@ use super::{
     MyListProblem, OrganizationChangeProblem, OrganizationLookProblem, by, done,
     example_organization,
     types::{
-        Invitation, InvitationPage, InviteMember, InviteMemberResponse, MyInvitation,
-        MyInvitationPage, Organization, OrganizationDone,
+        InvitationPage, InviteMember, InviteMemberResponse, MyInvitationPage, Organization,
+        OrganizationDone,
     },
 };
 use crate::{
@@ -97,11 +97,10 @@ impl InvitationApi {
         let paging = Paging::new(before.0, limit.0);
         let (user, rows) = (caller.user_id, paging.rows());
         let found = state.organizations.invitations(user, id.0, paging.before, rows).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let path = format!("organizations/{}/invitations/", id.0);
         let link = Link { state: state.0, path: &path, query: &[] };
-        let next = paging.cut(&mut found, |invitation| invitation.id, &link);
-        let results = found.into_iter().map(Invitation::from).collect();
+        let (next, results) = paging.page(found, |invitation| invitation.id, &link);
         Ok(Json(InvitationPage { next, previous: None, results }))
     }
 
@@ -147,10 +146,9 @@ impl InvitationApi {
         let paging = Paging::new(before.0, limit.0);
         let (user, rows) = (caller.user_id, paging.rows());
         let found = state.organizations.my_invitations(user, paging.before, rows).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let link = Link { state: state.0, path: "invitations/", query: &[] };
-        let next = paging.cut(&mut found, |invitation| invitation.id, &link);
-        let results = found.into_iter().map(MyInvitation::from).collect();
+        let (next, results) = paging.page(found, |invitation| invitation.id, &link);
         Ok(Json(MyInvitationPage { next, previous: None, results }))
     }
 

@@ -47,11 +47,10 @@ impl MemberApi {
         let paging = Paging::new(before.0, limit.0);
         let (user, rows) = (caller.user_id, paging.rows());
         let found = state.organizations.members(user, id.0, paging.before, rows).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let path = format!("organizations/{}/members/", id.0);
         let link = Link { state: state.0, path: &path, query: &[] };
-        let next = paging.cut(&mut found, |member| member.user_id, &link);
-        let results = found.into_iter().map(Member::from).collect();
+        let (next, results) = paging.page(found, |member| member.user_id, &link);
         Ok(Json(MemberPage { next, previous: None, results }))
     }
 

@@ -67,10 +67,9 @@ impl OrganizationApi {
     ) -> Result<Json<OrganizationPage>, MyListProblem> {
         let paging = Paging::new(before.0, limit.0);
         let found = state.organizations.list(caller.user_id, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
+        let found = found.map_err(Problem::from)?;
         let link = Link { state: state.0, path: "organizations/", query: &[] };
-        let next = paging.cut(&mut found, |organization| organization.id, &link);
-        let results = found.into_iter().map(Organization::from).collect();
+        let (next, results) = paging.page(found, |organization| organization.id, &link);
         Ok(Json(OrganizationPage { next, previous: None, results }))
     }
 

@@ -131,11 +131,8 @@ impl FromFields for Reset {
     }
 }
 
-/// Unlike at `authenticate/`, which takes what is no number for the default, what is none is refused.
+/// Unlike at `authenticate/`, which takes what is no number for the default, what is none is refused, null too.
 fn read_group(fields: &mut Fields) -> Option<i32> {
-    if fields.is_null("group") {
-        return None;
-    }
     let group = fields.optional_integer("group")?;
     Some(i32::try_from(group).unwrap_or(i32::MAX))
 }

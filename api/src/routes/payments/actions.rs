@@ -2,10 +2,7 @@
 
 use poem::web::Data;
 use poem_openapi::{Enum, Object, OpenApi, param::Path, payload::Json, types::Example};
-use shared::{
-    admin::roles::Action,
-    payments::{self, ReviewError},
-};
+use shared::payments::{self, ReviewError};
 
 use super::{
     types::PaymentState,
@@ -13,7 +10,7 @@ use super::{
     verify,
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::{Code, Problem, problems},
     input::{Fields, FromFields, Input, Text},
     routes::Tag,
@@ -67,7 +64,7 @@ impl PaymentVerdict {
 pub(crate) struct SettlePayment {
     /// What became of it.
     state: PaymentVerdict,
-    /// Why, for the audit log.
+    /// Why; kept with the payment.
     #[oai(validator(min_length = 1, max_length = 500))]
     note: String,
 }
@@ -120,12 +117,11 @@ impl StaffPaymentActionApi {
     async fn look(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::SettlePayments>,
         /// The payment.
         #[oai(example = "super::example_payment")]
         id: Path<i64>,
     ) -> Result<Json<VerifyResult>, StaffPaymentLookProblem> {
-        staff.need(state.0, Action::SettlePayments).await?;
         let waiter = state.waiters.join();
         let reply_to = waiter.as_ref().map(Waiter::reply_to);
         let acting = staff.acting();
@@ -142,18 +138,17 @@ impl StaffPaymentActionApi {
     ///
     /// Only one that needs review: what neither the gateway nor time can say, a person does. One that is
     /// settled as paid is credited as any other. For finance and admins, after a recent login. Written
-    /// down in the audit log, with the note.
+    /// down in the audit log; the note stays with the payment.
     #[oai(path = "/admin/payments/:id/settle", method = "post", operation_id = "settlePayment")]
     async fn settle(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::SettlePayments>,
         /// The payment.
         #[oai(example = "super::example_payment")]
         id: Path<i64>,
         input: Input<SettlePayment>,
     ) -> Result<Json<PaymentDecided>, StaffPaymentSettleProblem> {
-        staff.need(state.0, Action::SettlePayments).await?;
         let SettlePayment { state: verdict, note } = input.0;
         let next = verdict.state();
         let decided = state.payments.decide_by_hand(&staff.acting(), id.0, next, &note).await;

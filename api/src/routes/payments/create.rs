@@ -105,7 +105,7 @@ impl From<CreateError> for Problem {
             CreateError::NoGateway | CreateError::Account => Self::new(Code::GatewayUnavailable),
             CreateError::NoAnswer => Self::new(Code::GatewayNoAnswer),
             CreateError::Settled => Self::new(Code::Conflict),
-            CreateError::Database(error) => error.into(),
+            CreateError::Write(error) => error.into(),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     types::{Payment, PaymentState},
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::{Code, Problem},
     routes::{
         Tag,
@@ -45,7 +45,7 @@ impl StaffPaymentApi {
     async fn list(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtPayments>,
         /// Only payments in this state; spelt `state`.
         #[oai(name = "state", example = "example_state")]
         in_state: Query<Option<PaymentState>>,
@@ -71,7 +71,6 @@ impl StaffPaymentApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffPaymentPage>, StaffListProblem> {
-        staff.need(state.0, Action::LookAtPayments).await?;
         let paging = Paging::new(before.0, limit.0);
         let search = Search {
             user_id: user_id.0,
@@ -109,12 +108,11 @@ impl StaffPaymentApi {
     async fn get(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtPayments>,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
     ) -> Result<Json<StaffPaymentStory>, StaffLookProblem> {
-        staff.need(state.0, Action::LookAtPayments).await?;
         let found = state.payments.look_at(&staff.caller.source(), id.0, shown(&staff)).await;
         let found = found.map_err(Problem::from)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         Ok(Json(StaffPaymentStory {
@@ -122,13 +120,14 @@ impl StaffPaymentApi {
             gateway_code: found.gateway_code,
             gateway_message: found.gateway_message,
             gateway_answer: found.gateway_answer.map(GatewayAnswer),
+            settled_note: found.settled_note,
             pages: found.pages.into_iter().map(GatewayPage::from).collect(),
             attempts: found.attempts.into_iter().map(PaymentAttempt::from).collect(),
         }))
     }
 }
 
-fn shown(staff: &Staff) -> Shown {
+fn shown<T>(staff: &Staff<T>) -> Shown {
     if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
 }
 
@@ -331,6 +330,9 @@ pub(crate) struct StaffPaymentStory {
     /// Its answer, without secrets and with cards masked.
     #[oai(skip_serializing_if_is_none)]
     gateway_answer: Option<GatewayAnswer>,
+    /// What the person wrote who settled it by hand; absent if none did.
+    #[oai(skip_serializing_if_is_none)]
+    settled_note: Option<String>,
     /// Its pages at the gateway, oldest first.
     pages: Vec<GatewayPage>,
     /// The calls about them, oldest first.
@@ -344,6 +346,7 @@ impl Example for StaffPaymentStory {
             gateway_code: Some(-51),
             gateway_message: Some("Session is not valid.".to_owned()),
             gateway_answer: Some(GatewayAnswer(json!({"code": -51}))),
+            settled_note: Some("Found in the gateway's panel.".to_owned()),
             pages: vec![GatewayPage::example()],
             attempts: vec![PaymentAttempt::example()],
         }

@@ -3,12 +3,10 @@
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object, types::Example};
 use serde_json::json;
-use shared::{
-    money::Currency,
-    payments::{self, Begun, Status, Wish, gateways::Guarded},
-};
+use shared::payments::{self, Begun, Status, Wish, gateways::Guarded};
 
 use crate::{
+    currency::Currency,
     input::{Fields, FromFields, Text},
     routes::payments::answer::GatewayAnswer,
     state::State,
@@ -106,25 +104,6 @@ impl PaymentState {
     }
 }
 
-/// What money is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "UPPERCASE")]
-pub(crate) enum PaymentCurrency {
-    /// Rials.
-    Irr,
-    /// Tomans: ten rials each.
-    Irt,
-}
-
-impl From<Currency> for PaymentCurrency {
-    fn from(currency: Currency) -> Self {
-        match currency {
-            Currency::Irr => Self::Irr,
-            Currency::Irt => Self::Irt,
-        }
-    }
-}
-
 /// What a payment is for, and where its payer comes back to. Which currencies, uses, gateways and
 /// hosts may be asked for is configured.
 #[derive(Debug, Object)]
@@ -154,7 +133,7 @@ pub(crate) struct CreatePayment {
     email: Option<String>,
     /// What `amount` counts; the configured one if absent.
     #[oai(skip_serializing_if_is_none)]
-    currency: Option<PaymentCurrency>,
+    currency: Option<Currency>,
     /// What becomes of the money: 1 into the payer's wallet, 2 to the shop alone.
     #[oai(skip_serializing_if_is_none, validator(minimum(value = "1"), maximum(value = "2")))]
     pay_mode: Option<i32>,
@@ -173,7 +152,7 @@ impl Example for CreatePayment {
             frontend_callback_url: Some("https://shop.example/done".to_owned()),
             mobile: Some("09123456789".to_owned()),
             email: Some("sara@example.com".to_owned()),
-            currency: Some(PaymentCurrency::Irt),
+            currency: Some(Currency::Irt),
             pay_mode: Some(2),
             gateway: Some("zarinpal".to_owned()),
         }
@@ -240,7 +219,7 @@ pub(crate) struct CreatePaymentResult {
     /// As it was asked for, in units of `currency`.
     amount: i64,
     /// What `amount` counts.
-    currency: PaymentCurrency,
+    currency: Currency,
     /// The same in rials.
     amount_rials: i64,
     /// The gateway's configured name.
@@ -262,7 +241,7 @@ pub(crate) struct PaymentPageDetails {
     /// Where the gateway sends the payer back to.
     callback_url: String,
     /// What the amount is counted in.
-    currency: PaymentCurrency,
+    currency: Currency,
     /// The gateway's number for it; absent if it gave none.
     #[oai(skip_serializing_if_is_none)]
     status_code: Option<i32>,
@@ -315,7 +294,7 @@ impl Example for PaymentPageDetails {
             authority: AUTHORITY.to_owned(),
             gateway_title: "ZARINPAL_COM".to_owned(),
             callback_url: "https://shop.example/back".to_owned(),
-            currency: PaymentCurrency::Irt,
+            currency: Currency::Irt,
             status_code: Some(100),
             message: "Success".to_owned(),
             data: GatewayAnswer(json!({"code": 100, "fee": 100, "fee_type": "Merchant"})),
@@ -337,7 +316,7 @@ impl Example for CreatePaymentResult {
             status: PaymentStatus::Unpaid,
             state: PaymentState::Redirected,
             amount: 25_000,
-            currency: PaymentCurrency::Irt,
+            currency: Currency::Irt,
             amount_rials: 250_000,
             gateway: "zarinpal".to_owned(),
             status_url: example_status_url(),
@@ -365,7 +344,7 @@ pub(crate) struct Payment {
     /// As it was asked for, in units of `currency`.
     amount: i64,
     /// What `amount` counts.
-    currency: PaymentCurrency,
+    currency: Currency,
     /// The same in rials.
     amount_rials: i64,
     /// What becomes of the money: 1 into the payer's wallet, 2 to the shop alone.
@@ -437,7 +416,7 @@ impl Example for Payment {
             state: PaymentState::Paid,
             reason: Some("zarinpal.-51".to_owned()),
             amount: 25_000,
-            currency: PaymentCurrency::Irt,
+            currency: Currency::Irt,
             amount_rials: 250_000,
             pay_mode: 2,
             gateway: "zarinpal".to_owned(),
@@ -488,7 +467,7 @@ pub(crate) struct PaymentStatusResult {
     /// As it was asked for, in units of `currency`.
     amount: i64,
     /// What `amount` counts.
-    currency: PaymentCurrency,
+    currency: Currency,
     /// The gateway's number of the payment; absent until it is paid.
     #[oai(skip_serializing_if_is_none)]
     ref_id: Option<i64>,
@@ -514,7 +493,7 @@ impl Example for PaymentStatusResult {
             state: PaymentState::Paid,
             order_id: "1405-1203".to_owned(),
             amount: 25_000,
-            currency: PaymentCurrency::Irt,
+            currency: Currency::Irt,
             ref_id: Some(201_000_201),
         }
     }

@@ -8,8 +8,8 @@ use shared::{
     money::{self, Amount, Rials},
 };
 
-use super::types::Currency;
 use crate::{
+    currency::Currency,
     error::{Code, Problem},
     input::{Fields, FromFields, Text},
 };
@@ -104,12 +104,10 @@ impl Words {
     }
 }
 
-/// A user pays the shop from the wallet.
+/// How much moves, and what for: a part of requests.
 #[derive(Debug, Object)]
 #[oai(example)]
-pub(crate) struct SpendFromWallet {
-    /// Whose wallet.
-    user_id: i64,
+pub(crate) struct AskedMovement {
     /// How much, a whole number.
     #[oai(validator(minimum(value = "1")))]
     amount: i64,
@@ -119,15 +117,14 @@ pub(crate) struct SpendFromWallet {
     /// Your own name for what it is for.
     #[oai(skip_serializing_if_is_none, validator(max_length = 64))]
     order_id: Option<String>,
-    /// Words, which the user sees too.
+    /// Words, which whoever it is about sees too.
     #[oai(skip_serializing_if_is_none, validator(max_length = 500))]
     description: Option<String>,
 }
 
-impl Example for SpendFromWallet {
+impl Example for AskedMovement {
     fn example() -> Self {
         Self {
-            user_id: 17,
             amount: 25_000,
             currency: Some(Currency::Irt),
             order_id: Some("order-1042".to_owned()),
@@ -136,19 +133,56 @@ impl Example for SpendFromWallet {
     }
 }
 
+/// [`AskedMovement`], read.
+pub(super) struct Movement {
+    amount: AskedAmount,
+    words: Words,
+}
+
+impl Movement {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let amount = AskedAmount::read(fields);
+        let words = Words::read(fields);
+        Some(Self { amount: amount?, words })
+    }
+
+    /// With the amount as one.
+    ///
+    /// # Errors
+    /// As [`AskedAmount::resolve`].
+    pub(super) fn resolve(self, config: &config::Payments) -> Result<(Amount, Words), Problem> {
+        Ok((self.amount.resolve(config)?, self.words))
+    }
+}
+
+/// A user pays the shop from the wallet.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct SpendFromWallet {
+    /// Whose wallet.
+    user_id: i64,
+    /// How much, and what for.
+    #[oai(flatten)]
+    movement: AskedMovement,
+}
+
+impl Example for SpendFromWallet {
+    fn example() -> Self {
+        Self { user_id: 17, movement: AskedMovement::example() }
+    }
+}
+
 /// A spend, read.
 pub(super) struct SpendAsked {
     pub(super) user_id: i64,
-    pub(super) amount: AskedAmount,
-    pub(super) words: Words,
+    pub(super) movement: Movement,
 }
 
 impl FromFields for SpendAsked {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let user_id = fields.integer("user_id");
-        let amount = AskedAmount::read(fields);
-        let words = Words::read(fields);
-        Some(Self { user_id: user_id?, amount: amount?, words })
+        let movement = Movement::read(fields);
+        Some(Self { user_id: user_id?, movement: movement? })
     }
 }
 
@@ -158,18 +192,9 @@ impl FromFields for SpendAsked {
 pub(crate) struct HoldInWallet {
     /// Whose wallet.
     user_id: i64,
-    /// How much, a whole number.
-    #[oai(validator(minimum(value = "1")))]
-    amount: i64,
-    /// What it is counted in; that of the settings (`payments.currency`) if absent.
-    #[oai(skip_serializing_if_is_none)]
-    currency: Option<Currency>,
-    /// Your own name for what it is for.
-    #[oai(skip_serializing_if_is_none, validator(max_length = 64))]
-    order_id: Option<String>,
-    /// Words, which the user sees too.
-    #[oai(skip_serializing_if_is_none, validator(max_length = 500))]
-    description: Option<String>,
+    /// How much, and what for.
+    #[oai(flatten)]
+    movement: AskedMovement,
     /// Seconds after which it goes back by itself; those of the settings (`wallets.hold_seconds`) if
     /// absent.
     #[oai(
@@ -181,9 +206,8 @@ pub(crate) struct HoldInWallet {
 
 impl Example for HoldInWallet {
     fn example() -> Self {
-        let SpendFromWallet { user_id, amount, currency, order_id, description } =
-            SpendFromWallet::example();
-        Self { user_id, amount, currency, order_id, description, expires_in: Some(3_600) }
+        let SpendFromWallet { user_id, movement } = SpendFromWallet::example();
+        Self { user_id, movement, expires_in: Some(3_600) }
     }
 }
 
@@ -283,30 +307,14 @@ pub(crate) struct TransferBetweenWallets {
     from_user_id: i64,
     /// Who gets.
     to_user_id: i64,
-    /// How much, a whole number.
-    #[oai(validator(minimum(value = "1")))]
-    amount: i64,
-    /// What it is counted in; that of the settings (`payments.currency`) if absent.
-    #[oai(skip_serializing_if_is_none)]
-    currency: Option<Currency>,
-    /// Your own name for what it is for.
-    #[oai(skip_serializing_if_is_none, validator(max_length = 64))]
-    order_id: Option<String>,
-    /// Words, which both users see too.
-    #[oai(skip_serializing_if_is_none, validator(max_length = 500))]
-    description: Option<String>,
+    /// How much, and what for.
+    #[oai(flatten)]
+    movement: AskedMovement,
 }
 
 impl Example for TransferBetweenWallets {
     fn example() -> Self {
-        Self {
-            from_user_id: 17,
-            to_user_id: 18,
-            amount: 25_000,
-            currency: Some(Currency::Irt),
-            order_id: Some("order-1042".to_owned()),
-            description: Some("Your share".to_owned()),
-        }
+        Self { from_user_id: 17, to_user_id: 18, movement: AskedMovement::example() }
     }
 }
 
@@ -314,8 +322,7 @@ impl Example for TransferBetweenWallets {
 pub(super) struct TransferAsked {
     pub(super) from_user_id: i64,
     pub(super) to_user_id: i64,
-    pub(super) amount: AskedAmount,
-    pub(super) words: Words,
+    pub(super) movement: Movement,
 }
 
 impl FromFields for TransferAsked {
@@ -325,9 +332,8 @@ impl FromFields for TransferAsked {
         if from.is_some() && from == to {
             fields.error("to_user_id", "invalid", "This is the same wallet.");
         }
-        let amount = AskedAmount::read(fields);
-        let words = Words::read(fields);
-        Some(Self { from_user_id: from?, to_user_id: to?, amount: amount?, words })
+        let movement = Movement::read(fields);
+        Some(Self { from_user_id: from?, to_user_id: to?, movement: movement? })
     }
 }
 

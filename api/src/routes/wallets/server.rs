@@ -6,11 +6,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use shared::{
-    auth::api_keys::Scope,
-    idempotency::Caller,
-    wallets::{holds::SetAside, spend::Spend, transfer::Transfer},
-};
+use shared::wallets::{holds::SetAside, spend::Spend, transfer::Transfer};
 
 use super::{
     List,
@@ -23,7 +19,7 @@ use super::{
     wallet,
 };
 use crate::{
-    caller::Credentials,
+    caller::{Program, scope},
     error::{Problem, problems},
     idempotency::IdempotencyKey,
     input::Input,
@@ -31,7 +27,7 @@ use crate::{
         Tag,
         paging::{Paging, example_before, example_limit},
     },
-    state::{SharedState, State},
+    state::SharedState,
 };
 
 problems!(
@@ -42,6 +38,9 @@ problems!(
     /// What can go wrong with a look.
     pub(crate) LookAtWalletProblem: 400, 401, 403, 404, 408, 413, 500, 503
 );
+
+/// A program that may move money.
+type Writer = Program<scope::WalletWrite>;
 
 /// The operations of programs.
 pub(crate) struct WalletServerApi;
@@ -55,16 +54,15 @@ impl WalletServerApi {
     async fn spend(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        program: Writer,
         key: IdempotencyKey,
         input: Input<SpendAsked, SpendFromWallet>,
     ) -> Result<Json<WalletMovement>, MoveMoneyProblem> {
-        let caller = writer(state.0, &credentials).await?;
-        let SpendAsked { user_id, amount, words } = input.0;
-        let amount = amount.resolve(&state.config.payments)?;
+        let SpendAsked { user_id, movement } = input.0;
+        let (amount, words) = movement.resolve(&state.config.payments)?;
         let rials = amount.rials();
         let request = (user_id, rials.get(), &words);
-        let keyed = key.demanded(caller, "spendFromWallet", &request)?;
+        let keyed = key.demanded(program.caller(), "spendFromWallet", &request)?;
         let (reference, note) = (words.order_id, words.description);
         let asked = Spend { user_id, amount: rials, reference, note };
         let done = state.wallets.spend(keyed, asked).await.map_err(Problem::from)?;
@@ -80,16 +78,15 @@ impl WalletServerApi {
     async fn hold(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        program: Writer,
         key: IdempotencyKey,
         input: Input<HoldAsked, HoldInWallet>,
     ) -> Result<Json<WalletHold>, MoveMoneyProblem> {
-        let caller = writer(state.0, &credentials).await?;
-        let HoldAsked { spend: SpendAsked { user_id, amount, words }, lasts } = input.0;
-        let amount = amount.resolve(&state.config.payments)?;
+        let HoldAsked { spend: SpendAsked { user_id, movement }, lasts } = input.0;
+        let (amount, words) = movement.resolve(&state.config.payments)?;
         let rials = amount.rials();
         let request = (user_id, rials.get(), &words, lasts.map(|lasts| lasts.num_seconds()));
-        let keyed = key.demanded(caller, "holdInWallet", &request)?;
+        let keyed = key.demanded(program.caller(), "holdInWallet", &request)?;
         let (reference, note) = (words.order_id, words.description);
         let asked = SetAside { user_id, amount: rials, reference, note, lasts };
         let hold = state.wallets.hold(keyed, asked).await.map_err(Problem::from)?;
@@ -103,18 +100,17 @@ impl WalletServerApi {
     async fn capture(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        program: Writer,
         /// The hold.
         #[oai(example = "example_hold")]
         id: Path<i64>,
         key: IdempotencyKey,
         input: Input<CaptureAsked, CaptureHold>,
     ) -> Result<Json<WalletHold>, MoveMoneyProblem> {
-        let caller = writer(state.0, &credentials).await?;
         let currency = chosen(input.0.currency, &state.config.payments)?;
         let amount = input.0.resolve(&state.config.payments)?.map(shared::money::Amount::rials);
         let request = (id.0, amount.map(shared::money::Rials::get));
-        let keyed = key.demanded(caller, "captureHold", &request)?;
+        let keyed = key.demanded(program.caller(), "captureHold", &request)?;
         let hold = state.wallets.capture(keyed, id.0, amount).await.map_err(Problem::from)?;
         Ok(Json(WalletHold::new(hold, currency)))
     }
@@ -126,16 +122,15 @@ impl WalletServerApi {
     async fn release(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        program: Writer,
         /// The hold.
         #[oai(example = "example_hold")]
         id: Path<i64>,
         key: IdempotencyKey,
         input: Input<ReleaseAsked, ReleaseHold>,
     ) -> Result<Json<WalletHold>, MoveMoneyProblem> {
-        let caller = writer(state.0, &credentials).await?;
         let currency = chosen(input.0.currency, &state.config.payments)?;
-        let keyed = key.demanded(caller, "releaseHold", &id.0)?;
+        let keyed = key.demanded(program.caller(), "releaseHold", &id.0)?;
         let hold = state.wallets.release(keyed, id.0).await.map_err(Problem::from)?;
         Ok(Json(WalletHold::new(hold, currency)))
     }
@@ -147,16 +142,15 @@ impl WalletServerApi {
     async fn transfer(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        program: Writer,
         key: IdempotencyKey,
         input: Input<TransferAsked, TransferBetweenWallets>,
     ) -> Result<Json<WalletMovement>, MoveMoneyProblem> {
-        let caller = writer(state.0, &credentials).await?;
-        let TransferAsked { from_user_id, to_user_id, amount, words } = input.0;
-        let amount = amount.resolve(&state.config.payments)?;
+        let TransferAsked { from_user_id, to_user_id, movement } = input.0;
+        let (amount, words) = movement.resolve(&state.config.payments)?;
         let rials = amount.rials();
         let request = (from_user_id, to_user_id, rials.get(), &words);
-        let keyed = key.demanded(caller, "transferBetweenWallets", &request)?;
+        let keyed = key.demanded(program.caller(), "transferBetweenWallets", &request)?;
         let (reference, note) = (words.order_id, words.description);
         let asked = Transfer { from_user_id, to_user_id, amount: rials, reference, note };
         let done = state.wallets.transfer(keyed, asked).await.map_err(Problem::from)?;
@@ -171,12 +165,11 @@ impl WalletServerApi {
     async fn get_wallet(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        _program: Program<scope::WalletRead>,
         /// Whose.
         #[oai(example = "example_user")]
         user_id: Path<i64>,
     ) -> Result<Json<Wallet>, LookAtWalletProblem> {
-        credentials.need_key(state.0, Scope::WalletRead).await?;
         Ok(Json(wallet(state.0, user_id.0).await?))
     }
 
@@ -192,7 +185,7 @@ impl WalletServerApi {
     async fn list_entries(
         &self,
         state: Data<&SharedState>,
-        credentials: Credentials,
+        _program: Program<scope::WalletRead>,
         /// Whose.
         #[oai(example = "example_user")]
         user_id: Path<i64>,
@@ -203,18 +196,12 @@ impl WalletServerApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<WalletEntryPage>, LookAtWalletProblem> {
-        credentials.need_key(state.0, Scope::WalletRead).await?;
         let user_id = user_id.0;
         wallet(state.0, user_id).await?;
         let path = format!("wallet/users/{user_id}/entries/");
         let list = List { user_id, path: &path, viewer: Viewer::Outside };
         Ok(Json(list.page(state.0, Paging::new(before.0, limit.0)).await?))
     }
-}
-
-async fn writer(state: &State, credentials: &Credentials) -> Result<Caller, Problem> {
-    let key = credentials.need_key(state, Scope::WalletWrite).await?;
-    Ok(Caller::ApiKey(key.id))
 }
 
 fn example_hold() -> i64 {

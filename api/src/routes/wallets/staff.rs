@@ -6,7 +6,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use shared::{admin::roles::Action, idempotency::Caller, wallets::adjust::Adjustment};
+use shared::{idempotency::Caller, wallets::adjust::Adjustment};
 
 use super::{
     List,
@@ -17,7 +17,7 @@ use super::{
     wallet,
 };
 use crate::{
-    caller::Staff,
+    caller::{Staff, task},
     error::Problem,
     idempotency::IdempotencyKey,
     input::Input,
@@ -40,12 +40,11 @@ impl WalletStaffApi {
     async fn get_user_wallet(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtPayments>,
         /// Whose.
         #[oai(example = "example_user")]
         user_id: Path<i64>,
     ) -> Result<Json<Wallet>, LookAtWalletProblem> {
-        staff.need(state.0, Action::LookAtPayments).await?;
         let found = wallet(state.0, user_id.0).await?;
         let looked = state.wallets.looked_at(&staff.caller.source(), user_id.0).await;
         looked.map_err(Problem::from)?;
@@ -63,7 +62,7 @@ impl WalletStaffApi {
     async fn list_user_entries(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::LookAtPayments>,
         /// Whose.
         #[oai(example = "example_user")]
         user_id: Path<i64>,
@@ -74,7 +73,6 @@ impl WalletStaffApi {
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<WalletEntryPage>, LookAtWalletProblem> {
-        staff.need(state.0, Action::LookAtPayments).await?;
         let user_id = user_id.0;
         wallet(state.0, user_id).await?;
         let looked = state.wallets.looked_at(&staff.caller.source(), user_id).await;
@@ -92,14 +90,13 @@ impl WalletStaffApi {
     async fn adjust(
         &self,
         state: Data<&SharedState>,
-        staff: Staff,
+        staff: Staff<task::AdjustWallets>,
         /// Whose.
         #[oai(example = "example_user")]
         user_id: Path<i64>,
         key: IdempotencyKey,
         input: Input<AdjustAsked, AdjustWallet>,
     ) -> Result<Json<WalletMovement>, MoveMoneyProblem> {
-        staff.need(state.0, Action::AdjustWallets).await?;
         let user_id = user_id.0;
         let shown = input.0.resolve(&state.config.payments)?;
         let AdjustAsked { reason, order_id: reference, .. } = input.0;

@@ -11,26 +11,7 @@ use shared::{
     },
 };
 
-use crate::timestamp::Timestamp;
-
-/// What amounts are counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "UPPERCASE")]
-pub(crate) enum Currency {
-    /// Rials.
-    Irr,
-    /// Tomans: ten rials each.
-    Irt,
-}
-
-impl From<money::Currency> for Currency {
-    fn from(currency: money::Currency) -> Self {
-        match currency {
-            money::Currency::Irr => Self::Irr,
-            money::Currency::Irt => Self::Irt,
-        }
-    }
-}
+use crate::{currency::Currency, timestamp::Timestamp};
 
 /// What moved money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -317,7 +298,8 @@ pub(crate) struct WalletHold {
     currency: Currency,
     /// How much was set aside, in rials.
     amount_rials: i64,
-    /// How much of it was spent, in rials; null unless it was.
+    /// How much of it was spent, in rials; absent unless it was.
+    #[oai(skip_serializing_if_is_none)]
     captured_rials: Option<i64>,
     /// The shop's own name for what it is about; may be empty.
     order_id: String,
@@ -327,7 +309,8 @@ pub(crate) struct WalletHold {
     created_at: Timestamp,
     /// When it goes back by itself.
     expires_at: Timestamp,
-    /// When it was spent or went back; null before.
+    /// When it was spent or went back; absent before.
+    #[oai(skip_serializing_if_is_none)]
     ended_at: Option<Timestamp>,
 }
 

@@ -1,8 +1,10 @@
 //! All SQL of chat, in one file per kind of row.
 
+mod absent;
 mod changes;
 mod create;
 mod files;
+mod gone;
 mod log;
 mod members;
 mod messages;
@@ -11,9 +13,11 @@ mod posts;
 mod reads;
 mod rooms;
 mod seats;
+mod sockets;
 mod state;
 
 pub(super) use self::{
+    absent::{count_absent, lock_absence_look, mark_told, messages_before, move_absence_look},
     changes::{
         add_reaction, bury_message, count_others, count_reactions, edit_message, find_changing,
         find_room_of, reactions, remove_reaction,
@@ -27,6 +31,7 @@ pub(super) use self::{
         count_unused, delete_files, doom, doom_unused, find_deleted, find_file,
         find_of_deleted_rooms, finish_upload, lock_unused_file, note_upload,
     },
+    gone::{count_gone, delete_empty, purge_room},
     log::{append, heads, read_log},
     members::{
         banned_among, bans, count_members, delete_ban, delete_member, forget, insert_ban,
@@ -42,5 +47,6 @@ pub(super) use self::{
     reads::{find_seq, list_messages, move_cursor, read_state, rooms_to_search, search},
     rooms::{last_messages, rooms_of, seated, unread},
     seats::{find_seat, lock_room},
+    sockets::{insert_ticket, memberships, take_ticket},
     state::{current, delete_room, delete_rooms_of, find_current, set_current},
 };

@@ -98,7 +98,8 @@ pub(crate) async fn rooms_to_search(
 }
 
 /// Messages of these rooms that a text query finds, newest first. The index holds the rooms beside the
-/// words; the order is computed, so that no plan walks over all messages instead.
+/// words. All else is computed, so that no plan, made for no values in particular, walks over other
+/// indexes instead: over all messages, or over all of these rooms.
 pub(crate) async fn search(
     pool: &PgPool,
     rooms: &[i64],
@@ -112,7 +113,7 @@ pub(crate) async fn search(
          WHERE folded <> ''
            AND (to_tsvector('simple', folded) || array_to_tsvector(ARRAY['#' || room_id::text]))
                @@ (to_tsquery('simple', $2) && $3::text::tsquery)
-           AND room_id = ANY($1) AND id < $4
+           AND room_id + 0 = ANY($1) AND id + 0 < $4
          ORDER BY id + 0 DESC LIMIT $5",
         rooms,
         wanted,

@@ -19,7 +19,8 @@ pub(super) fn check(checks: &mut Checks<'_>, config: &Config) {
     }
     checks.range("chat.message_chars", chat.message_chars, 1..=20_000);
     checks.range("chat.members", chat.members, 2..=100_000);
-    checks.range("chat.absent_after_seconds", chat.absent_after_seconds, 0..=86_400);
+    let fine = matches!(chat.absent_after_seconds, 0 | 5..=86_400);
+    checks.require("chat.absent_after_seconds", fine, "must be 0, or 5 to 86400");
     checks.range("chat.deleted_days", chat.deleted_days, 0..=3_650);
     checks.range("chat.sockets.rooms", chat.sockets.rooms, 1..=10_000);
     checks.range("chat.sockets.frame_bytes", chat.sockets.frame_bytes, 512..=65_536);

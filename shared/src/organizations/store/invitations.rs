@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     super::{Invitation, InvitationStatus, MyInvitation, roles::Role},
-    read_phone, read_role,
+    read_phone,
 };
 use crate::phone::PhoneNumber;
 
@@ -83,7 +83,7 @@ pub(in crate::organizations) async fn invitations(
     limit: i64,
 ) -> Result<Vec<Invitation>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT id, phone, role, invited_by, created_at, expires_at,
+        r#"SELECT id, phone, role AS "role: Role", invited_by, created_at, expires_at,
                CASE WHEN status = 'open' AND expires_at <= $4 THEN 'expired' ELSE status END
                    AS "status!"
            FROM organization_invitations
@@ -100,7 +100,7 @@ pub(in crate::organizations) async fn invitations(
         found.push(Invitation {
             id: row.id,
             phone: read_phone(&row.phone)?,
-            role: read_role(&row.role)?,
+            role: row.role,
             invited_by: row.invited_by,
             status: read_status(&row.status)?,
             created_at: row.created_at,
@@ -117,32 +117,20 @@ pub(in crate::organizations) async fn my_invitations(
     before: i64,
     limit: i64,
 ) -> Result<Vec<MyInvitation>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "SELECT i.id, i.organization_id, o.name, o.uname, i.role, i.created_at, i.expires_at
+    sqlx::query_as!(
+        MyInvitation,
+        r#"SELECT i.id, i.organization_id, o.name, o.uname, i.role AS "role: Role", i.created_at, i.expires_at
          FROM organization_invitations i JOIN organizations o ON o.id = i.organization_id
          WHERE i.phone = (SELECT phone FROM users WHERE id = $1 AND is_active)
              AND i.status = 'open' AND i.expires_at > $2 AND i.id < $3
-         ORDER BY i.id DESC LIMIT $4",
+         ORDER BY i.id DESC LIMIT $4"#,
         user_id,
         now,
         before,
         limit,
     )
     .fetch_all(pool)
-    .await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        found.push(MyInvitation {
-            id: row.id,
-            organization_id: row.organization_id,
-            name: row.name,
-            uname: row.uname,
-            role: read_role(&row.role)?,
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-        });
-    }
-    Ok(found)
+    .await
 }
 
 /// The organization that an invitation of this number is to.
@@ -185,8 +173,8 @@ pub(in crate::organizations) async fn lock_invitation(
     invitation: i64,
 ) -> Result<Option<LockedInvitation>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT organization_id, role, status, accepted_by, expires_at
-         FROM organization_invitations WHERE id = $1 FOR UPDATE",
+        r#"SELECT organization_id, role AS "role: Role", status, accepted_by, expires_at
+           FROM organization_invitations WHERE id = $1 FOR UPDATE"#,
         invitation,
     )
     .fetch_optional(connection)
@@ -194,7 +182,7 @@ pub(in crate::organizations) async fn lock_invitation(
     let Some(row) = row else { return Ok(None) };
     Ok(Some(LockedInvitation {
         organization_id: row.organization_id,
-        role: read_role(&row.role)?,
+        role: row.role,
         status: read_status(&row.status)?,
         accepted_by: row.accepted_by,
         expires_at: row.expires_at,

@@ -15,49 +15,24 @@ mod invitations;
 
 pub(super) use invitations::*;
 
-struct Row {
-    id: i64,
-    name: String,
-    uname: String,
-    owner_id: i64,
-    role: String,
-    created_at: DateTime<Utc>,
-}
-
-impl TryFrom<Row> for Organization {
-    type Error = sqlx::Error;
-
-    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.id,
-            name: row.name,
-            uname: row.uname,
-            owner_id: row.owner_id,
-            role: read_role(&row.role)?,
-            created_at: row.created_at,
-        })
-    }
-}
-
 pub(super) async fn list(
     pool: &PgPool,
     user_id: i64,
     before: i64,
     limit: i64,
 ) -> Result<Vec<Organization>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT o.id, o.name, o.uname, o.owner_id, m.role, o.created_at
+    sqlx::query_as!(
+        Organization,
+        r#"SELECT o.id, o.name, o.uname, o.owner_id, m.role AS "role: Role", o.created_at
          FROM organization_members m JOIN organizations o ON o.id = m.organization_id
          WHERE m.user_id = $1 AND m.organization_id < $2
-         ORDER BY m.organization_id DESC LIMIT $3",
+         ORDER BY m.organization_id DESC LIMIT $3"#,
         user_id,
         before,
         limit,
     )
     .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Organization::try_from).collect()
+    .await
 }
 
 pub(super) async fn find(
@@ -65,17 +40,16 @@ pub(super) async fn find(
     user_id: i64,
     id: i64,
 ) -> Result<Option<Organization>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Row,
-        "SELECT o.id, o.name, o.uname, o.owner_id, m.role, o.created_at
+    sqlx::query_as!(
+        Organization,
+        r#"SELECT o.id, o.name, o.uname, o.owner_id, m.role AS "role: Role", o.created_at
          FROM organization_members m JOIN organizations o ON o.id = m.organization_id
-         WHERE m.user_id = $1 AND m.organization_id = $2",
+         WHERE m.user_id = $1 AND m.organization_id = $2"#,
         user_id,
         id,
     )
     .fetch_optional(pool)
-    .await?;
-    row.map(Organization::try_from).transpose()
+    .await
 }
 
 /// Locks an active account until the transaction ends, before any organization; its number.
@@ -122,19 +96,16 @@ pub(super) async fn lock_all_of(
     )
     .fetch_all(&mut *connection)
     .await?;
-    let rows = sqlx::query!(
-        r#"SELECT organization_id, role, (
+    sqlx::query_as!(
+        Place,
+        r#"SELECT organization_id, role AS "role: Role", (
                SELECT count(*) FROM organization_members o
                WHERE o.organization_id = m.organization_id) AS "members!"
            FROM organization_members m WHERE user_id = $1 ORDER BY organization_id"#,
         user_id,
     )
     .fetch_all(connection)
-    .await?;
-    let place = |(organization_id, role, members): (i64, String, i64)| {
-        Ok(Place { organization_id, role: read_role(&role)?, members })
-    };
-    rows.into_iter().map(|row| place((row.organization_id, row.role, row.members))).collect()
+    .await
 }
 
 /// As [`role_of`], with their place locked: nothing that needs it begins from here on.
@@ -143,15 +114,14 @@ pub(super) async fn lock_role_of(
     id: i64,
     user_id: i64,
 ) -> Result<Option<Role>, sqlx::Error> {
-    let role = sqlx::query_scalar!(
-        "SELECT role FROM organization_members WHERE organization_id = $1 AND user_id = $2
-         FOR UPDATE",
+    sqlx::query_scalar!(
+        r#"SELECT role AS "role: Role" FROM organization_members WHERE organization_id = $1 AND user_id = $2
+         FOR UPDATE"#,
         id,
         user_id,
     )
     .fetch_optional(connection)
-    .await?;
-    role.map(|role| read_role(&role)).transpose()
+    .await
 }
 
 pub(super) async fn role_of(
@@ -159,14 +129,14 @@ pub(super) async fn role_of(
     id: i64,
     user_id: i64,
 ) -> Result<Option<Role>, sqlx::Error> {
-    let role = sqlx::query_scalar!(
-        "SELECT role FROM organization_members WHERE organization_id = $1 AND user_id = $2",
+    sqlx::query_scalar!(
+        r#"SELECT role AS "role: Role" FROM organization_members
+           WHERE organization_id = $1 AND user_id = $2"#,
         id,
         user_id,
     )
     .fetch_optional(connection)
-    .await?;
-    role.map(|role| read_role(&role)).transpose()
+    .await
 }
 
 /// How many organizations somebody has.
@@ -249,48 +219,23 @@ pub(super) async fn delete(connection: &mut PgConnection, id: i64) -> Result<(),
     sqlx::query!("DELETE FROM organizations WHERE id = $1", id).execute(connection).await.map(drop)
 }
 
-struct MemberRow {
-    user_id: i64,
-    username: String,
-    first_name: String,
-    last_name: String,
-    role: String,
-    joined_at: DateTime<Utc>,
-}
-
-impl TryFrom<MemberRow> for Member {
-    type Error = sqlx::Error;
-
-    fn try_from(row: MemberRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            user_id: row.user_id,
-            username: row.username,
-            first_name: row.first_name,
-            last_name: row.last_name,
-            role: read_role(&row.role)?,
-            joined_at: row.joined_at,
-        })
-    }
-}
-
 pub(super) async fn members(
     pool: &PgPool,
     id: i64,
     before: i64,
     limit: i64,
 ) -> Result<Vec<Member>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        MemberRow,
-        "SELECT u.id AS user_id, u.username, u.first_name, u.last_name, m.role, m.joined_at
+    sqlx::query_as!(
+        Member,
+        r#"SELECT u.id AS user_id, u.username, u.first_name, u.last_name, m.role AS "role: Role", m.joined_at
          FROM organization_members m JOIN users u ON u.id = m.user_id
-         WHERE m.organization_id = $1 AND m.user_id < $2 ORDER BY m.user_id DESC LIMIT $3",
+         WHERE m.organization_id = $1 AND m.user_id < $2 ORDER BY m.user_id DESC LIMIT $3"#,
         id,
         before,
         limit,
     )
     .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Member::try_from).collect()
+    .await
 }
 
 pub(super) async fn member(
@@ -298,17 +243,16 @@ pub(super) async fn member(
     id: i64,
     user_id: i64,
 ) -> Result<Option<Member>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        MemberRow,
-        "SELECT u.id AS user_id, u.username, u.first_name, u.last_name, m.role, m.joined_at
+    sqlx::query_as!(
+        Member,
+        r#"SELECT u.id AS user_id, u.username, u.first_name, u.last_name, m.role AS "role: Role", m.joined_at
          FROM organization_members m JOIN users u ON u.id = m.user_id
-         WHERE m.organization_id = $1 AND m.user_id = $2",
+         WHERE m.organization_id = $1 AND m.user_id = $2"#,
         id,
         user_id,
     )
     .fetch_optional(pool)
-    .await?;
-    row.map(Member::try_from).transpose()
+    .await
 }
 
 pub(super) async fn insert_member(
@@ -393,11 +337,6 @@ pub(super) async fn transfer(
         .execute(connection)
         .await
         .map(drop)
-}
-
-fn read_role(word: &str) -> Result<Role, sqlx::Error> {
-    Role::parse(word)
-        .ok_or_else(|| sqlx::Error::Decode(format!("no role is called {word:?}").into()))
 }
 
 fn read_phone(text: &str) -> Result<PhoneNumber, sqlx::Error> {

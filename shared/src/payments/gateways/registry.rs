@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     breaker::{Admission, Breaker, Health},
-    config::{Config, ConfigError, Mode, parse_table},
+    config::{Config, ConfigError},
     http_client::Timeouts,
+    settings::Account,
     telemetry::{GATEWAY_BREAKER, GATEWAY_CALLS, GATEWAY_SECONDS},
 };
 
@@ -81,7 +82,9 @@ impl Gateways {
         for name in config.gateway_names() {
             let table = config.payments.gateways.get(&name).cloned().unwrap_or_default();
             let kind = config.payments.kind(&name);
-            built.extend(build_one(&name, kind, &table, (config.mode, &setup), errors));
+            let section = "payments.gateways";
+            let account = Account { section, name: &name, table: &table, setup: &setup };
+            built.extend(build_one(&account, kind, errors));
         }
         Self(built.into_iter().map(Guarded::new).collect())
     }
@@ -98,23 +101,18 @@ impl Gateways {
 }
 
 fn build_one(
-    name: &str,
+    account: &Account<'_, Setup>,
     kind: &str,
-    table: &toml::Table,
-    (mode, setup): (Mode, &Setup),
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn PaymentGateway>> {
-    let path = format!("payments.gateways.{name}");
-    let _ = mode;
     match Kind::parse(kind) {
-        Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::new),
-        Some(Kind::ZarinPal) => built(name, table, setup, errors, zarinpal::ZarinPal::new),
-        Some(Kind::PayPing) => built(name, table, setup, errors, payping::PayPing::new),
-        Some(Kind::Zibal) => built(name, table, setup, errors, zibal::Zibal::new),
+        Some(Kind::Sandbox) => built(account, errors, sandbox::Sandbox::new),
+        Some(Kind::ZarinPal) => built(account, errors, zarinpal::ZarinPal::new),
+        Some(Kind::PayPing) => built(account, errors, payping::PayPing::new),
+        Some(Kind::Zibal) => built(account, errors, zibal::Zibal::new),
         None => {
             let message = "is no known kind of gateway: payping, sandbox, zarinpal, zibal";
-            report(&path, vec![Problem { key: "kind", message: message.to_owned() }], errors);
-            parse_table::<toml::Table>(table, &path, errors);
+            account.report(vec![Problem::new("kind", message)], errors);
             None
         }
     }
@@ -122,31 +120,11 @@ fn build_one(
 
 /// The gateway that `new` makes of its table.
 fn built<C: DeserializeOwned, G: PaymentGateway + 'static>(
-    name: &str,
-    table: &toml::Table,
-    setup: &Setup,
+    account: &Account<'_, Setup>,
     errors: &mut Vec<ConfigError>,
     new: impl FnOnce(&str, &C, &Setup) -> Result<G, Vec<Problem>>,
 ) -> Option<Arc<dyn PaymentGateway>> {
-    let path = format!("payments.gateways.{name}");
-    let settings = parse_table::<C>(table, &path, errors)?;
-    match new(name, &settings, setup) {
-        Ok(gateway) => Some(Arc::new(gateway)),
-        Err(problems) => {
-            report(&path, problems, errors);
-            None
-        }
-    }
-}
-
-/// Adds the problems, except where the path has an error already.
-fn report(path: &str, problems: Vec<Problem>, errors: &mut Vec<ConfigError>) {
-    for Problem { key, message } in problems {
-        let path = format!("{path}.{key}");
-        if errors.iter().all(|error| error.path != path) {
-            errors.push(ConfigError::new(path, message));
-        }
-    }
+    Some(Arc::new(account.build(errors, new)?))
 }
 
 /// A gateway behind its breaker: while that is open, nothing is asked and every answer is "later".

@@ -178,6 +178,8 @@ pub struct Return {
     pub code: Option<String>,
     /// What whoever asked for it wrote.
     pub note: String,
+    /// What the person wrote who settled it, if one did.
+    pub settled_note: Option<String>,
     /// The account of whoever asked.
     pub actor_id: Option<i64>,
     /// When it was asked for.

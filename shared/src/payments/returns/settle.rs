@@ -56,7 +56,8 @@ impl Payments {
         Ok(true)
     }
 
-    /// A person says what became of money that nobody else can say anything of; gives the return.
+    /// A person says what became of money that nobody else can say anything of; gives the return, with
+    /// which the note stays.
     ///
     /// # Errors
     /// [`ReturnError::NoSuchPayment`], [`ReturnError::NotWaiting`], or the database's.
@@ -72,12 +73,11 @@ impl Payments {
         let mut tx = self.pool.begin().await?;
         let paid = store::lock_payment(&mut tx, payment_id).await?;
         let paid = paid.ok_or(ReturnError::NoSuchPayment)?;
-        let decided = store::decide(&mut tx, payment_id, standing, now).await?;
+        let decided = store::decide(&mut tx, payment_id, standing, note, now).await?;
         let (id, action) = decided.ok_or(ReturnError::NotWaiting)?;
         let entry = Entry::new(source, "payment.return_settled", Subject::payment(payment_id))
             .with("return_id", id)
-            .with("status", standing.as_str())
-            .with("note", note);
+            .with("status", standing.as_str());
         audit::record(&mut tx, &entry, now).await?;
         self.follow(&mut tx, &paid, (id, action), standing).await?;
         tx.commit().await?;

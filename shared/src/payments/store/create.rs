@@ -1,12 +1,18 @@
 //! Payments that begin, and their pages.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     money::Currency,
-    payments::{Begun, NewPayment, OpenPage, Purpose, State, gateways::Said},
+    payments::{
+        Begun, NewPayment, OpenPage, Purpose, State,
+        gateways::Said,
+        writes::{Begin, Open},
+    },
 };
 
 /// A payment with what its pages are opened for. Has no `Debug`: it names a person.
@@ -63,46 +69,68 @@ impl Row {
     }
 }
 
-/// Writes a payment and its first page, in one statement; their ids. `None`: the account is not
-/// active. Locks the account's row, so that it is not disabled or erased meanwhile.
+/// Writes payments and their first pages, in one statement; the ids of both by the handle. Those of
+/// accounts that are not active are left out. Locks the accounts' rows, so that they are not disabled
+/// or erased meanwhile.
 pub(in crate::payments) async fn insert(
-    pool: &PgPool,
-    handle: &str,
-    new: &NewPayment,
-    now: DateTime<Utc>,
-    watch_until: DateTime<Utc>,
-) -> Result<Option<(i64, i64)>, sqlx::Error> {
+    connection: &mut PgConnection,
+    begins: &[Begin],
+) -> Result<HashMap<String, (i64, i64)>, sqlx::Error> {
+    let handles: Vec<_> = begins.iter().map(|begin| begin.handle.clone()).collect();
+    let new = || begins.iter().map(|begin| &begin.new);
+    let users: Vec<_> = new().map(|new| new.user_id).collect();
+    let orders: Vec<_> = new().map(|new| new.order_id.clone()).collect();
+    let descriptions: Vec<_> = new().map(|new| new.description.clone()).collect();
+    let mobiles: Vec<_> = new().map(|new| new.mobile.clone()).collect();
+    let emails: Vec<_> = new().map(|new| new.email.clone()).collect();
+    let amounts: Vec<_> = new().map(|new| new.amount.value()).collect();
+    let currencies: Vec<_> = new().map(|new| new.amount.currency().as_str().to_owned()).collect();
+    let rials: Vec<_> = new().map(|new| new.amount.rials().get()).collect();
+    let purposes: Vec<_> = new().map(|new| new.purpose.as_str().to_owned()).collect();
+    let gateways: Vec<_> = new().map(|new| new.gateway.clone()).collect();
+    let callbacks: Vec<_> = new().map(|new| new.callback_url.clone()).collect();
+    let frontends: Vec<_> = new().map(|new| new.frontend_callback_url.clone()).collect();
+    let times: Vec<_> = begins.iter().map(|begin| begin.now).collect();
+    let ends: Vec<_> = begins.iter().map(|begin| begin.watch_until).collect();
     let written = sqlx::query!(
-        r#"WITH payer AS (SELECT id FROM users WHERE id = $2 AND is_active FOR SHARE),
+        r#"WITH wanted AS (
+             SELECT w.* FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[],
+                     $6::text[], $7::bigint[], $8::text[], $9::bigint[], $10::text[], $11::text[],
+                     $12::text[], $13::text[], $14::timestamptz[], $15::timestamptz[])
+                 AS w(handle, user_id, order_id, description, mobile, email, amount, currency,
+                     amount_rials, purpose, gateway, callback_url, frontend_callback_url, at, until)
+             JOIN users u ON u.id = w.user_id WHERE u.is_active FOR SHARE OF u),
          payment AS (
              INSERT INTO payments (handle, user_id, order_id, description, mobile, email, amount,
                  currency, amount_rials, purpose, gateway, callback_url, frontend_callback_url,
                  created_at, updated_at, watch_until)
-             SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15
-             FROM payer RETURNING id, gateway),
+             SELECT handle, user_id, order_id, description, mobile, email, amount, currency,
+                 amount_rials, purpose, gateway, callback_url, frontend_callback_url, at, at, until
+             FROM wanted RETURNING id, handle, gateway, created_at),
          page AS (
              INSERT INTO payment_sessions (payment_id, gateway, created_at)
-             SELECT id, gateway, $14 FROM payment RETURNING id)
-         SELECT payment.id AS "payment_id!", page.id AS "page_id!" FROM payment, page"#,
-        handle,
-        new.user_id,
-        new.order_id,
-        new.description,
-        new.mobile,
-        new.email,
-        new.amount.value(),
-        new.amount.currency() as _,
-        new.amount.rials().get(),
-        new.purpose as _,
-        new.gateway,
-        new.callback_url,
-        new.frontend_callback_url,
-        now,
-        watch_until,
+             SELECT id, gateway, created_at FROM payment RETURNING id, payment_id)
+         SELECT payment.handle AS "handle!", payment.id AS "payment_id!", page.id AS "page_id!"
+         FROM payment JOIN page ON page.payment_id = payment.id"#,
+        &handles,
+        &users,
+        &orders,
+        &descriptions,
+        &mobiles,
+        &emails,
+        &amounts,
+        &currencies,
+        &rials,
+        &purposes,
+        &gateways,
+        &callbacks,
+        &frontends as &[Option<String>],
+        &times,
+        &ends,
     )
-    .fetch_optional(pool)
+    .fetch_all(connection)
     .await?;
-    Ok(written.map(|row| (row.payment_id, row.page_id)))
+    Ok(written.into_iter().map(|row| (row.handle, (row.payment_id, row.page_id))).collect())
 }
 
 /// The user's payment with this handle, and its page to pay at: that which was paid, else the latest.
@@ -178,34 +206,43 @@ pub(in crate::payments) async fn add_page(
     .await
 }
 
-/// Writes down that a page is there, and that its payment's payer may be on it.
+/// Writes down that pages are there, and that their payments' payers may be on them.
 pub(in crate::payments) async fn opened(
-    pool: &PgPool,
-    page_id: i64,
-    page: &OpenPage,
-    now: DateTime<Utc>,
-    watch_until: DateTime<Utc>,
+    connection: &mut PgConnection,
+    opens: &[Open],
 ) -> Result<(), sqlx::Error> {
+    let ids: Vec<_> = opens.iter().map(|open| open.page_id).collect();
+    let pages = || opens.iter().map(|open| &open.page);
+    let authorities: Vec<_> = pages().map(|page| page.authority.clone()).collect();
+    let urls: Vec<_> = pages().map(|page| page.url.clone()).collect();
+    let codes: Vec<_> = pages().map(|page| page.code).collect();
+    let messages: Vec<_> = pages().map(|page| page.message.clone()).collect();
+    let answers: Vec<_> = pages().map(|page| page.answer.clone()).collect();
+    let times: Vec<_> = opens.iter().map(|open| open.now).collect();
+    let ends: Vec<_> = opens.iter().map(|open| open.watch_until).collect();
     sqlx::query!(
         "WITH page AS (
-             UPDATE payment_sessions SET state = 'open', authority = $2, url = $3, code = $4,
-                 message = left($5, 500), answer = $6, opened_at = $7
-             WHERE id = $1 AND state = 'opening' RETURNING payment_id)
-         UPDATE payments SET state = 'redirected', reason = NULL, updated_at = $7,
-             watch_until = greatest(watch_until, $8)
+             UPDATE payment_sessions s SET state = 'open', authority = o.authority, url = o.url,
+                 code = o.code, message = left(o.message, 500), answer = o.answer, opened_at = o.at
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::text[], $6::jsonb[],
+                     $7::timestamptz[], $8::timestamptz[])
+                 AS o(id, authority, url, code, message, answer, at, until)
+             WHERE s.id = o.id AND s.state = 'opening' RETURNING s.payment_id, o.at, o.until)
+         UPDATE payments SET state = 'redirected', reason = NULL, updated_at = page.at,
+             watch_until = greatest(watch_until, page.until)
          FROM page WHERE payments.id = page.payment_id
            AND (state = ANY($9) OR state = 'redirected')",
-        page_id,
-        page.authority,
-        page.url,
-        page.code,
-        page.message,
-        page.answer,
-        now,
-        watch_until,
+        &ids,
+        &authorities,
+        &urls,
+        &codes as &[Option<i32>],
+        &messages,
+        &answers,
+        &times,
+        &ends,
         &may_begin(),
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(drop)
 }
@@ -221,22 +258,36 @@ pub(in crate::payments) enum NoPage {
     Unknown,
 }
 
-/// Writes down that there is no page, or that nobody can say.
+/// A payment that has failed because its gateway does not take it.
+pub(in crate::payments) struct Failed {
+    pub(in crate::payments) id: i64,
+    pub(in crate::payments) user_id: i64,
+    pub(in crate::payments) order_id: String,
+    pub(in crate::payments) amount_rials: i64,
+    pub(in crate::payments) currency: String,
+    pub(in crate::payments) gateway: String,
+    pub(in crate::payments) purpose: Purpose,
+}
+
+/// Writes down that there is no page, or that nobody can say; the payment, if it has failed by that.
 pub(in crate::payments) async fn not_opened(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     page_id: i64,
     what: NoPage,
     said: &Said,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Option<Failed>, sqlx::Error> {
     let state = if what == NoPage::Unknown { "unknown" } else { "refused" };
-    sqlx::query!(
-        "WITH page AS (
+    sqlx::query_as!(
+        Failed,
+        r#"WITH page AS (
              UPDATE payment_sessions SET state = $2, code = $3, reason = left($4, 64),
                  message = left($5, 500), answer = $6
              WHERE id = $1 AND state = 'opening' RETURNING payment_id)
-         UPDATE payments SET state = 'failed', reason = left($4, 64), updated_at = $7
-         FROM page WHERE payments.id = page.payment_id AND payments.state = 'created' AND $8",
+         UPDATE payments p SET state = 'failed', reason = left($4, 64), updated_at = $7
+         FROM page WHERE p.id = page.payment_id AND p.state = 'created' AND $8
+         RETURNING p.id, p.user_id, p.order_id, p.amount_rials, p.currency, p.gateway,
+             p.purpose AS "purpose: Purpose""#,
         page_id,
         state,
         said.code,
@@ -246,7 +297,6 @@ pub(in crate::payments) async fn not_opened(
         now,
         what == NoPage::Refused,
     )
-    .execute(pool)
+    .fetch_optional(connection)
     .await
-    .map(drop)
 }

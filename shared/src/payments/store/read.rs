@@ -120,7 +120,8 @@ pub(in crate::payments) async fn story(
 ) -> Result<Option<StaffPayment>, sqlx::Error> {
     let Some(payment) = find(pool, id).await? else { return Ok(None) };
     let said = sqlx::query!(
-        "SELECT gateway_code, gateway_message, gateway_answer FROM payments WHERE id = $1",
+        "SELECT gateway_code, gateway_message, gateway_answer, settled_note
+         FROM payments WHERE id = $1",
         id
     );
     let said = said.fetch_one(pool).await?;
@@ -141,6 +142,7 @@ pub(in crate::payments) async fn story(
         gateway_code: said.gateway_code,
         gateway_message: said.gateway_message,
         gateway_answer: said.gateway_answer,
+        settled_note: said.settled_note,
         pages: pages.fetch_all(pool).await?,
         attempts: attempts.fetch_all(pool).await?,
     }))

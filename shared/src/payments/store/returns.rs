@@ -7,17 +7,13 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
+    due,
     jobs::Backlog,
     payments::{
         Purpose, State,
         returns::{Action, Called, Claim, NewReturn, Paid, Return, Standing},
     },
 };
-
-/// Seconds for which a pushed id is trusted to be in the queue or with a worker.
-const PUSH_TRUST_SECONDS: f64 = 10.0;
-/// Most rows a backlog is counted to.
-const BACKLOG_BOUND: i64 = 100_000;
 
 /// The id that the next return will have.
 pub(in crate::payments) async fn next_id(
@@ -82,7 +78,7 @@ pub(in crate::payments) async fn find(
     sqlx::query_as!(
         Return,
         r#"SELECT r.id, r.payment_id, r.action AS "action: Action", r.state AS "standing: Standing",
-               r.code, r.note, r.actor_id, r.created_at, r.ended_at,
+               r.code, r.note, r.settled_note, r.actor_id, r.created_at, r.ended_at,
                p.state AS "payment_state: State"
            FROM payment_returns r JOIN payments p ON p.id = r.payment_id WHERE r.id = $1"#,
         id,
@@ -98,7 +94,7 @@ pub(in crate::payments) async fn of_payment(
     sqlx::query_as!(
         Return,
         r#"SELECT r.id, r.payment_id, r.action AS "action: Action", r.state AS "standing: Standing",
-               r.code, r.note, r.actor_id, r.created_at, r.ended_at,
+               r.code, r.note, r.settled_note, r.actor_id, r.created_at, r.ended_at,
                p.state AS "payment_state: State"
            FROM payment_returns r JOIN payments p ON p.id = r.payment_id
            WHERE r.payment_id = $1 ORDER BY r.id DESC LIMIT 100"#,
@@ -225,15 +221,17 @@ pub(in crate::payments) async fn decide(
     connection: &mut PgConnection,
     payment_id: i64,
     standing: Standing,
+    note: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<(i64, Action)>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"UPDATE payment_returns SET state = $2, ended_at = $3
+        r#"UPDATE payment_returns SET state = $2, ended_at = $3, settled_note = $4
            WHERE payment_id = $1 AND state = 'unknown'
            RETURNING id, action AS "action: Action""#,
         payment_id,
         standing as _,
         now,
+        note,
     )
     .fetch_optional(connection)
     .await?;
@@ -261,51 +259,20 @@ pub(in crate::payments) async fn change_state(
     Ok(changed.rows_affected() == 1)
 }
 
-/// Leases of workers that died: due again. Bounded.
+/// Leases of workers that died: due again.
 pub(in crate::payments) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let reclaimed = sqlx::query!(
-        "UPDATE payment_returns
-         SET lease_until = NULL, pushed_until = NULL, next_attempt_at = now()
-         WHERE id IN (
-             SELECT id FROM payment_returns WHERE lease_until < now()
-             ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)",
-    )
-    .execute(pool)
-    .await?;
-    Ok(reclaimed.rows_affected())
+    due::reclaim!(pool, "payment_returns", "next_attempt_at = now()", "true")
 }
 
+/// Marks due returns as pushed and gives them.
 pub(in crate::payments) async fn take_due(
     pool: &PgPool,
     room: i64,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE payment_returns SET pushed_until = now() + make_interval(secs => $2)
-         WHERE id IN (
-             SELECT id FROM payment_returns
-             WHERE next_attempt_at <= now() AND lease_until IS NULL
-               AND (pushed_until IS NULL OR pushed_until <= now())
-             ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
-        room,
-        PUSH_TRUST_SECONDS,
-    )
-    .fetch_all(pool)
-    .await
+    due::take_due!(pool, room, "payment_returns", "lease_until IS NULL")
 }
 
+/// What is due.
 pub(in crate::payments) async fn backlog(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "count!",
-                  coalesce(extract(epoch FROM now() - min(next_attempt_at))::float8, 0) AS "age!"
-           FROM (
-               SELECT next_attempt_at FROM payment_returns
-               WHERE next_attempt_at <= now() AND lease_until IS NULL
-               ORDER BY next_attempt_at LIMIT $1) AS due"#,
-        BACKLOG_BOUND,
-    )
-    .fetch_one(pool)
-    .await?;
-    let oldest = Duration::try_from_secs_f64(row.age).unwrap_or_default();
-    Ok(Backlog { due: row.count, oldest })
+    due::backlog!(pool, "payment_returns", "lease_until IS NULL")
 }

@@ -28,6 +28,7 @@ pub(in crate::payments) async fn decide(
     connection: &mut PgConnection,
     id: i64,
     state: State,
+    note: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<Decided>, sqlx::Error> {
     sqlx::query_as!(
@@ -36,7 +37,7 @@ pub(in crate::payments) async fn decide(
                SELECT id, reason FROM payments
                WHERE id = $1 AND state = 'needs_review' FOR UPDATE)
            UPDATE payments p
-           SET state = $2, reason = 'staff', updated_at = $3,
+           SET state = $2, reason = 'staff', settled_note = $4, updated_at = $3,
                paid_at = CASE WHEN $2 = 'paid' THEN $3 ELSE p.paid_at END,
                next_attempt_at = CASE WHEN $2 = 'paid' THEN NULL ELSE p.next_attempt_at END
            FROM before WHERE p.id = before.id
@@ -45,6 +46,7 @@ pub(in crate::payments) async fn decide(
         id,
         state.as_str(),
         now,
+        note,
     )
     .fetch_optional(connection)
     .await

@@ -8,9 +8,13 @@ use super::{
     Problem, Setup, SmsProvider, http, ippanel, kavenegar, megafon, melipayamak, parsian_webco,
     sandbox, sms_aero, sms_ir, twilio,
 };
-use crate::config::{Config, ConfigError, SANDBOX, parse_common, parse_table};
+use crate::config::{Config, ConfigError, SANDBOX, parse_common};
 use crate::http_client::Timeouts;
+use crate::settings::Account;
 use crate::sms::callbacks::Callbacks;
+
+/// Where accounts are configured.
+const SECTION: &str = "sms.providers";
 
 /// Every provider a configured account can be of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,53 +81,51 @@ pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn 
         // Needs no table.
         tables.entry(SANDBOX.to_owned()).or_default();
     }
+    let setup = |name: &String| {
+        let webhook_url = callbacks.as_ref().and_then(|callbacks| callbacks.url(name));
+        Setup { timeouts, webhook_url }
+    };
     for (name, table) in &tables {
-        check_common(name, table, errors);
+        check_common(&Account { section: SECTION, name, table, setup: &setup(name) }, errors);
     }
     tables
         .iter()
         .filter_map(|(name, table)| {
-            let webhook_url = callbacks.as_ref().and_then(|callbacks| callbacks.url(name));
-            let setup = Setup { timeouts, webhook_url };
-            build_one(name, config.sms.kind(name), table, &setup, errors)
+            let account = Account { section: SECTION, name, table, setup: &setup(name) };
+            build_one(&account, config.sms.kind(name), errors)
         })
         .collect()
 }
 
 /// Checks what every table may hold.
-fn check_common(name: &str, table: &toml::Table, errors: &mut Vec<ConfigError>) {
-    let path = format!("sms.providers.{name}");
-    let settings = parse_common(table, &path, errors).unwrap_or_default();
+fn check_common(account: &Account<'_, Setup>, errors: &mut Vec<ConfigError>) {
+    let path = format!("{SECTION}.{}", account.name);
+    let settings = parse_common(account.table, &path, errors).unwrap_or_default();
     if settings.per_second.is_some_and(|texts| !(1..=10_000).contains(&texts)) {
-        report(&path, vec![Problem::new("per_second", "must be 1 to 10000")], errors);
+        account.report(vec![Problem::new("per_second", "must be 1 to 10000")], errors);
     }
 }
 
 fn build_one(
-    name: &str,
+    account: &Account<'_, Setup>,
     kind: &str,
-    table: &toml::Table,
-    setup: &Setup,
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn SmsProvider>> {
     match Kind::parse(kind) {
-        Some(Kind::ParsianWebco) => {
-            built(name, table, setup, errors, parsian_webco::ParsianWebco::new)
-        }
-        Some(Kind::Kavenegar) => built(name, table, setup, errors, kavenegar::Kavenegar::new),
-        Some(Kind::Melipayamak) => built(name, table, setup, errors, melipayamak::Melipayamak::new),
-        Some(Kind::Sandbox) => built(name, table, setup, errors, sandbox::Sandbox::configured),
-        Some(Kind::SmsIr) => built(name, table, setup, errors, sms_ir::SmsIr::new),
-        Some(Kind::Http) => built(name, table, setup, errors, http::Http::new),
-        Some(Kind::Ippanel) => built(name, table, setup, errors, ippanel::Ippanel::new),
-        Some(Kind::Megafon) => built(name, table, setup, errors, megafon::Megafon::new),
-        Some(Kind::SmsAero) => built(name, table, setup, errors, sms_aero::SmsAero::new),
-        Some(Kind::Twilio) => built(name, table, setup, errors, twilio::Twilio::new),
+        Some(Kind::ParsianWebco) => built(account, errors, parsian_webco::ParsianWebco::new),
+        Some(Kind::Kavenegar) => built(account, errors, kavenegar::Kavenegar::new),
+        Some(Kind::Melipayamak) => built(account, errors, melipayamak::Melipayamak::new),
+        Some(Kind::Sandbox) => built(account, errors, sandbox::Sandbox::configured),
+        Some(Kind::SmsIr) => built(account, errors, sms_ir::SmsIr::new),
+        Some(Kind::Http) => built(account, errors, http::Http::new),
+        Some(Kind::Ippanel) => built(account, errors, ippanel::Ippanel::new),
+        Some(Kind::Megafon) => built(account, errors, megafon::Megafon::new),
+        Some(Kind::SmsAero) => built(account, errors, sms_aero::SmsAero::new),
+        Some(Kind::Twilio) => built(account, errors, twilio::Twilio::new),
         None => {
             let message = "is no known kind of provider: http, ippanel (farazsms), kavenegar, \
                            megafon, melipayamak, parsian_webco, sandbox, sms_aero, sms_ir, twilio";
-            let path = format!("sms.providers.{name}");
-            report(&path, vec![Problem::new("kind", message)], errors);
+            account.report(vec![Problem::new("kind", message)], errors);
             None
         }
     }
@@ -131,31 +133,11 @@ fn build_one(
 
 /// The provider that `new` makes of its table.
 fn built<C: DeserializeOwned, P: SmsProvider + 'static>(
-    name: &str,
-    table: &toml::Table,
-    setup: &Setup,
+    account: &Account<'_, Setup>,
     errors: &mut Vec<ConfigError>,
     new: impl FnOnce(&str, &C, &Setup) -> Result<P, Vec<Problem>>,
 ) -> Option<Arc<dyn SmsProvider>> {
-    let path = format!("sms.providers.{name}");
-    let settings = parse_table::<C>(table, &path, errors)?;
-    match new(name, &settings, setup) {
-        Ok(provider) => Some(Arc::new(provider)),
-        Err(problems) => {
-            report(&path, problems, errors);
-            None
-        }
-    }
-}
-
-/// Adds the problems, except where the path has an error already.
-fn report(path: &str, problems: Vec<Problem>, errors: &mut Vec<ConfigError>) {
-    for Problem { key, message } in problems {
-        let path = format!("{path}.{key}");
-        if errors.iter().all(|error| error.path != path) {
-            errors.push(ConfigError::new(path, message));
-        }
-    }
+    Some(Arc::new(account.build(errors, new)?))
 }
 
 #[cfg(test)]

@@ -17,10 +17,7 @@ use super::{
     },
     stored_phone,
 };
-use crate::{config::Quiet, jobs::Backlog};
-
-/// Seconds for which a pushed id is trusted to be in the queue or with a worker.
-const PUSH_TRUST_SECONDS: f64 = 10.0;
+use crate::{config::Quiet, due, jobs::Backlog};
 
 #[derive(Debug, Deserialize)]
 struct HistoryRow {
@@ -319,21 +316,15 @@ pub(in crate::sms) async fn put_off_bulk(
 /// Leases of workers that died: surely not called → due again; perhaps called, now or in an earlier
 /// attempt that was being asked about → unknown.
 pub(in crate::sms) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let reclaimed = sqlx::query!(
-        "UPDATE sms_messages m
-         SET status = CASE WHEN call_started_at IS NULL AND NOT EXISTS (
-                 SELECT FROM sms_attempts a
-                 WHERE a.message_id = m.id AND a.action = 'send'
-                   AND coalesce(a.outcome, 'unknown') = 'unknown') THEN 'queued' ELSE 'unknown' END,
-             lease_until = NULL, pushed_until = NULL, next_attempt_at = now()
-         WHERE id IN (
-             SELECT id FROM sms_messages
-             WHERE status = 'sending' AND lease_until < now()
-             ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+    due::reclaim!(
+        pool,
+        "sms_messages",
+        "next_attempt_at = now(), status = CASE WHEN call_started_at IS NULL AND NOT EXISTS (
+             SELECT FROM sms_attempts a
+             WHERE a.message_id = sms_messages.id AND a.action = 'send'
+               AND coalesce(a.outcome, 'unknown') = 'unknown') THEN 'queued' ELSE 'unknown' END",
+        "status = 'sending'"
     )
-    .execute(pool)
-    .await?;
-    Ok(reclaimed.rows_affected())
 }
 
 pub(in crate::sms) async fn take_due(
@@ -342,22 +333,14 @@ pub(in crate::sms) async fn take_due(
     room: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE sms_messages
-         SET pushed_until = now() + make_interval(secs => $3)
-         WHERE id IN (
-             SELECT id FROM sms_messages
-             WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()
-               AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
-             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
-        kind.as_str(),
+    due::take_due!(
+        pool,
         room,
-        PUSH_TRUST_SECONDS,
-        now,
+        "sms_messages",
+        "kind = $3 AND status IN ('queued', 'unknown') AND expires_at > $4",
+        kind.as_str(),
+        now
     )
-    .fetch_all(pool)
-    .await
 }
 
 /// As [`take_due`], but only what is to be asked about: asking wakes nobody. Those that wait to be
@@ -368,45 +351,26 @@ pub(in crate::sms) async fn take_unknown(
     room: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE sms_messages
-         SET pushed_until = now() + make_interval(secs => $3)
-         WHERE id IN (
-             SELECT id FROM sms_messages
-             WHERE kind = $1 AND status = 'unknown' AND next_attempt_at <= now()
-               AND (pushed_until IS NULL OR pushed_until <= now()) AND expires_at > $4
-             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
-        kind.as_str(),
+    due::take_due!(
+        pool,
         room,
-        PUSH_TRUST_SECONDS,
-        now,
+        "sms_messages",
+        "kind = $3 AND status = 'unknown' AND expires_at > $4",
+        kind.as_str(),
+        now
     )
-    .fetch_all(pool)
-    .await
 }
-
-/// Most rows a backlog is counted to.
-const BACKLOG_BOUND: i64 = 100_000;
 
 pub(in crate::sms) async fn backlog(
     pool: &PgPool,
     kind: MessageKind,
 ) -> Result<Backlog, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "count!",
-                  coalesce(extract(epoch FROM now() - min(next_attempt_at))::float8, 0) AS "age!"
-           FROM (
-               SELECT next_attempt_at FROM sms_messages
-               WHERE kind = $1 AND status IN ('queued', 'unknown') AND next_attempt_at <= now()
-               ORDER BY next_attempt_at LIMIT $2) AS due"#,
-        kind.as_str(),
-        BACKLOG_BOUND,
+    due::backlog!(
+        pool,
+        "sms_messages",
+        "kind = $2 AND status IN ('queued', 'unknown')",
+        kind.as_str()
     )
-    .fetch_one(pool)
-    .await?;
-    let oldest = Duration::try_from_secs_f64(row.age).unwrap_or_default();
-    Ok(Backlog { due: row.count, oldest })
 }
 
 crate::purge_table!(pub(in crate::sms) purge, count_purgeable, "sms_messages", "expires_at",

@@ -2,12 +2,19 @@
 //! PostgreSQL crashes: the budgets of guesses and the day's caps are counted where nothing of
 //! that reaches.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use peyk_tests::{
-    chaos::{Dice, Tally, send_once, size},
+    chaos::{Dice, Moment, Tally, send_once, size},
     fake::{Delivered, FakeKavenegar},
     harness::{Peyk, TestPostgres, fresh_mobile, wait_for},
+    simulated::pace,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -78,7 +85,7 @@ async fn attack(rounds: usize) -> (Answers, bool) {
     for _ in 0..rounds {
         for blow in dice.shuffled(BLOWS) {
             // A blow comes at any moment, also while the last one is still felt.
-            tokio::time::sleep(dice.ms(0, 500)).await;
+            Moment::after(dice.below(50), async || attackers.answers()).await.comes().await;
             blow.strike(&mut peyk, &postgres).await;
         }
     }
@@ -138,27 +145,31 @@ async fn check(
 /// Four who guess one number's code, one who sends to it and one who sends to everybody.
 struct Attackers {
     stop: CancellationToken,
+    /// How many requests have come to their end.
+    answered: Arc<AtomicI64>,
     running: JoinSet<Answers>,
 }
 
 impl Attackers {
     fn start(peyk: &Peyk, victim: &str, code: &str, dice: &mut Dice) -> Self {
         let (stop, mut running) = (CancellationToken::new(), JoinSet::new());
+        let answered = Arc::<AtomicI64>::default();
         for at in 0..4 {
             let guess = json!({"mobile_number": victim, "code": wrong(code)});
             let (client, url) = (peyk.client().clone(), peyk.urls[at % 2].clone());
-            running.spawn(guess_on(
-                client,
-                format!("{url}/api/authenticate/"),
-                guess,
-                stop.clone(),
-            ));
+            let url = format!("{url}/api/authenticate/");
+            running.spawn(guess_on(client, url, guess, stop.clone(), Arc::clone(&answered)));
         }
         for target in [Some(victim.to_owned()), None] {
             let (client, urls) = (peyk.client().clone(), peyk.urls.clone());
-            running.spawn(send_on(client, urls, target, dice.fork(), stop.clone()));
+            let (dice, answered) = (dice.fork(), Arc::clone(&answered));
+            running.spawn(send_on((client, urls), target, dice, stop.clone(), answered));
         }
-        Self { stop, running }
+        Self { stop, answered, running }
+    }
+
+    fn answers(&self) -> i64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     async fn stop(self) -> Answers {
@@ -180,10 +191,12 @@ async fn guess_on(
     url: String,
     guess: serde_json::Value,
     stop: CancellationToken,
+    answered: Arc<AtomicI64>,
 ) -> Answers {
     let mut answers = Answers::default();
     while !stop.is_cancelled() {
         let answer = client.post(&url).json(&guess).send().await;
+        answered.fetch_add(1, Ordering::Relaxed);
         answers.guesses += 1;
         answers.refused +=
             usize::from(answer.is_ok_and(|it| [401, 503].contains(&it.status().as_u16())));
@@ -192,18 +205,18 @@ async fn guess_on(
 }
 
 async fn send_on(
-    client: reqwest::Client,
-    urls: Vec<String>,
+    (client, urls): (reqwest::Client, Vec<String>),
     target: Option<String>,
     mut dice: Dice,
     stop: CancellationToken,
+    answered: Arc<AtomicI64>,
 ) -> Answers {
     let mut answers = Answers::default();
-    // The pace of somebody who does not wait for anything.
-    while stop.run_until_cancelled(tokio::time::sleep(dice.ms(5, 50))).await.is_some() {
+    while stop.run_until_cancelled(pace(dice.ms(5, 50))).await.is_some() {
         let mobile = target.clone().unwrap_or_else(fresh_mobile);
         let url = urls[dice.below(urls.len())].clone();
         let sent = send_once(client.clone(), url, mobile, false).await;
+        answered.fetch_add(1, Ordering::Relaxed);
         assert!([202, 409, 429, 503].contains(&sent.status()), "{sent:?}");
         answers.sends += 1;
         answers.accepted += usize::from(sent.is_accepted());

@@ -9,6 +9,7 @@ use peyk_tests::{
     chaos::{Dice, Load, Sent, Tally, size},
     fake::FakeKavenegar,
     harness::{Peyk, wait_for, wait_within},
+    simulated::slow_answer,
 };
 use sqlx::AssertSqlSafe;
 
@@ -60,7 +61,7 @@ async fn workers_frozen(rounds: usize) {
     // A provider slow enough that calls are always under way.
     let mut pauses = dice.fork();
     let pauses = Mutex::new(std::iter::from_fn(move || Some(pauses.ms(50, 500))));
-    fake.on_call(move |_| tokio::time::sleep(pauses.lock().unwrap().next().unwrap_or_default()));
+    fake.on_call(move |_| slow_answer(pauses.lock().unwrap().next().unwrap_or_default()));
     let load = Load::start(&peyk, Duration::from_millis(40), dice.fork(), |_, _| {});
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {

@@ -3,14 +3,17 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use peyk_tests::{
-    chaos::{Dice, Load, Sent, Tally, send_once, size},
+    chaos::{Dice, Load, Moment, Sent, Tally, send_once, size},
     fake::{Behaviour, FakeKavenegar},
-    harness::{PATIENCE, Peyk, fresh_mobile},
+    harness::{Peyk, fresh_mobile},
+    simulated::slow_answer,
 };
+
+use tokio::task::JoinSet;
 
 use super::texts::Texts;
 
@@ -50,9 +53,19 @@ fn slow_down(fake: &FakeKavenegar, dice: Dice) {
     fake.on_call(move |_| {
         let mut dice = dice.lock().unwrap();
         let most = if dice.below(20) == 0 { 600 } else { 80 };
-        tokio::time::sleep(dice.ms(0, most))
+        slow_answer(dice.ms(0, most))
     });
 }
+
+/// What becomes more and more while texts are sent: they are accepted, claimed, their calls begun and
+/// answered, and settled. The provider counts how often it was called.
+const DONE: [&str; 5] = [
+    "SELECT count(*) FROM sms_messages",
+    "SELECT coalesce(sum(attempt), 0)::bigint FROM sms_messages",
+    "SELECT count(*) FROM sms_attempts",
+    "SELECT count(finished_at) FROM sms_attempts",
+    "SELECT count(settled_at) FROM sms_messages",
+];
 
 /// With a template Kavenegar cannot be asked what became of a text, without it can.
 async fn workers_killed(rounds: usize, template: bool) {
@@ -79,8 +92,13 @@ async fn workers_killed(rounds: usize, template: bool) {
         },
     );
     for _ in 0..rounds {
-        // Whatever the worker is doing at that moment.
-        tokio::time::sleep(dice.ms(0, 400)).await;
+        // Whatever else the worker is doing at that moment.
+        let (more, step) = (1 + dice.below(10), DONE.get(dice.below(DONE.len() + 1)));
+        let moment = Moment::after(more, async || match step {
+            Some(step) => peyk.database.count(step).await,
+            None => i64::try_from(fake.call_count()).unwrap(),
+        });
+        moment.await.comes().await;
         peyk.kill_worker().await;
         peyk.start_worker().await;
     }
@@ -133,28 +151,17 @@ async fn apis_killed(rounds: usize) {
     slow_down(&fake, dice.fork());
     let mut sent = Vec::new();
     for _ in 0..rounds {
-        let before = committed(&peyk).await;
-        let url = peyk.urls.pop().unwrap();
-        let sends: Vec<_> = (0..12)
-            .map(|at| {
-                let (client, url, pause) = (peyk.client().clone(), url.clone(), dice.ms(0, 25));
-                tokio::spawn(async move {
-                    // They do not come all at once, so that the kill meets each at another point.
-                    tokio::time::sleep(pause).await;
-                    send_once(client, url, fresh_mobile(), at % 2 == 0).await
-                })
-            })
-            .collect();
         // Some number of commits later, and at once.
-        let wanted = before + i64::try_from(dice.below(10)).unwrap() + 1;
-        let deadline = Instant::now() + PATIENCE;
-        while committed(&peyk).await < wanted {
-            assert!(Instant::now() < deadline, "no commits");
-        }
+        let moment = Moment::after(1 + dice.below(10), async || {
+            peyk.database.count("SELECT count(*) FROM sms_messages").await
+        });
+        let moment = moment.await;
+        let url = peyk.urls.pop().unwrap();
+        let senders: JoinSet<_> =
+            (0..4).map(|_| send_three(peyk.client().clone(), url.clone())).collect();
+        moment.comes().await;
         peyk.apis.pop().unwrap().kill().await;
-        for send in sends {
-            sent.push(send.await.unwrap());
-        }
+        sent.extend(senders.join_all().await.into_iter().flatten());
         peyk.start_api().await;
     }
     peyk.database.all_settled(SETTLED_WITHIN).await;
@@ -176,6 +183,9 @@ async fn apis_killed(rounds: usize) {
     assert_eq!((texts.arrived, texts.repeats()), (texts.rows, 0));
 }
 
-async fn committed(peyk: &Peyk) -> i64 {
-    peyk.database.count("SELECT count(*) FROM sms_messages").await
+/// One after another, those first that do not wait for their outcome: of several who do so at the
+/// same time, a kill meets each at another point.
+async fn send_three(client: reqwest::Client, url: String) -> [Sent; 3] {
+    let send = |wait| send_once(client.clone(), url.clone(), fresh_mobile(), wait);
+    [send(false).await, send(false).await, send(true).await]
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use peyk_tests::{
-    chaos::{Dice, Load, Sent, Tally, size},
+    chaos::{Dice, Load, Moment, Sent, Tally, size},
     fake::FakeKavenegar,
     harness::{Peyk, TestPostgres, fresh_mobile, wait_for, wait_within},
 };
@@ -137,7 +137,7 @@ async fn servers_break(rounds: usize) {
     for _ in 0..rounds {
         for blow in dice.shuffled(BLOWS) {
             // A blow comes at any moment, also while the last one is still felt.
-            tokio::time::sleep(dice.ms(0, 500)).await;
+            Moment::after(dice.below(11), async || load.answers()).await.comes().await;
             blow.strike(&mut peyk, &postgres).await;
             slowest = slowest.max(comes_back(&peyk, blow).await);
         }

@@ -87,6 +87,10 @@ impl Texts {
     }
 }
 
+/// Also where a call before the refused one had no answer: it may have carried the text, and the row
+/// says that nobody knows.
 fn is_refused(story: &Story) -> bool {
-    (story.status.as_str(), story.reason.as_deref()) == (REFUSED.0, Some(REFUSED.1))
+    let ended =
+        story.status == REFUSED.0 || (story.status == "unknown" && story.unanswered_sends() > 0);
+    ended && story.reason.as_deref() == Some(REFUSED.1)
 }

@@ -41,11 +41,17 @@ async fn pushes_wake_up(count: usize, p99_within: Duration) {
     });
     let running = tokio::spawn(worker.run());
     let pusher = Pusher::start(redis.queue_server(), 2_000);
-    redis.queue().await.wait_for_poppers(1).await;
+    let queue = redis.queue().await;
+    queue.wait_for_poppers(1).await;
     let mut times = Vec::with_capacity(count);
     for id in 1..=i64::try_from(count).unwrap() {
-        // From none at all, so that pushes also meet a pop that is just being made.
-        tokio::time::sleep(dice.ms(0, 2)).await;
+        // At most so many looks, from none at all, so that pushes also meet a pop that is just being
+        // made; the last of them meet one that waits.
+        for _ in 0..dice.below(8) {
+            if queue.poppers().await == Some(1) {
+                break;
+            }
+        }
         let begun = Instant::now();
         pusher.push(Queue::Otp, RowId(id));
         let arrival = tokio::time::timeout(LOST, arrivals.recv()).await;

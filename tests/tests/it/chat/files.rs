@@ -18,7 +18,8 @@ use crate::{
 pub(super) const MB: usize = 1 << 20;
 
 /// The smallest PNG, with a place on earth in it.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
     \0\0\0\x0atEXtGPS\0Tehrancsum\
     \0\0\0\rIDATx\x9cc\xf8\xff\xff?\0\x05\xfe\x02\xfe\xa7csum\0\0\0\0IEND\xaeB`\x82";
 

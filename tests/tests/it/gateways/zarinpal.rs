@@ -130,6 +130,23 @@ async fn another_amount_is_a_mismatch_even_before_anybody_paid() {
 }
 
 #[tokio::test]
+async fn another_page_in_its_answer_is_a_mismatch() {
+    let (rig, gateway, page) = paid::<ZarinPalRig>().await;
+    for (code, authority, expected) in [
+        (100, &*page.authority, ("paid", "zarinpal.100")),
+        (100, ZarinPalRig::NOBODYS, ("mismatch", "zarinpal.authority")),
+        (101, ZarinPalRig::NOBODYS, ("mismatch", "zarinpal.authority")),
+    ] {
+        let data = json!({"code": code, "message": "Paid", "ref_id": 5, "authority": authority});
+        let body = json!({"data": data, "errors": []}).to_string();
+        let how = Behaviour::HttpStatus { status: 200, headers: Vec::new(), body };
+        rig.0.behave("verify", how);
+        let (class, why) = expected;
+        assert_eq!(reason(&gateway.verify(&page).await), (class, why.to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn names_of_its_sandbox_and_of_nobody_are_not_found() {
     let (_rig, gateway, page) = opened::<ZarinPalRig>().await;
     for (authority, code) in

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use peyk_tests::fake::{FakeGateway, FakeZibal, ZIBAL_MERCHANT, ZibalDesk};
+use peyk_tests::fake::{Behaviour, FakeGateway, FakeZibal, ZIBAL_MERCHANT, ZibalDesk};
 use serde_json::{Value, json};
 use shared::{
     http_client::Timeouts,
@@ -91,6 +91,25 @@ async fn the_amount_it_answers_is_compared_on_100_and_on_201() {
     assert_eq!(reason(&gateway.verify(&other).await), ("mismatch", "zibal.order_id".to_owned()));
     let other = Page { amount: Rials::new(AMOUNT.get() * 10), ..page };
     assert_eq!(reason(&gateway.verify(&other).await), mismatch);
+}
+
+#[tokio::test]
+async fn another_page_in_its_answer_is_a_mismatch() {
+    let (rig, gateway, page) = paid::<ZibalRig>().await;
+    let ours = json!({"result": 100, "amount": AMOUNT.get(), "orderId": page.client_ref,
+        "trackId": page.authority, "refNumber": 5});
+    let answer = async |name: &str, value: Value| {
+        let mut body = ours.clone();
+        body[name] = value;
+        let (status, headers, body) = (200, Vec::new(), body.to_string());
+        rig.0.behave("verify", Behaviour::HttpStatus { status, headers, body });
+        reason(&gateway.verify(&page).await)
+    };
+    assert_eq!(answer("refNumber", 5.into()).await.0, "paid");
+    let mismatch = |what: &str| ("mismatch", format!("zibal.{what}"));
+    assert_eq!(answer("trackId", 1.into()).await, mismatch("track_id"));
+    assert_eq!(answer("orderId", "peyk-9".into()).await, mismatch("order_id"));
+    assert_eq!(answer("amount", 1.into()).await, mismatch("amount"));
 }
 
 #[tokio::test]

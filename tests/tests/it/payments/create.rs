@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use peyk_tests::{
-    fake::{Behaviour, RecordedZarinPal},
+    fake::{Behaviour, Receiver, RecordedZarinPal},
     harness::wait_for,
 };
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use super::steps::{CREATE, at, begin, states, written};
 use crate::{
     login_steps::{header, patient},
     people::{Person, ask},
+    webhooks::steps::{SECRET, endpoint},
 };
 
 #[tokio::test]
@@ -249,7 +250,8 @@ async fn after_an_answer_that_was_lost_a_second_page_is_opened_and_the_first_sta
 #[tokio::test]
 async fn a_gateway_that_refuses_our_account_is_503_and_one_that_refuses_the_payment_is_400() {
     let gateway = RecordedZarinPal::start().await;
-    let peyk = at(&gateway).start().await;
+    let shop = Receiver::start(SECRET).await;
+    let peyk = endpoint(at(&gateway), "SHOP", &shop.url()).start().await;
     let sara = Person::new(&peyk).await;
     gateway.set_mode("reject");
     let account = sara.post(&peyk, CREATE, &json!({"amount": 5000})).await;
@@ -265,6 +267,15 @@ async fn a_gateway_that_refuses_our_account_is_503_and_one_that_refuses_the_paym
     let (payments, pages) = states(&peyk).await;
     assert_eq!(payments, ["created", "failed"]);
     assert_eq!(pages, ["refused", "refused"]);
+    // The world is told of the one that failed, and not of the one that may be tried again.
+    let told = "SELECT jsonb_agg(data) FROM webhook_events WHERE kind = 'payment.failed'";
+    let told: Value = sqlx::query_scalar(told).fetch_one(&peyk.database.pool).await.unwrap();
+    let failed = "SELECT id FROM payments WHERE state = 'failed'";
+    let failed: i64 = sqlx::query_scalar(failed).fetch_one(&peyk.database.pool).await.unwrap();
+    let event = json!([{"payment_id": failed, "order_id": "", "state": "failed",
+        "amount_rials": 5000, "currency": "IRR", "gateway": "zarinpal", "ref_id": null,
+        "user_id": sara.id, "purpose": "charge_wallet"}]);
+    assert_eq!(told, event);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod crash;
 mod create;
 mod create_again;
 mod forged;
+mod overtaken;
 mod reading;
 mod reconcile;
 mod return_steps;

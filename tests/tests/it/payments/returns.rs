@@ -199,7 +199,9 @@ async fn what_nobody_can_say_in_time_ends_with_a_person_and_the_payment_stays_pa
     assert_eq!((settled.status, &settled.json["status"]), (200, &"refused".into()), "{settled:?}");
     assert_eq!((state(&peyk, paid.id).await, balance(&peyk, &payer).await), ("paid".into(), RIALS));
     assert_eq!(clerk.post(&peyk, &settle, &said("done")).await.status, 409, "it is settled");
-    let audited = "SELECT count(*) FROM audit_events WHERE action = 'payment.return_settled'";
+    assert_eq!(settled.json["settled_note"], "the panel");
+    let audited = "SELECT count(*) FROM audit_events WHERE action = 'payment.return_settled'
+        AND detail - 'return_id' = '{\"status\": \"refused\"}'";
     assert_eq!(peyk.database.count(audited).await, 1);
     assert_balanced(&peyk).await;
 }

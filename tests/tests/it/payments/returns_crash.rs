@@ -116,6 +116,32 @@ async fn a_worker_that_is_killed_anywhere_refunds_once() {
 }
 
 #[tokio::test]
+async fn money_that_went_back_before_a_kill_is_not_given_again_when_it_is_too_late_to_ask() {
+    let zarinpal = FakeZarinPal::start().await;
+    let mut peyk = at(&zarinpal).start().await;
+    let (payer, clerk) = (Person::new(&peyk).await, clerk(&peyk).await);
+    let paid = pay(&peyk, &zarinpal, &payer, 1).await;
+    let mut answer = zarinpal.hold("reverse.json");
+    let asked = give_back_under(&peyk, &clerk, (paid.id, "reverse"), "k", "x").await;
+    assert_eq!(asked.status, 202, "{asked:?}");
+    answer.carried_out().await;
+    peyk.kill_worker().await;
+    drop(answer);
+    // Nothing could be reversed any more that had not been.
+    let late = "UPDATE payments SET paid_at = paid_at - interval '2 hours'";
+    peyk.database.execute(late).await;
+    peyk.start_worker().await;
+    wait_within(RECOVERED_WITHIN, "the end", async || {
+        let over = "SELECT count(*) FROM payment_returns WHERE state <> 'asked'";
+        (peyk.database.count(over).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!((state(&peyk, paid.id).await, balance(&peyk, &payer).await), ("reversed".into(), 0));
+    assert_eq!(zarinpal.captured(), 0);
+    assert_balanced(&peyk).await;
+}
+
+#[tokio::test]
 async fn a_worker_that_is_killed_while_it_undoes_a_refused_one_undoes_it_once() {
     let zarinpal = FakeZarinPal::start().await;
     let mut peyk = at(&zarinpal).start().await;

@@ -18,7 +18,8 @@ use crate::people::Person;
 #[tokio::test]
 async fn two_hundred_callbacks_the_watcher_and_staff_at_once_are_one_credit() {
     let outside = Outside::new().await;
-    let peyk = watchful(outside.peyk()).apis(2).workers(2).start().await;
+    let peyk = watchful(outside.peyk()).set("DATABASE__ACQUIRE_TIMEOUT_MS", "20000");
+    let peyk = peyk.apis(2).workers(2).start().await;
     let (who, staff) = (Person::new(&peyk).await, Person::new(&peyk).await);
     staff.join_staff(&peyk, "finance").await;
     let begun = begin(&peyk, &who, "zarinpal", 70_000).await;
@@ -248,7 +249,7 @@ async fn no_answer_is_pending_and_the_next_one_credits() {
 }
 
 #[tokio::test]
-async fn without_redis_a_payer_hears_pending_and_is_credited_when_it_is_back() {
+async fn without_redis_a_payer_hears_pending_and_is_credited_within_seconds() {
     let outside = Outside::new().await;
     let mut peyk = unwatched(outside.peyk()).set("HTTP__WAIT_MS", "1000").start().await;
     let who = Person::new(&peyk).await;
@@ -258,7 +259,7 @@ async fn without_redis_a_payer_hears_pending_and_is_credited_when_it_is_back() {
     let answer = back(&peyk, &begun.authority, "OK").await;
     assert!(matches!(answer.status, 200 | 202), "{answer:?}");
     assert_eq!(answer.json["status"], "pending", "{answer:?}");
-    peyk.redis.restart().await;
+    // The sweep finds it, and hands it in.
     wait_for_state(&peyk, begun.id, "paid").await;
     assert_paid_once(&peyk, &begun, 5_000).await;
 }

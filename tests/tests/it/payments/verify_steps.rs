@@ -42,6 +42,8 @@ impl Outside {
     pub(crate) fn peyk(&self) -> PeykBuilder {
         let builder = Peyk::builder()
             .set("WORKER__SWEEP_MS", "100")
+            // A soak takes longer than a token lives.
+            .set("AUTH__ACCESS_TTL_SECONDS", "86400")
             .set("PAYMENTS__GATEWAYS__ZARINPAL__MERCHANT_ID", ZARINPAL_MERCHANT)
             .set("PAYMENTS__GATEWAYS__ZARINPAL__BASE_URL", self.zarinpal.url())
             .set("PAYMENTS__GATEWAYS__ZIBAL__MERCHANT", ZIBAL_MERCHANT)

@@ -162,10 +162,13 @@ async fn a_person_decides_once_and_it_is_written_down() {
     assert_eq!(staff.post(&peyk, &path, &paid).await.status, 409);
     assert_paid_once(&peyk, &begun, 50_000).await;
     let written = "SELECT count(*) FROM audit_events
-        WHERE action = 'payment.settled' AND subject_id = $1 AND detail->>'note' = 'In the panel.'";
+        WHERE action = 'payment.settled' AND subject_id = $1
+            AND detail = '{\"state\": \"paid\", \"reason\": \"payping.no_reference\"}'";
     let written: i64 =
         sqlx::query_scalar(written).bind(begun.id).fetch_one(&peyk.database.pool).await.unwrap();
-    assert_eq!(written, 1);
+    assert_eq!(written, 1, "codes, and no words of anybody's");
+    let seen = staff.get(&peyk, &format!("admin/payments/{}/", begun.id)).await;
+    assert_eq!(seen.json["settled_note"], "In the panel.", "{seen:?}");
     staff.grow_stale(&peyk).await;
     assert_eq!(staff.post(&peyk, &path, &paid).await.status, 403);
 }

@@ -8,54 +8,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Url;
-use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Capabilities, NewPage, Opened, Page, PaymentGateway, Problem, Receipt, Returned, Said, Setup,
-    Standing, Unanswered, Verified,
+    Capabilities, NewPage, Opened, Page, PaymentGateway, Returned, Said, Standing, Unanswered,
+    Verified,
     exchange::{Api, NoAnswer},
-    fields::{bearer, description, is_hash, local_mobile},
+    fields::{description, local_mobile},
     said::Record,
 };
-use crate::{
-    http_client::Reply,
-    money::Rials,
-    payments::cards::mask_pan,
-    settings::{Problems, base_url},
-    wire::join,
-};
+use crate::{http_client::Reply, money::Rials, wire::join};
 
 mod answers;
 mod codes;
+mod config;
+mod verify;
 
-use self::{
-    answers::{Members, Refusal},
-    codes::Class,
-};
+use self::answers::{Members, Refusal};
+pub use self::config::Config;
 
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// `[payments.gateways.<name>]` with `kind = "payping"`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Config {
-    /// The account's token. The system we replace called it `MERCHANT_ID`, as it did every
-    /// gateway's key.
-    #[serde(alias = "merchant_id")]
-    pub token: SecretString,
-    /// Whether payments are opened so that they can be reversed. PayPing has to be told then, and
-    /// pays their money out later.
-    #[serde(default)]
-    pub reversible: bool,
-    /// Where the API is.
-    #[serde(default = "default_base_url")]
-    pub base_url: String,
-}
-
-fn default_base_url() -> String {
-    "https://api.payping.ir".to_owned()
-}
 
 /// One account at PayPing.
 pub struct PayPing {
@@ -73,24 +45,6 @@ impl std::fmt::Debug for PayPing {
 }
 
 impl PayPing {
-    /// An account named `name` in the configuration.
-    ///
-    /// # Errors
-    /// Every setting that cannot work.
-    pub fn new(name: &str, config: &Config, setup: &Setup) -> Result<Self, Vec<Problem>> {
-        let mut problems = Problems::default();
-        let base = problems.keep(base_url("base_url", &config.base_url));
-        let login = problems.keep(bearer("token", &config.token));
-        let http = problems.client(setup.timeouts);
-        problems.into_result(base.zip(login).zip(http).map(|((base, login), http)| Self {
-            name: name.to_owned(),
-            api: Api { http, base, login: Some(login) },
-            reversible: config.reversible,
-            record: Record::new("payping", [&config.token]),
-            budget: setup.timeouts.budget,
-        }))
-    }
-
     fn noted(&self, word: &str, answer: &Value) -> Said {
         self.record.noted(word, "", answer)
     }
@@ -129,122 +83,6 @@ impl PayPing {
         let own = || join(&self.api.base, &["v3", "pay", "start", &code]).to_string();
         let url = body.text("url").filter(|url| is_page(url)).unwrap_or_else(own);
         Opened::Page { authority: code, url, said: record.said(200, "", &answer) }
-    }
-
-    async fn verify_once(&self, page: &Page, tomans: i64, reference: i64) -> Verified {
-        let body = Map::from_iter([
-            ("paymentRefId".to_owned(), reference.into()),
-            ("paymentCode".to_owned(), page.authority.clone().into()),
-            ("amount".to_owned(), tomans.into()),
-        ]);
-        let reply = match self.api.post(&["v3", "pay", "verify"], &Value::Object(body)).await {
-            Ok(reply) => reply,
-            Err(none) => return none.into(),
-        };
-        if let Some(said) = self.locked_out(&reply) {
-            return Verified::Account(said);
-        }
-        match (reply.status, Refusal::parse(&reply)) {
-            (200, None) => match Members::of(&reply.body) {
-                Some(payment) => self.fresh(page, (tomans, reference), &payment),
-                None => NoAnswer::unreadable(&reply).into(),
-            },
-            (_, Some(refusal)) if codes::class(refusal.code) == Class::Already => {
-                self.already(page, (tomans, reference), refusal).await
-            }
-            (_, Some(refusal)) => {
-                let said = self.record.said(refusal.code, &refusal.message, &refusal.whole);
-                codes::unpaid(refusal.code, said)
-            }
-            // "Do not let the payer pay again, ask again."
-            (status @ (202 | 502), None) => {
-                Verified::Processing(self.noted(&format!("http_{status}"), &Value::Null))
-            }
-            (_, None) => NoAnswer::unreadable(&reply).into(),
-        }
-    }
-
-    /// A first answer. PayPing has verified what it names, so what is not ours in it is for a person.
-    fn fresh(&self, page: &Page, told: (i64, i64), payment: &Members) -> Verified {
-        let said = self.record.said(200, "", &payment.whole());
-        match compare(page, told, payment) {
-            Compared::Ours => Verified::Paid(Self::receipt(told.1, payment, said)),
-            Compared::Unnamed => Verified::Unknown(self.noted("fields", &payment.whole())),
-            Compared::Amount => Verified::Mismatch(self.noted("amount", &payment.whole())),
-            Compared::Another(what) => Verified::Mismatch(self.noted(what, &payment.whole())),
-        }
-    }
-
-    /// It was verified before. Anybody can bring the reference of a payment that was, so another
-    /// payment's says nothing about ours.
-    async fn already(&self, page: &Page, told: (i64, i64), refusal: Refusal) -> Verified {
-        let said = self.record.said(refusal.code, &refusal.message, &refusal.whole);
-        let unnamed = Members::default();
-        let payment = refusal.payment.as_ref().unwrap_or(&unnamed);
-        match compare(page, told, payment) {
-            Compared::Ours => {
-                let receipt = Self::receipt(told.1, payment, said);
-                Verified::Paid(Receipt { already: true, ..receipt })
-            }
-            Compared::Amount => Verified::Mismatch(self.noted("amount", &refusal.whole)),
-            Compared::Another(what) => Verified::NotFound(self.noted(what, &refusal.whole)),
-            // It does not say which: its report may.
-            Compared::Unnamed => match self.inquire(page).await {
-                Ok(Standing::Verified(ref_id)) if ref_id == Some(told.1) => {
-                    Verified::Paid(Receipt {
-                        ref_id,
-                        card_pan: None,
-                        card_hash: None,
-                        already: true,
-                        said,
-                    })
-                }
-                _ => Verified::Unknown(said),
-            },
-        }
-    }
-
-    fn receipt(reference: i64, payment: &Members, said: Said) -> Receipt {
-        Receipt {
-            ref_id: Some(reference),
-            card_pan: payment.text("cardNumber").and_then(|pan| mask_pan(&pan)),
-            card_hash: payment.text("cardHashPan").filter(|hash| is_hash(hash)),
-            already: false,
-            said,
-        }
-    }
-}
-
-/// What an answer that claims a payment names.
-enum Compared {
-    /// Our page, with our amount.
-    Ours,
-    /// Our page, with another amount.
-    Amount,
-    /// Another page, another reference: a word for which.
-    Another(&'static str),
-    /// Too little to tell.
-    Unnamed,
-}
-
-fn compare(page: &Page, (tomans, reference): (i64, i64), payment: &Members) -> Compared {
-    let code = ["code", "paymentCode"].into_iter().find_map(|name| payment.text(name));
-    let client_ref = payment.text("clientRefId");
-    let unnamed = code.is_none() && client_ref.is_none();
-    if code.is_some_and(|code| code != page.authority) {
-        return Compared::Another("code");
-    }
-    if client_ref.is_some_and(|client_ref| client_ref != page.client_ref) {
-        return Compared::Another("client_ref");
-    }
-    if payment.number("paymentRefId").is_some_and(|number| number != reference) {
-        return Compared::Another("reference");
-    }
-    match payment.number("amount") {
-        _ if unnamed => Compared::Unnamed,
-        None => Compared::Unnamed,
-        Some(amount) if amount != tomans => Compared::Amount,
-        Some(_) => Compared::Ours,
     }
 }
 

@@ -1,0 +1,81 @@
+//! Blocks, reports and what staff do.
+
+use super::*;
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn who_is_blocked_makes_no_room_with_them_and_puts_them_in_none(pool: PgPool) {
+    let world = World::new(pool);
+    let [one, other, third] = world.users().await;
+    let old = world.chat.open_direct(&by(one), third, &About::default()).await.unwrap();
+    world.chat.block(other, one).await.unwrap();
+    world.chat.block(third, one).await.unwrap();
+    world.chat.block(third, one).await.unwrap();
+    let about = About::default();
+    for (from, to) in [(one, other), (other, one)] {
+        assert_eq!(ended(world.chat.open_direct(&by(from), to, &about).await), "NoSuchPerson");
+    }
+    assert_eq!(ended(world.chat.open_group(&by(one), &[other], &about).await), "NoSuchPerson");
+    let group = world.group(&[one]).await;
+    assert_eq!(ended(world.chat.add(&by(one), group, &[other]).await), "NoSuchPerson");
+    // The room there was is found, and nobody writes in it.
+    let found = world.chat.open_direct(&by(one), third, &about).await.unwrap();
+    assert_eq!((found.is_new, found.room.brief.id), (false, old.room.brief.id));
+    for person in [one, third] {
+        let refused = world.chat.check(found.room.brief.id, person, permissions::Action::Post);
+        assert!(matches!(refused.await, Err(ChatError::Refused(Refusal::Blocked))));
+    }
+    assert_eq!(world.chat.blocks(third, None, 10).await.unwrap().len(), 1);
+    world.chat.unblock(other, one).await.unwrap();
+    assert_eq!(ended(world.chat.unblock(other, one).await), "NothingThere");
+    assert!(world.chat.open_direct(&by(one), other, &about).await.unwrap().is_new);
+    assert_eq!(ended(world.chat.block(one, one).await), "Oneself");
+    assert_eq!(ended(world.chat.block(one, 999_999).await), "NoSuchPerson");
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn a_report_is_settled_once_with_all_others_of_its_message(pool: PgPool) {
+    let world = World::new(pool);
+    let [author, one, other, stranger, staff] = world.users().await;
+    let room = world.group(&[author, one, other]).await;
+    let message = world.message(room, author, "bad words").await;
+    let chat = &world.chat;
+    assert_eq!(ended(chat.report(stranger, message, Reason::Spam, None).await), "NotFound");
+    assert_eq!(ended(chat.report(author, message, Reason::Spam, None).await), "Oneself");
+    let first = chat.report(one, message, Reason::Spam, None).await.unwrap();
+    assert_eq!(chat.report(one, message, Reason::Abuse, None).await.unwrap(), first, "once");
+    chat.report(other, message, Reason::Abuse, Some("hurts")).await.unwrap();
+    let source = by(staff).source;
+    let open = chat.reports(&source, true, None, 10).await.unwrap();
+    assert_eq!(open.len(), 2);
+    assert_eq!(open[0].message.as_ref().unwrap().text, "bad words");
+
+    let settled = chat.settle_report(&by(staff), first, Outcome::Removed).await.unwrap();
+    assert_eq!(settled.outcome, Some(Outcome::Removed));
+    assert_eq!(settled.message.unwrap().text, "");
+    assert_eq!(world.log(room).await.last(), Some(&(Kind::MessageDeleted, Some(staff), None)));
+    assert!(chat.reports(&source, true, None, 10).await.unwrap().is_empty());
+    assert_eq!(chat.reports(&source, false, None, 10).await.unwrap().len(), 2);
+    let again = chat.settle_report(&by(staff), first, Outcome::Dismissed).await;
+    assert_eq!(ended(again), "NothingThere");
+    assert_eq!(ended(chat.report(one, message, Reason::Spam, None).await), "NotFound", "deleted");
+    assert_eq!(world.audited(room).await, ["chat.report_settled"]);
+    let looks = "SELECT count(*) FROM audit_events WHERE action = 'chat.reports_read'";
+    let looks: i64 = sqlx::query_scalar(looks).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(looks, 3);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn staff_close_rooms_and_are_no_members(pool: PgPool) {
+    let world = World::new(pool);
+    let [owner, staff] = world.users().await;
+    let room = world.group(&[owner]).await;
+    world.chat.close_as_staff(&by(staff), room).await.unwrap();
+    world.chat.close_as_staff(&by(staff), room).await.unwrap();
+    assert_eq!(world.see(owner, room).await.unwrap().brief.status, Status::Closed);
+    assert!(is_gone(world.see(staff, room).await));
+    let log = world.log(room).await;
+    assert_eq!(log.iter().filter(|entry| entry.0 == Kind::RoomStatus).count(), 1);
+    assert_eq!(world.audited(room).await.len(), 2);
+    let nothing = world.chat.close_as_staff(&by(staff), RoomId(999_999)).await;
+    assert!(matches!(nothing, Err(ChatError::NotFound)));
+}
