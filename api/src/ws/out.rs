@@ -25,7 +25,7 @@ pub(crate) struct FramePerson {
 
 impl From<&Person> for FramePerson {
     fn from(person: &Person) -> Self {
-        Self { id: person.id, username: person.username.clone() }
+        Self { id: person.id, username: person.public_name() }
     }
 }
 

@@ -114,10 +114,15 @@ pub struct Person {
 }
 
 impl Person {
-    /// The user name as somebody else may see it: those of accounts that were made by a code hold a
-    /// number, which is nobody's business.
+    /// The user name as others may see it: those of accounts that were made by a code hold a number,
+    /// which is nobody's business.
+    pub fn public_name(&self) -> String {
+        mask::username(&self.username)
+    }
+
+    /// The user name as this person may see it: one's own is whole.
     pub fn shown_name(&self, viewer_id: i64) -> String {
-        if self.id == viewer_id { self.username.clone() } else { mask::username(&self.username) }
+        if self.id == viewer_id { self.username.clone() } else { self.public_name() }
     }
 }
 

@@ -101,7 +101,7 @@ impl World {
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0csum\
     \0\0\0\0IENDcsum";
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn an_address_opens_a_file_until_it_expires_or_the_file_is_deleted(pool: PgPool) {
     let world = World::new(pool).await;
     let file = world.upload(PNG).await.unwrap();
@@ -120,7 +120,7 @@ async fn an_address_opens_a_file_until_it_expires_or_the_file_is_deleted(pool: P
     assert!(matches!(world.open(&path).await, Err(OpenError::NotFound)));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn a_share_counts_what_is_under_way_as_what_it_may_become(pool: PgPool) {
     let world = World::new(pool).await;
     let first = world.chat.begin_upload(world.new_file(b"a")).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_share_counts_what_is_under_way_as_what_it_may_become(pool: PgPool) {
     assert!(world.chat.begin_upload(world.new_file(b"a")).await.is_ok());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn one_person_uploads_so_many_at_once(pool: PgPool) {
     let world = World::new(pool).await;
     let small = || NewFile { expected: Some(1), ..world.new_file(b"a") };
@@ -152,7 +152,7 @@ async fn one_person_uploads_so_many_at_once(pool: PgPool) {
     assert!(world.chat.begin_upload(small()).await.is_ok());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn the_purge_takes_what_nobody_needs_with_its_bytes_and_nothing_else(pool: PgPool) {
     let world = World::new(pool).await;
     let small = |name: &'static [u8]| world.upload(name);
@@ -195,7 +195,7 @@ async fn the_purge_takes_what_nobody_needs_with_its_bytes_and_nothing_else(pool:
     assert!(!kept.iter().any(|file| world.stored(file).exists()));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn a_file_whose_row_the_purge_took_is_not_finished(pool: PgPool) {
     let world = World::new(pool).await;
     let mut upload = world.chat.begin_upload(world.new_file(b"a")).await.unwrap();
@@ -205,7 +205,7 @@ async fn a_file_whose_row_the_purge_took_is_not_finished(pool: PgPool) {
     assert!(matches!(upload.finish(None).await, Err(UploadError::TooLate)));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn a_room_takes_a_picture_that_its_uploader_put_there(pool: PgPool) {
     let world = World::new(pool).await;
     let (one, other) = (world.upload(PNG).await.unwrap(), world.upload(PNG).await.unwrap());
