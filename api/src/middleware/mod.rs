@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// Counts the pieces that come.
-    async fn take_pieces(mut request: Request) -> poem::Result<String> {
+    async fn take_pieces(mut request: Request) -> Result<String> {
         let mut pieces = Box::pin(request.take_body().into_bytes_stream());
         let mut count = 0;
         while let Some(piece) = pieces.next().await {
