@@ -241,7 +241,7 @@ impl Account {
         Ok(page["results"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Every message of the room: what its writer's client calls it, and its id.
+    /// Every message that this one wrote in the room: what their client calls it, and its id.
     ///
     /// # Errors
     /// When they are not told.

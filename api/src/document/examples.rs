@@ -6,10 +6,64 @@ use serde_json::{Map, Value, json};
 
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// Fields that are not in the example of their type, because no single answer has them all.
-fn elsewhere() -> [(&'static str, &'static str, Value); 1] {
-    [("Problem", "retry_after", json!(12))]
+/// Fields that are not in the example of their type, because no single request or answer has them all.
+fn elsewhere() -> Vec<(&'static str, &'static str, Value)> {
+    let person = json!({ "id": 17, "username": "sara" });
+    vec![
+        ("Problem", "retry_after", json!(12)),
+        ("AddChatRoomMembers", "user_id", json!(18)),
+        ("ChatEvent", "by", person.clone()),
+        ("ChatEvent", "client_id", json!("c-7f3a")),
+        ("ChatEvent", "data", json!({ "emoji": "👍", "on": true, "count": 2 })),
+        ("ChatEvent", "edited_at", json!("2026-11-21T09:30:00Z")),
+        ("ChatEvent", "event", json!("joined")),
+        ("ChatEvent", "file_url", json!(FILE)),
+        ("ChatEvent", "lat", json!(35.7)),
+        ("ChatEvent", "lng", json!(51.4)),
+        ("ChatEvent", "reply_to", json!(40)),
+        ("ChatEvent", "user", person),
+        ("ChatReport", "note", json!("He writes this to everybody.")),
+        ("ChatReport", "outcome", json!("removed")),
+        ("ChatReport", "settled_at", json!("2026-11-21T10:00:00Z")),
+        ("ChatReport", "settled_by", json!(2)),
+        ("ChatRoomMember", "muted_until", json!("2026-11-21T10:00:00Z")),
+        ("CreateChatRoom", "descriptions", json!("Everybody of the shop")),
+        ("CreateChatRoom", "name", json!("Shop")),
+        ("CreateChatRoom", "organization", json!(3)),
+        ("CreateChatRoom", "user", json!(18)),
+        ("CreateChatRoom", "users", json!([18, 19])),
+        ("PostChatMessage", "attach_id", json!(9)),
+        ("PostChatMessage", "lat", json!(35.7)),
+        ("PostChatMessage", "lng", json!(51.4)),
+        ("PostChatMessage", "reply_to", json!(40)),
+        ("ReadChatRoom", "message_id", json!(41)),
+        ("ReportChatMessage", "note", json!("He writes this to everybody.")),
+        ("SocketChatMessage", "truncated", json!(true)),
+        ("SocketError", "field", json!("message")),
+        ("SocketError", "retry_after", json!(12)),
+        ("SocketEvent", "id", json!(41)),
+        ("SocketEvent", "message", json!("سلام دوباره")),
+        ("SocketEvent", "truncated", json!(true)),
+        ("SocketPassing", "expires_in", json!(6)),
+        ("SocketPassing", "seq", json!(12)),
+        ("SocketPost", "attach_id", json!(9)),
+        ("SocketPost", "lat", json!(35.7)),
+        ("SocketPost", "lng", json!(51.4)),
+        ("SocketPost", "message_type", json!("location")),
+        ("SocketPost", "reply_to", json!(40)),
+        ("UpdateChatRoom", "descriptions", json!("Everybody of the shop")),
+        ("UpdateChatRoom", "slow_seconds", json!(10)),
+        ("UpdateChatRoom", "status", json!(2)),
+        ("UpdateChatRoom", "tells_by_sms", json!(true)),
+        ("UploadFile", "chatroom", json!(5)),
+        ("UploadFile", "file", json!("(the bytes of the file)")),
+        ("UploadFile", "text", json!("The bill")),
+    ]
 }
+
+/// Where a file is, as frames have it.
+const FILE: &str = "/media/uploads/chat_files/2026/11/21/\
+    5a0c3f9e1b7d4c2a8e6f0b1d3c5a7e9f.t3m4k0.9b1f2c3d4e5a6b7c.jpg";
 
 /// Gives every field of every schema the example that the schema's own example, or that of a schema
 /// it is part of, has for it.

@@ -238,10 +238,10 @@ mod tests {
             self.chat.tell_absent(&self.messages, &mut rng).await.unwrap()
         }
 
-        /// Who was told of how many, in order.
+        /// Who was told of how many.
         async fn told(&self) -> Vec<(i64, i64)> {
             let select = "SELECT (data->>'user_id')::bigint, (data->>'unread')::bigint
-                          FROM webhook_events WHERE kind = 'chat.unread' ORDER BY id";
+                          FROM webhook_events WHERE kind = 'chat.unread' ORDER BY 1, 2";
             sqlx::query_as(select).fetch_all(&self.pool).await.unwrap()
         }
     }
@@ -297,7 +297,7 @@ mod tests {
         world.wait(61);
         let looked = world.look().await;
         assert_eq!((looked.told, looked.texts.len()), (3, 1));
-        let texts: Vec<(String, String)> = sqlx::query_as("SELECT phone, text FROM sms_messages")
+        let texts: Vec<(String, String)> = sqlx::query_as("SELECT phone, body FROM sms_messages")
             .fetch_all(&world.pool)
             .await
             .unwrap();

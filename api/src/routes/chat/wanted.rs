@@ -126,11 +126,11 @@ impl Example for UpdateRoom {
     fn example() -> Self {
         Self {
             name: Some("پشتیبانی".to_owned()),
-            descriptions: None,
-            status: None,
-            slow_seconds: None,
-            tells_by_sms: None,
-            avatar_id: None,
+            descriptions: Some("پرسش‌های خریداران".to_owned()),
+            status: Some(1),
+            slow_seconds: Some(0),
+            tells_by_sms: Some(false),
+            avatar_id: Some(9),
         }
     }
 }
@@ -183,7 +183,7 @@ pub(crate) struct Newcomers(pub(super) Vec<i64>);
 impl FromFields for Newcomers {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let users = read_ids(fields, "users");
-        let one = fields.optional_integer("user_id");
+        let one = read_nullable(fields, "user_id");
         let people: Vec<_> = users.unwrap_or_default().into_iter().chain(one).collect();
         if people.is_empty() {
             fields.error("users", "required", "This field is required.");

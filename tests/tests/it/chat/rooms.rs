@@ -253,7 +253,7 @@ async fn what_is_reported_is_looked_at_by_staff_and_written_down() {
     assert_eq!((settled.status, &settled.json["outcome"]), (200, &json!("removed")));
     assert_eq!(settled.json["text"], "");
     let shown = author.get(&peyk, &format!("chat/messages/?chat_room={room}")).await;
-    assert_eq!(column(&shown, "is_deleted"), [&json!(true)]);
+    assert!(column(&shown, "id").is_empty(), "{shown:?}");
     assert_eq!(staff.post(&peyk, &settle, &json!({"outcome": "dismissed"})).await.status, 404);
     let close = format!("admin/chat/rooms/{room}/close/");
     assert_eq!(send(&peyk, &staff, Method::POST, &close).await, 200);
