@@ -117,7 +117,8 @@ async fn a_token_that_ends_closes_the_socket_unless_a_newer_one_is_shown() {
     let peyk = forgeable().workers(0).start().await;
     let [mut ann] = people(&peyk).await;
     let room = group(&peyk, &[&ann]).await;
-    let whole = std::mem::replace(&mut ann.token, short_token(&ann, 3));
+    let short = short_token(&ann, 3);
+    let whole = std::mem::replace(&mut ann.token, short);
     let mut ends = socket(&peyk, 0, room, &ann).await;
     let mut lasts = socket(&peyk, 0, room, &ann).await;
     lasts.send(&json!({"type": "token", "token": "x"})).await;
