@@ -173,6 +173,8 @@ fn open_bucket(place: &str, config: &config::S3) -> anyhow::Result<Storage> {
         .with_region(&config.region)
         .with_access_key_id(&config.access_key)
         .with_secret_access_key(config.secret_key.expose_secret())
+        // Not every store has the request that deletes many, and files are deleted one by one.
+        .with_disable_bulk_delete(true)
         .with_client_options(client)
         .with_retry(retries);
     if !config.endpoint.is_empty() {
