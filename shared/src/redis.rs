@@ -351,7 +351,9 @@ impl Subscriptions {
         let mut failed = Vec::new();
         for some in fresh.chunks(CHANNELS_AT_ONCE) {
             if client.is_connected() && client.subscribe(some.to_vec()).await.is_ok() {
-                some.iter().for_each(|channel| hears(Heard::Begun(channel.clone())));
+                for channel in some {
+                    hears(Heard::Begun(channel.clone()));
+                }
             } else {
                 failed.extend_from_slice(some);
             }
@@ -381,7 +383,7 @@ fn before(time: Duration) -> Instant {
     now.checked_sub(time).unwrap_or(now)
 }
 
-async fn hear_all(client: SubscriberClient, hears: Arc<impl Fn(Heard)>) {
+async fn hear_all(client: SubscriberClient, tell: Arc<impl Fn(Heard)>) {
     let (mut messages, mut connections) = (client.message_rx(), client.reconnect_rx());
     loop {
         let heard = tokio::select! {
@@ -401,7 +403,7 @@ async fn hear_all(client: SubscriberClient, hears: Arc<impl Fn(Heard)>) {
                 Err(RecvError::Closed) => return,
             },
         };
-        hears(heard);
+        tell(heard);
     }
 }
 

@@ -43,11 +43,9 @@ impl Form {
     }
 
     fn begin(&mut self, disposition: &str, mime: Option<&str>) {
-        let mut head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n");
-        if let Some(mime) = mime {
-            head += &format!("Content-Type: {mime}\r\n");
-        }
+        let kind = mime.map(|mime| format!("Content-Type: {mime}\r\n")).unwrap_or_default();
+        let head =
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n{kind}\r\n");
         self.0.extend_from_slice(head.as_bytes());
-        self.0.extend_from_slice(b"\r\n");
     }
 }

@@ -43,9 +43,12 @@ pub(crate) struct ChatCheck {
     /// Sockets
     #[arg(long, default_value_t = 20)]
     clients: usize,
-    /// For how long they write
-    #[arg(long, default_value_t = 1.0)]
-    minutes: f64,
+    /// Seconds for which they write
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Minutes more of it
+    #[arg(long, default_value_t = 0)]
+    minutes: u64,
     /// Rooms they are spread over
     #[arg(long, default_value_t = 2)]
     rooms: usize,
@@ -69,7 +72,8 @@ pub(crate) async fn execute(asked: ChatCheck) -> anyhow::Result<()> {
     shared::install_crypto();
     ensure!(asked.clients > 0 && asked.rooms > 0, "at least one client and one room");
     ensure!(asked.every > 0.0, "--every must be above 0");
-    let time = Duration::try_from_secs_f64(asked.minutes * 60.0).context("--minutes")?;
+    let seconds = asked.minutes.saturating_mul(60).saturating_add(asked.seconds);
+    let time = Duration::from_secs(seconds.min(7 * 86_400));
     let server = Arc::new(Server::new(&asked.url, &asked.prefix)?);
     let people = people(&server, &asked).await?;
     let outcome = check(&server, &people, &asked, time).await;
@@ -138,7 +142,7 @@ async fn check(
     writing.cancel();
     let whole = settle(server, &people[0], &rooms, &tallies).await;
     plan.ended.cancel();
-    let tallies = join_all(tallies.into_iter().map(|client| client.finish())).await;
+    let tallies = join_all(tallies.into_iter().map(Client::finish)).await;
     let heads = whole?;
     let mut report = Report { seconds: plan.started.elapsed().as_secs(), ..Report::default() };
     for (room, head) in heads {

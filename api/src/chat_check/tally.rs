@@ -144,7 +144,9 @@ mod tests {
 
     fn after(numbers: &[i64]) -> Tally {
         let mut tally = Tally::default();
-        numbers.iter().for_each(|seq| tally.note(*seq));
+        for seq in numbers {
+            tally.note(*seq);
+        }
         tally
     }
 

@@ -166,7 +166,7 @@ mod tests {
             uploads: Uploads {
                 paths: vec!["/api/upload".to_owned()],
                 max_body_bytes: 1_000,
-                timeout: Duration::from_secs(300),
+                timeout: Duration::from_mins(5),
             },
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         };

@@ -62,7 +62,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Between two pages of a room in which much happens: for its sockets to send the first one.
 const TURN_PAGE: Duration = Duration::from_millis(5);
 /// For how long a socket tries to read what it missed.
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_mins(1);
 
 /// The task that reads for all sockets.
 pub(super) struct Reader {
@@ -133,7 +133,9 @@ impl Reader {
         let entries = match self.chat.read_log(&places, ENTRIES).await {
             Ok(entries) => entries,
             Err(error) => {
-                places.iter().for_each(|place| self.hub.mark(place.room, i64::MAX));
+                for place in places {
+                    self.hub.mark(place.room, i64::MAX);
+                }
                 return Err(error);
             }
         };

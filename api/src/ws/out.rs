@@ -74,6 +74,7 @@ pub(crate) struct ChatMessage {
 /// What happened in a room that is no new message: to a message, to a member, or to the room.
 #[derive(Debug, Clone, PartialEq, Serialize, Object)]
 #[oai(rename = "SocketEvent")]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(crate) struct Event {
     /// `message_edited`, `message_deleted`, `reaction`, `member` or `room`.
     #[serde(rename = "type")]
@@ -243,7 +244,7 @@ pub(crate) struct Pong {
 
 /// A frame as text.
 pub(super) fn text(frame: &impl Serialize) -> Arc<str> {
-    serde_json::to_string(frame).map(Arc::from).unwrap_or_else(|_| "{}".into())
+    serde_json::to_string(frame).map_or_else(|_| "{}".into(), Arc::from)
 }
 
 /// Where a file is.

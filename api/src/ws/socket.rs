@@ -251,7 +251,10 @@ impl Pace {
         }
         self.refused += 1;
         match self.refused {
-            1 => Step::Warned(u32::try_from((next - now - window).as_secs()).unwrap_or(1).max(1)),
+            1 => {
+                let wait = next.saturating_duration_since(now + window).as_secs();
+                Step::Warned(u32::try_from(wait).unwrap_or(1).max(1))
+            }
             refused if refused > self.rate.count => Step::Flood,
             _ => Step::Refused,
         }

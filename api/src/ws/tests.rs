@@ -324,6 +324,7 @@ struct Behind {
 /// Any order of everything that may happen at the same time: the log grows, is read and is delivered,
 /// sockets come (now, or with a place), catch up and go, memberships are read and used later.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one model and all that may happen to it")]
 async fn in_any_order_of_things_every_socket_gets_every_entry_after_its_place_once() {
     for seed in 0..300 {
         let mut rng = StdRng::seed_from_u64(seed);

@@ -124,19 +124,18 @@ impl Chat {
         let mut tx = self.pool.begin().await?;
         gather(&mut tx, user, &people, about.organization_id).await?;
         let found = store::lock_direct(&mut tx, pair, about.organization_id).await?;
-        let room = match found {
-            Some(room) => room,
-            None => {
-                let blocked = store::is_blocked_by_any(&mut tx, user, &people).await?
-                    || store::is_blocked_by_any(&mut tx, with, &people).await?;
-                if blocked {
-                    return Err(RoomError::NoSuchPerson);
-                }
-                self.admit(&mut tx, user, &people, now).await?;
-                let made = store::insert_room(&mut tx, Some(pair), about, now).await?;
-                // Both were locked: the other side waited for this, or this for the other side.
-                made.ok_or(sqlx::Error::RowNotFound)?
+        let room = if let Some(room) = found {
+            room
+        } else {
+            let blocked = store::is_blocked_by_any(&mut tx, user, &people).await?
+                || store::is_blocked_by_any(&mut tx, with, &people).await?;
+            if blocked {
+                return Err(RoomError::NoSuchPerson);
             }
+            self.admit(&mut tx, user, &people, now).await?;
+            let made = store::insert_room(&mut tx, Some(pair), about, now).await?;
+            // Both were locked: the other side waited for this, or this for the other side.
+            made.ok_or(sqlx::Error::RowNotFound)?
         };
         // Who left the organization and came back takes their place again.
         let rank = (Role::Owner, owners());

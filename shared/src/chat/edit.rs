@@ -85,7 +85,7 @@ impl Chat {
         let mut tx = self.pool.begin().await?;
         let standing = seat::lock(&mut tx, room, user_id, now).await?.standing()?;
         let found = store::find_changing(&mut tx, message_id).await?.ok_or(ChatError::NotFound)?;
-        may_delete(&standing, user_id, &found)?;
+        may_delete(standing, user_id, &found)?;
         store::bury_message(&mut tx, message_id, user_id, now).await?;
         let entry = NewEntry::by(user_id, Kind::MessageDeleted).about(message_id);
         let seq = log::append(&mut tx, room, &entry, now).await?;
@@ -105,7 +105,7 @@ impl Chat {
     }
 }
 
-fn may_delete(standing: &Standing, user_id: i64, found: &Changing) -> Result<(), Refusal> {
+fn may_delete(standing: Standing, user_id: i64, found: &Changing) -> Result<(), Refusal> {
     if found.sender_id == user_id {
         return standing.may(Action::DeleteOwn);
     }

@@ -281,6 +281,25 @@ pub enum Action {
     Leave,
 }
 
+impl Action {
+    /// Whether a room of two has no such thing.
+    const fn is_of_groups(self) -> bool {
+        matches!(
+            self,
+            Self::Add
+                | Self::Kick { .. }
+                | Self::Ban { .. }
+                | Self::Unban
+                | Self::Mute { .. }
+                | Self::Grant { .. }
+                | Self::Revoke { .. }
+                | Self::Transfer
+                | Self::Leave
+                | Self::DeleteOther { .. }
+        )
+    }
+}
+
 /// Why somebody may not do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -310,26 +329,14 @@ impl Standing {
     ///
     /// # Errors
     /// Why not.
-    pub fn may(&self, action: Action) -> Result<(), Refusal> {
+    pub fn may(self, action: Action) -> Result<(), Refusal> {
+        if self.is_direct && action.is_of_groups() {
+            return Err(Refusal::Direct);
+        }
         let rank = self.rank;
         let allowed = match action {
-            Action::See | Action::DeleteOwn => true,
+            Action::See | Action::DeleteOwn | Action::Leave => true,
             Action::Post => return self.may_post(),
-            Action::Add
-            | Action::Kick { .. }
-            | Action::Ban { .. }
-            | Action::Unban
-            | Action::Mute { .. }
-            | Action::Grant { .. }
-            | Action::Revoke { .. }
-            | Action::Transfer
-            | Action::Leave
-            | Action::DeleteOther { .. }
-                if self.is_direct =>
-            {
-                return Err(Refusal::Direct);
-            }
-            Action::Leave => true,
             Action::DeleteOther { of } | Action::Kick { of } | Action::Mute { of } => {
                 rank.may_against(Level::KickMember, of)
             }
@@ -348,7 +355,7 @@ impl Standing {
         if allowed { Ok(()) } else { Err(Refusal::Rank) }
     }
 
-    fn may_post(&self) -> Result<(), Refusal> {
+    fn may_post(self) -> Result<(), Refusal> {
         if self.is_blocked {
             Err(Refusal::Blocked)
         } else if !self.rank.holds(Level::Member) {
@@ -367,7 +374,7 @@ impl Standing {
 
     /// Nobody gives or takes what they do not hold themselves. Making somebody read only, and ending
     /// that, is open to all who may change levels.
-    fn may_change(&self, level: Level, of: Rank, levels: Levels) -> bool {
+    fn may_change(self, level: Level, of: Rank, levels: Levels) -> bool {
         let read_only: Levels = [Level::ReadOnly].into_iter().collect();
         let wanted = levels.without(read_only);
         let holds_them = self.rank.role == Role::Owner || self.rank.levels.contains_all(wanted);
@@ -487,7 +494,7 @@ mod tests {
             (OWNER, Status::Held, false, Ok(())),
             (OWNER, Status::Closed, false, Err(Refusal::Closed)),
         ] {
-            let standing = Standing { status, is_muted, ..standing(rank) };
+            let standing = Standing { is_muted, status, ..standing(rank) };
             assert_eq!(standing.may(Action::Post), expected, "{rank:?} {status:?} {is_muted}");
             assert_eq!(standing.may(Action::DeleteOwn), Ok(()));
         }

@@ -250,7 +250,6 @@ async fn one_process_keeps_the_order_in_which_it_was_asked(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::db::MIGRATOR")]
-#[expect(clippy::too_many_lines, reason = "one batch with one of everything")]
 async fn whoever_may_not_write_is_refused_without_harm_to_those_beside_them(pool: PgPool) {
     let world = World::new(pool);
     let mut users = Vec::new();

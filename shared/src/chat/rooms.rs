@@ -192,13 +192,11 @@ impl Chat {
 
     async fn bare(&self, user_id: i64, room: RoomId) -> Result<Brief, ChatError> {
         let found = store::rooms_of(&self.pool, user_id, Some(room), None, 1).await?;
-        match found.into_iter().next() {
-            Some(brief) => Ok(brief),
-            None => {
-                self.check(room, user_id, Action::See).await?;
-                Err(ChatError::NotFound)
-            }
+        if let Some(brief) = found.into_iter().next() {
+            return Ok(brief);
         }
+        self.check(room, user_id, Action::See).await?;
+        Err(ChatError::NotFound)
     }
 
     async fn fill(&self, user_id: i64, mut briefs: Vec<Brief>) -> Result<Vec<Room>, sqlx::Error> {

@@ -241,12 +241,12 @@ struct End<'a> {
 }
 
 impl<'a> End<'a> {
-    fn of(look: &'a Settle, locked: Locked, now: DateTime<Utc>) -> Self {
+    fn of(look: &'a Settle, row: Locked, now: DateTime<Utc>) -> Self {
         let (claim, looked) = (&*look.claim, &*look.looked);
         let decision = decide(claim.state, &looked.finding, claim.time_left(now));
         let reason = reason_of(claim, looked, &decision);
-        let is_taken = locked.is_taken;
-        let mut end = Self { claim, looked, locked, decision, reason, slip: Slip::default() };
+        let is_taken = row.is_taken;
+        let mut end = Self { claim, looked, locked: row, decision, reason, slip: Slip::default() };
         if let Finding::Paid(receipt) = &looked.finding {
             end.slip = slip_of(receipt, looked.page);
             if is_taken {

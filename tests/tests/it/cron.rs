@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 25] = [
+const JOBS: [&str; 29] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -23,6 +23,8 @@ const JOBS: [&str; 25] = [
     "purge-guard-decisions",
     "purge-cron-runs",
     "purge-webhook-events",
+    "purge-unused-files",
+    "purge-deleted-files",
     "poll-delivery-reports",
     "purge-inbound-texts",
     "poll-provider-balances",
@@ -39,6 +41,8 @@ const JOBS: [&str; 25] = [
     "purge-payment-reports",
     "release-expired-holds",
     "verify-ledger",
+    "tell-absent-members",
+    "purge-deleted-rooms",
 ];
 
 #[tokio::test]

@@ -64,6 +64,7 @@ impl Example for ReadState {
 /// One thing that happened in a room, as WebSockets tell it.
 #[derive(Debug, Clone, Object)]
 #[oai(rename = "ChatEvent", example)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(crate) struct Event {
     /// `chat_message`, `message_edited`, `message_deleted`, `reaction`, `member` or `room`.
     #[oai(rename = "type")]

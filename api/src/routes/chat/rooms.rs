@@ -111,9 +111,10 @@ impl RoomApi {
         };
         let opened = opened.map_err(Problem::from)?;
         let room = Json(Room::seen_by(caller.user_id, opened.room, state.0));
-        Ok(match opened.is_new {
-            true => CreateRoomResponse::Created(room),
-            false => CreateRoomResponse::Found(room),
+        Ok(if opened.is_new {
+            CreateRoomResponse::Created(room)
+        } else {
+            CreateRoomResponse::Found(room)
         })
     }
 

@@ -223,6 +223,7 @@ impl SocketApi {
     /// Where they are, what bounds they have, and an example of every frame that is sent on them: frames have
     /// no operations of their own in this document.
     #[oai(path = "/chat/socket", method = "get", operation_id = "describeChatSockets")]
+    #[expect(clippy::unused_async, reason = "operations are async, this one awaits nothing")]
     async fn describe(
         &self,
         state: Data<&SharedState>,

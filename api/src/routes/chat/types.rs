@@ -428,6 +428,7 @@ impl Example for Reaction {
 /// A message in a room.
 #[derive(Debug, Clone, Object)]
 #[oai(rename = "ChatMessage", example)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(crate) struct Message {
     /// Its number.
     pub(crate) id: i64,

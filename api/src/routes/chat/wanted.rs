@@ -152,6 +152,7 @@ impl FromFields for RoomChanges {
     }
 }
 
+#[expect(clippy::option_option, reason = "unsaid, none, or this one")]
 fn read_avatar(fields: &mut Fields) -> Option<Option<i64>> {
     if fields.is_null("avatar_id") {
         return Some(None);

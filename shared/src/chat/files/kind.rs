@@ -33,6 +33,7 @@ const fn strict(mime: &'static str, endings: &'static [&'static str]) -> Known {
     Known { is_strict: true, ..known(mime, endings) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a constant is made of it")]
 const fn like(known: Known, looks_like: &'static [&'static str]) -> Known {
     Known { looks_like, ..known }
 }

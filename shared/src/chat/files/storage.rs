@@ -26,7 +26,7 @@ const PART: usize = 5 * 1024 * 1024;
 
 /// What a request to S3 may take to connect, and in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The storage.
 #[derive(Debug)]

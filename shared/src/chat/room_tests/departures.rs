@@ -55,7 +55,7 @@ async fn the_rooms_of_an_organization_end_with_it(pool: PgPool) {
     let refused = chat.delete_organization(organizations, &by(member), organization).await;
     assert!(matches!(refused, Err(OrganizationError::Forbidden)), "{refused:?}");
     chat.delete_organization(organizations, &by(boss), organization).await.unwrap();
-    assert!(is_gone(world.see(boss, inside).await));
+    assert!(is_gone(&world.see(boss, inside).await));
     assert_eq!(world.log(inside).await.last(), Some(&(Kind::RoomDeleted, Some(boss), None)));
     assert!(world.see(member, outside).await.is_ok());
 }
@@ -118,7 +118,7 @@ async fn an_erased_person_leaves_every_room_to_others(pool: PgPool) {
     world.erase(person).await;
     assert_eq!(world.owners(group).await, [second], "who looks after it");
     assert_eq!(world.owners(plain).await, [first], "or the longest-standing member");
-    assert!(is_gone(world.see(person, alone).await));
+    assert!(is_gone(&world.see(person, alone).await));
     assert_eq!(world.members(two).await, [first]);
     assert_eq!(world.log(two).await.last().unwrap().0, Kind::MemberLeft);
     let text: String = sqlx::query_scalar("SELECT text FROM chat_messages WHERE id = $1")

@@ -72,7 +72,7 @@ async fn staff_close_rooms_and_are_no_members(pool: PgPool) {
     world.chat.close_as_staff(&by(staff), room).await.unwrap();
     world.chat.close_as_staff(&by(staff), room).await.unwrap();
     assert_eq!(world.see(owner, room).await.unwrap().brief.status, Status::Closed);
-    assert!(is_gone(world.see(staff, room).await));
+    assert!(is_gone(&world.see(staff, room).await));
     let log = world.log(room).await;
     assert_eq!(log.iter().filter(|entry| entry.0 == Kind::RoomStatus).count(), 1);
     assert_eq!(world.audited(room).await.len(), 2);

@@ -95,6 +95,7 @@ pub(in crate::payments) struct Ending {
 
 /// Writes how looks at locked payments end, that what was wanted of these pages (and how many times)
 /// is done, and the calls that were made, each with its payment. Those that are due again at once.
+#[expect(clippy::too_many_lines, reason = "one statement, and what it is given")]
 pub(in crate::payments) async fn settle(
     connection: &mut PgConnection,
     endings: &[Ending],

@@ -78,7 +78,7 @@ async fn no_client_loses_doubles_or_reorders_anything_whatever_breaks() {
     let mut dice = Dice::new("chat-check");
     let mut broken = Broken::start().await;
     let urls = broken.listens.clone().map(|listen| format!("http://{listen}"));
-    let (number, minutes) = (clients.to_string(), if is_soak { "5" } else { "0.4" });
+    let (number, seconds) = (clients.to_string(), if is_soak { "300" } else { "24" });
     let every = if is_soak { "8" } else { "1" };
     let mut check = broken.peyk.spawn(
         "api",
@@ -90,8 +90,8 @@ async fn no_client_loses_doubles_or_reorders_anything_whatever_breaks() {
             &urls[1],
             "--clients",
             &number,
-            "--minutes",
-            minutes,
+            "--seconds",
+            seconds,
             "--every",
             every,
             "--cut-after",

@@ -17,7 +17,7 @@ const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
 
 /// What is asked for is read before the role.
-const UNSAID: [u16; 6] = [401, 403, 400, 400, 400, 400];
+const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
 const TABLE: [(&str, &str, &str, [u16; 6]); 16] = [
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),

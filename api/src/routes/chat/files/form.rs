@@ -127,7 +127,7 @@ impl UploadForm {
                     read.file = Some(uploader.take(read.room, called, bytes).await?);
                 }
                 (Some("file"), Some(_)) => {
-                    read.wrong("file", "invalid", "Only one file can be submitted.")
+                    read.wrong("file", "invalid", "Only one file can be submitted.");
                 }
                 (Some("file"), None) => read.wrong(
                     "file",

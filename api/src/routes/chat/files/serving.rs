@@ -1,6 +1,8 @@
 //! `/media/uploads/chat_files/…`: files, for whoever has a good address. Not in the document: the
 //! address comes from an answer, whole.
 
+use std::fmt::Write;
+
 use poem::{
     Body, Request, Response, Result, handler,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -115,7 +117,8 @@ fn percent_encoded(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

@@ -114,9 +114,8 @@ impl Jpeg {
                     self.at = At::Marker;
                     return self.marker(bytes);
                 }
-                Some(_) => return Ok(Step::Keep(at as u64)),
                 None if at == 0 => return Ok(Step::Need(2)),
-                None => return Ok(Step::Keep(at as u64)),
+                Some(_) | None => return Ok(Step::Keep(at as u64)),
             }
         }
         Ok(Step::Keep(bytes.len() as u64))

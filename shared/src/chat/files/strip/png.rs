@@ -56,30 +56,30 @@ mod tests {
         *,
     };
 
-    fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-        [length.as_slice(), kind, content, b"csum"].concat()
+        [length.as_slice(), &kind, content, b"csum"].concat()
     }
 
     fn png(parts: &[Vec<u8>]) -> Vec<u8> {
-        let start = [SIGNATURE, &chunk(b"IHDR", &[0; 13])].concat();
-        [start, parts.concat(), chunk(b"IEND", &[])].concat()
+        let start = [SIGNATURE, &chunk(*b"IHDR", &[0; 13])].concat();
+        [start, parts.concat(), chunk(*b"IEND", &[])].concat()
     }
 
     #[test]
     fn metadata_is_gone_and_the_picture_is_the_same() {
-        let colours = || chunk(b"iCCP", b"colours");
-        let pixels = || chunk(b"IDAT", &[7; 5_000]);
+        let colours = || chunk(*b"iCCP", b"colours");
+        let pixels = || chunk(*b"IDAT", &[7; 5_000]);
         let given = png(&[
             colours(),
-            chunk(b"eXIf", b"II*\0GPS"),
-            chunk(b"tEXt", b"Comment\0GPS"),
-            chunk(b"tIME", b"1234567"),
+            chunk(*b"eXIf", b"II*\0GPS"),
+            chunk(*b"tEXt", b"Comment\0GPS"),
+            chunk(*b"tIME", b"1234567"),
             pixels(),
-            chunk(b"zTXt", b"GPS"),
+            chunk(*b"zTXt", b"GPS"),
             pixels(),
-            chunk(b"iTXt", b"XML:com.adobe.xmp\0GPS"),
-            chunk(b"caBX", b"GPS"),
+            chunk(*b"iTXt", b"XML:com.adobe.xmp\0GPS"),
+            chunk(*b"caBX", b"GPS"),
         ]);
         let given = [given.as_slice(), b"GPS behind the end"].concat();
         assert_eq!(stripped(Picture::Png, &given), Ok(png(&[colours(), pixels(), pixels()])));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_picture_without_its_end_is_broken() {
-        let whole = png(&[chunk(b"IDAT", &[7; 50])]);
+        let whole = png(&[chunk(*b"IDAT", &[7; 50])]);
         assert_eq!(stripped(Picture::Png, &whole), Ok(whole.clone()));
         for cut in [4, 20, 60, whole.len() - 1] {
             assert_eq!(stripped(Picture::Png, &whole[..cut]), Err(Broken), "{cut}");

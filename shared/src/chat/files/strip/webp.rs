@@ -87,7 +87,7 @@ mod tests {
         *,
     };
 
-    fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len()).unwrap().to_le_bytes();
         let filling = vec![0; content.len() % 2];
         [kind.as_slice(), &size, content, &filling].concat()
@@ -100,36 +100,36 @@ mod tests {
     }
 
     fn extended(flags: u8) -> Vec<u8> {
-        chunk(b"VP8X", &[flags, 0, 0, 0, 9, 0, 0, 9, 0, 0])
+        chunk(*b"VP8X", &[flags, 0, 0, 0, 9, 0, 0, 9, 0, 0])
     }
 
     #[test]
     fn metadata_is_zeros_and_the_picture_is_the_same() {
-        let pixels = || chunk(b"VP8 ", &[7; 1_001]);
-        let colours = || chunk(b"ICCP", b"colours");
+        let pixels = || chunk(*b"VP8 ", &[7; 1_001]);
+        let colours = || chunk(*b"ICCP", b"colours");
         let given = webp(&[
             extended(0x3e),
             colours(),
             pixels(),
-            chunk(b"EXIF", b"II*\0GPS"),
-            chunk(b"XMP ", b"GPS"),
-            chunk(b"abcd", b"GPS"),
+            chunk(*b"EXIF", b"II*\0GPS"),
+            chunk(*b"XMP ", b"GPS"),
+            chunk(*b"abcd", b"GPS"),
         ]);
         let given = [given.as_slice(), b"GPS"].concat();
         let expected = webp(&[
             extended(0x32),
             colours(),
             pixels(),
-            chunk(b"JUNK", &[0; 7]),
-            chunk(b"JUNK", &[0; 3]),
-            chunk(b"JUNK", &[0; 3]),
+            chunk(*b"JUNK", &[0; 7]),
+            chunk(*b"JUNK", &[0; 3]),
+            chunk(*b"JUNK", &[0; 3]),
         ]);
         assert_eq!(stripped(Picture::Webp, &given), Ok(expected));
     }
 
     #[test]
     fn a_simple_picture_is_left_as_it_is() {
-        let given = webp(&[chunk(b"VP8L", &[7; 100])]);
+        let given = webp(&[chunk(*b"VP8L", &[7; 100])]);
         assert_eq!(stripped(Picture::Webp, &given), Ok(given.clone()));
         assert_eq!(stripped(Picture::Webp, &given[..given.len() - 1]), Err(Broken));
         assert_eq!(stripped(Picture::Webp, &given[..10]), Err(Broken));
@@ -137,11 +137,11 @@ mod tests {
 
     #[test]
     fn chunks_that_end_behind_the_picture_are_broken() {
-        let mut given = webp(&[chunk(b"VP8L", &[7; 100])]);
+        let mut given = webp(&[chunk(*b"VP8L", &[7; 100])]);
         given[16] = 200;
         given.resize(1_000, 0);
         assert_eq!(stripped(Picture::Webp, &given), Err(Broken));
-        let short = webp(&[chunk(b"VP8X", &[0; 4]), chunk(b"VP8L", &[7; 100])]);
+        let short = webp(&[chunk(*b"VP8X", &[0; 4]), chunk(*b"VP8L", &[7; 100])]);
         assert_eq!(stripped(Picture::Webp, &short), Err(Broken));
     }
 }
