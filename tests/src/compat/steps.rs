@@ -152,8 +152,8 @@ impl<'a> Stage<'a> {
     /// What no gateway answers is waited for so long and no longer.
     async fn let_verifications_end(&self) {
         let soon = "SELECT count(*) FROM payments WHERE lease_until IS NOT NULL
-            OR next_attempt_at < now() + interval '10 seconds'";
-        look_within(PATIENCE / 2, || async {
+            OR next_attempt_at < now() + interval '30 seconds'";
+        look_within(PATIENCE, || async {
             (self.peyk.database.count(soon).await == 0).then_some(())
         })
         .await;

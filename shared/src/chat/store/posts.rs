@@ -55,7 +55,8 @@ pub(crate) async fn find_senders(
     let names: Vec<_> = posts.iter().map(|post| post.new.client_id.clone()).collect();
     let answered: Vec<_> = posts.iter().map(|post| post.new.reply_to).collect();
     let rows = sqlx::query!(
-        r#"SELECT w.place AS "place!", u.id, u.username, u.first_name, u.last_name,
+        r#"SELECT w.place AS "place!", u.id AS "id!", u.username AS "username!",
+                  u.first_name AS "first_name!", u.last_name AS "last_name!",
                   m.role AS "role?", m.levels AS "levels?", m.muted_until, m.posted_at,
                   EXISTS (SELECT FROM room_bans b
                           WHERE b.room_id = w.room_id AND b.user_id = w.user_id) AS "is_banned!",
