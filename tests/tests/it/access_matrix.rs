@@ -331,8 +331,8 @@ async fn room_of(peyk: &Peyk, organization: i64, [owner, member]: [i64; 2]) -> (
             SELECT id, 1, $2, 'text', 'Victima''s words', 'victimas words', now() FROM room
             RETURNING id)
         SELECT room.id, said.id FROM room, said";
-    let made = sqlx::query_as(make).bind(organization).bind(owner).bind(member);
-    made.fetch_one(&peyk.database.pool).await.unwrap()
+    let query = sqlx::query_as(make).bind(organization).bind(owner).bind(member);
+    query.fetch_one(&peyk.database.pool).await.unwrap()
 }
 
 async fn may_text(peyk: &Peyk, person: Person) -> Person {

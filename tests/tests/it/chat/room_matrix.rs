@@ -174,10 +174,9 @@ impl Fixture {
         Some(match operation {
             "createChatRoom" => json!({"user_id": newcomer, "organization": self.organization}),
             "updateChatRoom" | "replaceChatRoom" => json!({"name": "Renamed"}),
-            "transferChatRoom" => json!({"user_id": second}),
             "addChatRoomMembers" => json!({"users": [newcomer]}),
             "muteChatRoomMember" => json!({"seconds": 60}),
-            "banFromChatRoom" => json!({"user_id": second}),
+            "transferChatRoom" | "banFromChatRoom" => json!({"user_id": second}),
             "grantChatPermissions" => json!({"user_id": second, "access": [2]}),
             "reportChatMessage" => json!({"reason": "abuse"}),
             "settleChatReport" => json!({"outcome": "removed"}),
@@ -238,8 +237,8 @@ async fn every_room_operation_is_open_to_whom_the_table_says_and_to_nobody_else(
     let (second, newcomer, banned) = (people[8].id, people[9].id, people[3].id);
     // The other tenant has a room of their own organization.
     let other = [people[3].id, people[4].id, people[5].id, people[6].id, people[1].id];
-    let [a, b, c, d, e] = other;
-    Fixture::new(&peyk, [a, b, c, d, e, second, newcomer]).await;
+    let [owner, admin, member, muted, guest] = other;
+    Fixture::new(&peyk, [owner, admin, member, muted, guest, second, newcomer]).await;
     for row in &TABLE {
         for (place, caller) in callers.iter().enumerate() {
             let fixture = Fixture::new(&peyk, inside).await;

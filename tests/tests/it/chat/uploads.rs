@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What many megabytes may take on a busy machine.
-const LONG: Duration = Duration::from_secs(180);
+const LONG: Duration = Duration::from_mins(3);
 
 /// How often a process is looked at while it works.
 const LOOK: Duration = Duration::from_millis(20);

@@ -54,9 +54,9 @@ async fn old_sockets_get_the_frames_they_know_and_nothing_else() {
     let room = group(&peyk, &[&ann, &bob]).await;
     let mut old = old_socket(&peyk, 0, room, &bob).await;
     let url = format!("{}/ws/chat/{room}/?token={}", peyk.urls[1], bob.token);
-    let mut older = peyk_tests::harness::WebSocket::open(&url, &[]).await.unwrap();
+    let mut by_name = peyk_tests::harness::WebSocket::open(&url, &[]).await.unwrap();
     let url = format!("{}/chat/{room}?token={}", peyk.urls[1], bob.token);
-    let mut root = peyk_tests::harness::WebSocket::open(&url, &[]).await.unwrap();
+    let mut at_root = peyk_tests::harness::WebSocket::open(&url, &[]).await.unwrap();
     let mut ann_there = socket(&peyk, 1, room, &ann).await;
     ann_there.send(&json!({"type": "typing"})).await;
     ann_there
@@ -69,8 +69,8 @@ async fn old_sockets_get_the_frames_they_know_and_nothing_else() {
     let object = expected(json!({"id": ann.id, "username": ann.username}));
     for (socket, expected) in [
         (&mut old, object.clone()),
-        (&mut root, object),
-        (&mut older, expected(json!(ann.username))),
+        (&mut at_root, object),
+        (&mut by_name, expected(json!(ann.username))),
     ] {
         let frame = socket.frame().await;
         for (name, value) in expected.as_object().unwrap() {
@@ -80,7 +80,7 @@ async fn old_sockets_get_the_frames_they_know_and_nothing_else() {
     }
     // What old sockets send is posted, and nothing answers.
     old.send(&json!({"message": "from old"})).await;
-    for socket in [&mut old, &mut root, &mut older] {
+    for socket in [&mut old, &mut at_root, &mut by_name] {
         assert_eq!(socket.frame().await["message"], "from old");
     }
     assert_eq!(old.until_pong().await, [Value::Null; 0]);
@@ -145,16 +145,16 @@ async fn a_socket_that_reads_too_slowly_is_closed_and_others_are_not_held_up() {
     let room = group(&peyk, &[&ann, &bob]).await;
     let mut deaf = socket(&peyk, 0, room, &bob).await;
     let mut hears = socket(&peyk, 0, room, &ann).await;
-    let mut heard = 0;
+    let mut frames = 0;
     // Until what it does not read fills what the kernel holds for it, too.
     let closed = "peyk_sockets_closed_total{reason=\"slow_reader\"}";
     while !metrics(&peyk).await.contains(closed) {
         write_texts(&peyk, room, &ann, 50, &"x".repeat(3_000)).await;
         for _ in 0..50 {
-            heard += 1;
-            assert_eq!(hears.frame_of("chat_message").await["seq"], heard);
+            frames += 1;
+            assert_eq!(hears.frame_of("chat_message").await["seq"], frames);
         }
-        assert!(heard < 100_000, "it is never closed");
+        assert!(frames < 100_000, "it is never closed");
     }
     let mut got = 0;
     let code = loop {
@@ -168,7 +168,7 @@ async fn a_socket_that_reads_too_slowly_is_closed_and_others_are_not_held_up() {
         }
     };
     assert!(code == 4408 || code == 1006, "{code}");
-    assert!(got < heard);
+    assert!(got < frames);
     wait_for("it to be gone", || async {
         metrics(&peyk).await.contains("peyk_sockets_open{scope=\"room\"} 1").then_some(())
     })

@@ -16,7 +16,7 @@ async fn open(
 }
 
 fn refused(opened: Result<WebSocket, (u16, String)>) -> (u16, String) {
-    opened.err().expect("it is not opened")
+    opened.expect_err("it is not opened")
 }
 
 fn no(status: u16, code: &str) -> (u16, String) {

@@ -10,18 +10,18 @@ async fn a_signal_goes_as_it_is_to_other_people_and_to_no_device_of_ones_own() {
     let [ann, bob] = people(&peyk).await;
     let room = group(&peyk, &[&ann, &bob]).await;
     let mut ann_here = old_socket(&peyk, 0, room, &ann).await;
-    let mut ann_there = socket(&peyk, 1, room, &ann).await;
+    let mut ann_away = socket(&peyk, 1, room, &ann).await;
     let mut bob_here = old_socket(&peyk, 0, room, &bob).await;
-    let mut bob_there = socket(&peyk, 1, room, &bob).await;
+    let mut bob_away = socket(&peyk, 1, room, &bob).await;
     // Redis carries it: listen before it is sent.
-    fence(&peyk, room, &ann, &mut [&mut ann_here, &mut ann_there, &mut bob_here, &mut bob_there])
+    fence(&peyk, room, &ann, &mut [&mut ann_here, &mut ann_away, &mut bob_here, &mut bob_away])
         .await;
     let signal = json!({"message_type": "webrtc_signal", "signal": {"type": "offer", "sdp": "v=0"},
         "extra": [1, null]});
     ann_here.send(&signal).await;
     assert_eq!(bob_here.frame().await, signal);
-    assert_eq!(bob_there.frame().await, signal);
-    assert_eq!(ann_there.until_pong().await, [Value::Null; 0]);
+    assert_eq!(bob_away.frame().await, signal);
+    assert_eq!(ann_away.until_pong().await, [Value::Null; 0]);
     assert_eq!(ann_here.until_pong().await, [Value::Null; 0]);
     let stored = sqlx::query_scalar("SELECT count(*) FROM chat_messages WHERE room_id = $1");
     let stored: i64 = stored.bind(room).fetch_one(&peyk.database.pool).await.unwrap();
