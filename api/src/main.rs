@@ -4,6 +4,7 @@ mod audit;
 mod blocklist;
 mod caller;
 mod chat_check;
+mod console;
 mod currency;
 mod document;
 mod error;

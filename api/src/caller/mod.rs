@@ -1,5 +1,6 @@
 //! Who calls: somebody who logged in, a program with an API key, or a stranger.
 
+pub(crate) mod console;
 mod programs;
 mod staff;
 
@@ -53,8 +54,8 @@ impl<'a> FromRequest<'a> for Client {
     }
 }
 
-/// Somebody who logged in: `Authorization: Bearer <access token>`, checked. An operation that takes
-/// one answers 401 to everybody else.
+/// Somebody who logged in: `Authorization: Bearer <access token>`, or the cookie of the console for
+/// what it calls, checked. An operation that takes one answers 401 to everybody else.
 pub(crate) struct SignedIn {
     /// The account.
     pub(crate) user_id: i64,
@@ -68,7 +69,26 @@ pub(crate) struct SignedIn {
 impl<'a> FromRequest<'a> for SignedIn {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let state: &SharedState = request.data().expect("the router gives every request the state");
-        let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
+        let ip = ClientIp::from_request(request, body).await?;
+        let who = match console::find(request, state, ip).await? {
+            Some((_, open)) => (open.user_id, open.id),
+            None => {
+                let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
+                (user_id, session_id)
+            }
+        };
+        Self::of(who, request, body).await
+    }
+}
+
+impl SignedIn {
+    /// The owner of this account in this session, who was checked.
+    async fn of(
+        (user_id, session_id): (i64, i64),
+        request: &Request,
+        body: &mut RequestBody,
+    ) -> Result<Self> {
+        let state: &SharedState = request.data().expect("the router gives every request the state");
         let ip = ClientIp::from_request(request, body).await?;
         state.last_seen.note(session_id, state.auth.now(), ip.0);
         Ok(Self {

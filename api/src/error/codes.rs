@@ -126,6 +126,11 @@ codes! {
     PermissionDenied "permission_denied" FORBIDDEN
         ["Permission denied", "دسترسی ندارید"]
         ["You do not have permission to perform this action.", "شما اجازهٔ انجام این کار را ندارید."];
+    /// A request with the cookie of the console that another page may have made.
+    CsrfFailed "csrf_failed" FORBIDDEN
+        ["Request not taken", "درخواست پذیرفته نشد"]
+        ["CSRF Failed: the request did not come from the console.",
+         "درخواست از صفحهٔ کنسول نیامده است. صفحه را دوباره باز کنید."];
     /// Pages of this origin may not open WebSockets (`chat.sockets.origins`).
     OriginNotAllowed "origin_not_allowed" FORBIDDEN
         ["Origin not allowed", "مبدأ مجاز نیست"]

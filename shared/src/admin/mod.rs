@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod accounts;
+mod console;
 mod erasure;
 pub mod mask;
 pub mod roles;

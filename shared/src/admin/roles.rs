@@ -92,6 +92,18 @@ impl Action {
         Self::ModerateChat,
     ];
 
+    /// Its word for the console, which shows what somebody may do: `look_at_users`.
+    pub fn word(self) -> String {
+        let mut word = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.push(letter.to_ascii_lowercase());
+        }
+        word
+    }
+
     /// Whether whoever does it has to have proven a moment ago who they are.
     pub const fn needs_recent_login(self) -> bool {
         matches!(
@@ -143,6 +155,13 @@ mod tests {
         for word in ["", "Admin", "superuser", "owner"] {
             assert_eq!(Role::parse(word), None, "{word}");
         }
+    }
+
+    #[test]
+    fn every_action_has_a_word_of_its_own() {
+        assert_eq!(Action::SeePersonalData.word(), "see_personal_data");
+        let words: std::collections::BTreeSet<_> = Action::ALL.map(Action::word).into();
+        assert_eq!(words.len(), Action::ALL.len());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod api_keys;
 pub mod bearers;
 mod code_logins;
 pub mod confirm;
+pub mod console;
 pub mod endings;
 pub mod legacy;
 pub mod passwords;
@@ -84,6 +85,8 @@ pub struct CodeLogin<'a> {
 pub struct LoggedIn {
     /// The account.
     pub user: User,
+    /// Its new session.
+    pub session_id: i64,
     /// Its new tokens.
     pub tokens: TokenPair,
 }
@@ -234,7 +237,7 @@ impl Auth {
     ) -> LoggedIn {
         let session = self.entered(admitted, origin);
         let tokens = self.bearers.pair(&session, self.clock.now(), rng);
-        LoggedIn { user, tokens }
+        LoggedIn { user, session_id: session.id, tokens }
     }
 
     /// The session of a login that is committed; what ended for it holds.

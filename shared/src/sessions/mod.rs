@@ -13,6 +13,7 @@ use crate::{
     purge::{Purged, Slice},
 };
 
+pub mod console;
 pub mod revocations;
 pub mod rotation;
 pub mod seen;

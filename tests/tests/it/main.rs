@@ -15,6 +15,7 @@ mod chaos;
 mod chat;
 mod clock_back;
 mod compat;
+mod console;
 mod crash;
 mod cron;
 mod cron_purges;

@@ -1,5 +1,6 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+pub(crate) mod session;
 mod types;
 
 use poem::web::Data;

@@ -34,10 +34,11 @@ use self::{
         SendPasswordReset,
     },
     types::{
-        Change, ChangePassword, Credentials, Login, PasswordResult, Register, RegisterResponse,
+        Change, ChangePassword, Login, PasswordResult, Register, RegisterResponse,
         Registered, Registration, refused,
     },
 };
+pub(super) use self::types::Credentials;
 use super::{
     Tag,
     authenticate::{AuthenticateResult, allowed_group, refuse_code},
@@ -120,10 +121,7 @@ impl PasswordApi {
         measured: Measured,
         input: Input<Credentials, Login>,
     ) -> Result<Json<AuthenticateResult>, LoginProblem> {
-        state.need_method(LoginMethod::Password)?;
-        let result = log_in(state.0, &client, &measured, &input.0).await;
-        PASSWORD_LOGINS.with_label_values(&[label(&result)]).inc();
-        Ok(Json(result?.into()))
+        Ok(Json(enter(state.0, &client, &measured, &input.0).await?.into()))
     }
 
     /// Set or change your password
@@ -264,6 +262,22 @@ pub(super) async fn turn(
     let looks: Vec<_> = failures.iter().cloned().map(Ask::looking).collect();
     measured.ask(state, &looks).await?;
     Ok(turn)
+}
+
+/// Logs in with a password, and counts it.
+///
+/// # Errors
+/// 401 for wrong ones, 403 where that is closed, 429 after too many.
+pub(super) async fn enter(
+    state: &State,
+    client: &Client,
+    measured: &Measured,
+    input: &Credentials,
+) -> Result<LoggedIn, Problem> {
+    state.need_method(LoginMethod::Password)?;
+    let result = log_in(state, client, measured, input).await;
+    PASSWORD_LOGINS.with_label_values(&[label(&result)]).inc();
+    result
 }
 
 async fn log_in(

@@ -7,4 +7,4 @@ mod digits;
 mod inbox;
 mod layout;
 
-pub(crate) use self::inbox::{messages, page};
+pub(crate) use self::inbox::messages;
