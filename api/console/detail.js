@@ -29,15 +29,16 @@ function whole(noun, resource, row, id, resources, reload) {
       el("h1", {}, t(`one.${noun}`), " ", el("bdi", {}, title), " ", typeof state === "string" && badge(state)),
       el("div", { class: "row" }, actions(resource.actions, row, id, reload))),
     links(resource, row),
-    el("section", { class: "card" }, el("h2", { class: "hidden" }, t("detail.fields")), fields(row)),
+    el("section", { class: "card" }, el("h2", { class: "hidden" }, t("detail.fields")), fields(resource, row)),
     tables(row),
     related.map((it) => embedded(it.noun, resources[it.noun], it.query(row, id), { columns: it.columns, names: it.names?.(row, id) })),
   ];
 }
 
-/** Fields that are no lists of things. */
-function fields(row) {
-  const own = Object.entries(row).filter(([, value]) => !isRows(value));
+/** Fields that are no lists of things; first those that lists show, in their order. */
+function fields(resource, row) {
+  const place = ([name]) => (resource.columns?.indexOf(name) + 1 || 99) - (name === "id" ? 99 : 0);
+  const own = Object.entries(row).filter(([, value]) => !isRows(value)).sort((one, other) => place(one) - place(other));
   return el("dl", { class: "fields" }, own.map(([name, value]) => el("div", {},
     el("dt", {}, field(name)), el("dd", {}, cell(name, value), exact(name, value)))));
 }

@@ -511,5 +511,8 @@ export default {
   "w.worker": "worker",
   "w.note": "note",
   "w.problem": "problem",
+  "f.sort": "Order",
+  "f.days": "Days",
+  "f.message_text": "Text",
   "w.dead": "given up",
 };

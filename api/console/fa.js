@@ -511,5 +511,8 @@ export default {
   "w.worker": "کارگر",
   "w.note": "یادداشت",
   "w.problem": "مشکل",
+  "f.sort": "ترتیب",
+  "f.days": "روز",
+  "f.message_text": "متن",
   "w.dead": "رهاشده",
 };

@@ -19,7 +19,7 @@ export function loginPage(entered, language) {
     el("div", { class: "card" },
       el("header", { class: "top" }, el("h1", {}, t("app.name")), language),
       el("p", { class: "soft" }, t("login.about")), place,
-      isSandbox && el("p", { class: "hint" }, t("login.superuser"), el("code", { lang: "en", dir: "ltr" }, "api createsuperuser"))));
+      isSandbox && el("p", { class: "hint" }, t("login.superuser"), " ", el("code", { lang: "en", dir: "ltr" }, "api createsuperuser"))));
 }
 
 function tabs(ways, chosen, choose) {

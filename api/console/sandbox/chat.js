@@ -7,7 +7,7 @@ import { t } from "../i18n.js";
 import { show } from "./frame.js";
 import { enter } from "./person.js";
 
-const PEOPLE = [["s.sara", "09120000001"], ["s.omid", "09120000002"]];
+const PEOPLE = [["s.sara", "09121000010"], ["s.omid", "09121000011"]];
 const TYPING_MS = 4000;
 const sockets = [];
 
