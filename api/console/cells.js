@@ -13,7 +13,7 @@ const BAD = ["failed", "undelivered", "expired", "unknown", "needs_review", "ref
   "revoked", "blocked", "rejected", "given_up", "out", "error", "down", "timeout", "dead"];
 
 const WORDS = new Set(["status", "state", "role", "outcome", "result", "severity", "method", "kind", "purpose", "action",
-  "decision", "breaker", "direction", "reason", "class", "health"]);
+  "decision", "breaker", "direction", "reason", "class", "health", "delivery", "mode", "rule"]);
 const PLAIN = new Set(["mobile_number", "number", "ip", "ip_address", "prefix", "authority", "ref_id", "request_id",
   "order_id", "code", "card_mask", "card_pan", "user_agent", "username", "uname", "provider_message_id", "url",
   "email", "schedule", "version", "process", "key_prefix", "scopes", "gateway_ref", "value", "endpoint", "template"]);

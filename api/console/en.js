@@ -514,5 +514,6 @@ export default {
   "f.sort": "Order",
   "f.days": "Days",
   "f.message_text": "Text",
+  "provider.out": "It refuses our account: {code}, since",
   "w.dead": "given up",
 };

@@ -514,5 +514,6 @@ export default {
   "f.sort": "ترتیب",
   "f.days": "روز",
   "f.message_text": "متن",
+  "provider.out": "حساب ما را نمی‌پذیرد: {code}، از",
   "w.dead": "رهاشده",
 };

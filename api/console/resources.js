@@ -17,7 +17,7 @@ const users = {
   list: "GET admin/users/", item: "GET admin/users/{id}/", may: "look_at_users", search: "users",
   filters: [{ name: "role", options: ["viewer", "support", "finance", "admin"] }, { name: "is_active", kind: "bool" }, { name: "group", kind: "number" }],
   sorts: NEWEST,
-  columns: ["mobile_number", "username", "first_name", "last_name", "role", "is_active", "created_at"],
+  columns: ["id", "mobile_number", "username", "first_name", "last_name", "role", "is_active", "created_at"],
   title: (row) => row.mobile_number ?? row.username,
   links: [story((row) => `user:${row.id}`), (row) => ({ may: "look_at_payments", path: `wallets/${row.id}/`, text: "link.wallet" })],
   related: [

@@ -3,7 +3,7 @@
 import { call, cursorOf } from "../api.js";
 import { cell, link } from "../cells.js";
 import { el } from "../dom.js";
-import { shortTime, time } from "../format.js";
+import { digits, shortTime, time } from "../format.js";
 import { field, t, word } from "../i18n.js";
 import { empty, into } from "../ui.js";
 
@@ -45,13 +45,13 @@ function subjects(page) {
   return found.length > 0 && el("p", { class: "several links" }, found);
 }
 
-const thing = (kind, id) => kind in PLACES && link(`${PLACES[kind]}/${id}/`, t(`one.${PLACES[kind]}`), " ", el("bdi", { dir: "ltr" }, id));
+const thing = (kind, id) => kind in PLACES && link(`${PLACES[kind]}/${id}/`, t(`one.${PLACES[kind]}`), " ", digits(id));
 
 /** Why no code came, in a sentence, and what to do. */
 function verdict(answer) {
   return el("section", { class: `card verdict ${answer.severity}`, "data-verdict": answer.verdict },
-    el("h2", {}, t("timeline.why")), el("p", {}, answer.text),
-    el("p", { class: "soft" }, answer.advice), answer.message_id && el("p", {}, thing("message", answer.message_id)));
+    el("h2", {}, t("timeline.why")), el("p", { dir: "auto" }, answer.text),
+    el("p", { class: "soft", dir: "auto" }, answer.advice), answer.message_id && el("p", {}, thing("message", answer.message_id)));
 }
 
 function item(one) {
@@ -60,9 +60,9 @@ function item(one) {
   return el("li", { class: one.severity, "data-row": true, "data-code": one.code },
     el("time", { datetime: one.at, title: time(one.at) }, shortTime(one.at)),
     el("div", {},
-      el("p", {}, el("b", {}, one.text), " ",
+      el("p", {}, el("b", { dir: "auto" }, one.text), " ",
         el("span", { class: "soft" }, word(one.kind)), " ", there && thing(there.kind, there.id)),
-      params.length > 0 && el("dl", { class: "small" }, params.map(([name, value]) => [el("dt", {}, field(name)), el("dd", {}, cell(name, numeric(name, value)))]))));
+      params.length > 0 && el("p", { class: "more" }, params.map(([name, value]) => el("span", {}, field(name), " ", cell(name, numeric(name, value)))))));
 }
 
 /** Parameters are texts; amounts and lengths of time are shown as such. */

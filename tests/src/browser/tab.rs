@@ -148,7 +148,7 @@ impl Tab {
         self.call("Input.insertText", json!({ "text": text })).await;
     }
 
-    /// Presses a key that writes something, or `Enter`.
+    /// Presses a key that writes something, or `Enter`, on whatever has the focus.
     pub async fn press(&self, key: &str) {
         let text = if key == "Enter" { "\r" } else { key };
         for kind in ["keyDown", "keyUp"] {
@@ -194,7 +194,10 @@ impl Tab {
         let metrics = self.call("Page.getLayoutMetrics", json!({})).await;
         let mut clip = metrics["cssContentSize"].clone();
         clip["scale"] = 1.into();
-        let params = json!({ "captureBeyondViewport": true, "clip": clip });
+        // What fits is taken as it is seen: beyond that browsers shift pages that run right to left.
+        let fits = clip["height"].as_f64() <= metrics["cssLayoutViewport"]["clientHeight"].as_f64();
+        let whole = json!({ "captureBeyondViewport": true, "clip": clip });
+        let params = if fits { json!({}) } else { whole };
         let shot = self.call("Page.captureScreenshot", params).await;
         let png = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
         std::fs::write(file, png.expect("it is base64")).expect("the file can be written");

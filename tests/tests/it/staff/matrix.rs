@@ -19,11 +19,17 @@ const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 16] = [
+/// Neither tokens nor keys open it.
+const COOKIE: [u16; 6] = [401; 6];
+
+const TABLE: [(&str, &str, &str, [u16; 6]); 19] = [
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
+    ("beginConsoleSession", "POST", "/api/admin/session/", [400; 6]),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
+    ("endConsoleSession", "DELETE", "/api/admin/session/", COOKIE),
+    ("getConsoleSession", "GET", "/api/admin/session/", COOKIE),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
