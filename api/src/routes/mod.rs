@@ -50,7 +50,13 @@ fn operations() -> impl OpenApi {
         messages::MessageApi,
         messages::InboundApi,
         (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
-        admin::AdminApi,
+        (
+            admin::AdminApi,
+            admin::QueueApi,
+            admin::ProviderApi,
+            admin::CronApi,
+            admin::StaffBlockApi,
+        ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
             payments::PaymentApi,

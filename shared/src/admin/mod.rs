@@ -20,6 +20,8 @@ use crate::{
 mod accounts;
 mod erasure;
 pub mod mask;
+pub mod providers;
+pub mod queues;
 pub mod roles;
 mod scopes;
 pub mod staff;

@@ -39,8 +39,9 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 126] = [
+const TABLE: [(&str, Guard); 139] = [
     ("acceptInvitation", Theirs),
+    ("addBlock", Staff),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
     ("adjustWallet", Staff),
@@ -87,12 +88,14 @@ const TABLE: [(&str, Guard); 126] = [
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),
+    ("giveUpQueueRows", Staff),
     ("grantChatPermissions", Theirs),
     ("hideChatPresence", Theirs),
     ("holdInWallet", Shop),
     ("inviteOrganizationMember", Theirs),
     ("leaveChatRoom", Theirs),
     ("listAuditEvents", Staff),
+    ("listBlocks", Viewers),
     ("listChatBlocks", Own),
     ("listChatEvents", Theirs),
     ("listChatMessages", Own),
@@ -101,6 +104,7 @@ const TABLE: [(&str, Guard); 126] = [
     ("listChatRoomMembers", Theirs),
     ("listChatRoomPermissions", Theirs),
     ("listChatRooms", Own),
+    ("listCronJobs", Viewers),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),
@@ -110,6 +114,8 @@ const TABLE: [(&str, Guard); 126] = [
     ("listOrganizations", Own),
     ("listPaymentReturns", Viewers),
     ("listPayments", Own),
+    ("listProviders", Viewers),
+    ("listQueues", Viewers),
     ("listSessions", Own),
     ("listStaffPayments", Viewers),
     ("listUserWalletEntries", Viewers),
@@ -119,6 +125,8 @@ const TABLE: [(&str, Guard); 126] = [
     ("login", Open),
     ("lookAtPayment", Staff),
     ("muteChatRoomMember", Theirs),
+    ("pauseProvider", Staff),
+    ("pauseQueue", Staff),
     ("pinChatRoom", Theirs),
     ("postChatMessage", Theirs),
     ("readChatRoom", Theirs),
@@ -126,6 +134,7 @@ const TABLE: [(&str, Guard); 126] = [
     ("refundPayment", Staff),
     ("register", Open),
     ("releaseHold", Shop),
+    ("removeBlock", Staff),
     ("removeChatReaction", Theirs),
     ("removeChatRoomMember", Theirs),
     ("removeOrganizationMember", Theirs),
@@ -134,9 +143,13 @@ const TABLE: [(&str, Guard); 126] = [
     ("replaceChatRoom", Theirs),
     ("reportChatMessage", Theirs),
     ("resetPassword", Open),
+    ("resumeProvider", Staff),
+    ("resumeQueue", Staff),
+    ("retryQueueRows", Staff),
     ("reversePayment", Staff),
     ("revokeChatPermission", Theirs),
     ("revokeUserSessions", Staff),
+    ("runCronJob", Staff),
     ("searchChatMessages", Own),
     ("sendBulk", Texts),
     ("sendConfirmation", Own),
@@ -273,6 +286,9 @@ impl Victim {
             .replace("{invitation_id}", &self.invitation.to_string())
             .replace("{user_id}", &self.member.to_string())
             .replace("{level}", "1")
+            .replace("{queue}", "sms")
+            .replace("{name}", "sandbox")
+            .replace("{job}", "purge-expired-otps")
             .replace("{bulk_id}", &self.bulk)
             .replace("{request_id}", "0123456789abcdef0123456789abcdef")
             .replace("{handle}", "0123456789abcdef0123456789abcdef");

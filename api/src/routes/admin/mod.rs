@@ -1,5 +1,10 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+mod blocks;
+mod cron;
+mod operation_types;
+mod providers;
+mod queues;
 mod types;
 
 use poem::web::Data;
@@ -15,6 +20,9 @@ use shared::{
 };
 
 use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
+pub(super) use self::{
+    blocks::StaffBlockApi, cron::CronApi, providers::ProviderApi, queues::QueueApi,
+};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},
