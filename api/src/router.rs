@@ -59,6 +59,7 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
             .at("/sandbox", get(console::inbox))
             .at("/sandbox/chat", get(console::chat))
             .at("/sandbox/messages", get(sandbox::messages))
+            .at("/sandbox/faults", get(sandbox::faults::look).post(sandbox::faults::plan))
             .at("/sandbox/bank/:authority", get(sandbox::bank::look).post(sandbox::bank::act))
             .at("/metrics", get(operations::metrics));
     }

@@ -191,6 +191,7 @@ pub(crate) async fn enter(
     input: &Authenticate,
 ) -> Result<LoggedIn, Problem> {
     state.need_method(LoginMethod::Otp)?;
+    state.refuse_blocked(client.ip.0)?;
     let started = tokio::time::Instant::now();
     let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;
     let group = allowed_group(state, input.group)?;

@@ -50,7 +50,14 @@ fn operations() -> impl OpenApi {
         messages::MessageApi,
         messages::InboundApi,
         (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
-        (admin::AdminApi, admin::session::ConsoleSessionApi),
+        (
+            admin::AdminApi,
+            admin::QueueApi,
+            admin::ProviderApi,
+            admin::CronApi,
+            admin::StaffBlockApi,
+            admin::session::ConsoleSessionApi,
+        ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
             payments::PaymentApi,

@@ -21,6 +21,8 @@ mod accounts;
 mod console;
 mod erasure;
 pub mod mask;
+pub mod providers;
+pub mod queues;
 pub mod roles;
 mod scopes;
 pub mod staff;

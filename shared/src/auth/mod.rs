@@ -188,6 +188,9 @@ impl Auth {
         login: &CodeLogin<'_>,
         rng: &mut (impl Rng + Send),
     ) -> Result<LoggedIn, LoginError> {
+        if self.otp.is_blocked(login.phone) {
+            return Err(LoginError::NoSuchCode);
+        }
         let checked =
             self.otp.check(login.phone, Purpose::Login, login.code, login.request_id).await?;
         let entry = self.code_logins.write(RightCode {

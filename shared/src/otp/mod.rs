@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     batch::Batcher,
+    blocks::Blocks,
     clock::SharedClock,
     config::{self, Config, GuardMode, Otp as OtpConfig},
     phone::PhoneNumber,
@@ -83,6 +84,8 @@ pub struct Otp {
     codes: Batcher<wording::ReadCodes>,
     guarded: bool,
     decisions: guard::Decisions,
+    /// Whom staff have refused; `None` where nothing is accepted.
+    blocks: Option<Blocks>,
     returns: Batcher<guard::GiveBack>,
 }
 
@@ -131,8 +134,21 @@ impl Otp {
             codes,
             guarded,
             decisions,
+            blocks: None,
             returns,
         })
+    }
+
+    /// The same for a process that accepts sends: whom staff have refused is refused.
+    #[must_use]
+    pub fn refusing(self, blocks: Blocks) -> Self {
+        Self { blocks: Some(blocks), ..self }
+    }
+
+    /// Whether staff have refused this number; nobody logs in with it by a code. Known as soon as the
+    /// table was read once.
+    pub fn is_blocked(&self, phone: &PhoneNumber) -> bool {
+        self.blocks.as_ref().is_some_and(|blocks| blocks.number(phone))
     }
 
     /// A cool-down never outlives the code it is about.

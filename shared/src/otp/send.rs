@@ -80,7 +80,7 @@ pub enum SendCodeError {
         /// Whole seconds until the next day (UTC) begins.
         retry_after: i64,
     },
-    /// The guard against pumping takes it for abuse.
+    /// The guard against pumping takes it for abuse, or staff have refused the number or address.
     #[error("guarded")]
     Guarded,
     /// Somebody else has the idempotency key.
@@ -105,6 +105,7 @@ impl Otp {
         rng: &mut (impl Rng + Send),
     ) -> Result<AcceptedSend, SendCodeError> {
         let _timer = OTP_ACCEPT_SECONDS.start_timer();
+        self.refuse_blocked(new)?;
         match self.try_accept(new, None, rng).await {
             // A send that failed starts no cool-down: let it pass if that is what stands there.
             Err(SendCodeError::CoolDown { .. })
@@ -114,6 +115,18 @@ impl Otp {
             }
             other => other,
         }
+    }
+
+    /// Nobody is sent a code before it is known who is not to get one.
+    fn refuse_blocked(&self, new: &NewSend) -> Result<(), SendCodeError> {
+        let Some(blocks) = &self.blocks else { return Ok(()) };
+        if !blocks.is_loaded() {
+            return Err(WriteError::Away.into());
+        }
+        if blocks.number(&new.phone) || new.ip.is_some_and(|ip| blocks.address(ip)) {
+            return Err(SendCodeError::Guarded);
+        }
+        Ok(())
     }
 
     /// The idempotency key of the last message of this code, if that message failed for good.

@@ -41,8 +41,9 @@ enum Guard {
 use Guard::{Console, Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 129] = [
+const TABLE: [(&str, Guard); 142] = [
     ("acceptInvitation", Theirs),
+    ("addBlock", Staff),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
     ("adjustWallet", Staff),
@@ -92,12 +93,14 @@ const TABLE: [(&str, Guard); 129] = [
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),
+    ("giveUpQueueRows", Staff),
     ("grantChatPermissions", Theirs),
     ("hideChatPresence", Theirs),
     ("holdInWallet", Shop),
     ("inviteOrganizationMember", Theirs),
     ("leaveChatRoom", Theirs),
     ("listAuditEvents", Staff),
+    ("listBlocks", Viewers),
     ("listChatBlocks", Own),
     ("listChatEvents", Theirs),
     ("listChatMessages", Own),
@@ -106,6 +109,7 @@ const TABLE: [(&str, Guard); 129] = [
     ("listChatRoomMembers", Theirs),
     ("listChatRoomPermissions", Theirs),
     ("listChatRooms", Own),
+    ("listCronJobs", Viewers),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),
@@ -115,6 +119,8 @@ const TABLE: [(&str, Guard); 129] = [
     ("listOrganizations", Own),
     ("listPaymentReturns", Viewers),
     ("listPayments", Own),
+    ("listProviders", Viewers),
+    ("listQueues", Viewers),
     ("listSessions", Own),
     ("listStaffPayments", Viewers),
     ("listUserWalletEntries", Viewers),
@@ -124,6 +130,8 @@ const TABLE: [(&str, Guard); 129] = [
     ("login", Open),
     ("lookAtPayment", Staff),
     ("muteChatRoomMember", Theirs),
+    ("pauseProvider", Staff),
+    ("pauseQueue", Staff),
     ("pinChatRoom", Theirs),
     ("postChatMessage", Theirs),
     ("readChatRoom", Theirs),
@@ -131,6 +139,7 @@ const TABLE: [(&str, Guard); 129] = [
     ("refundPayment", Staff),
     ("register", Open),
     ("releaseHold", Shop),
+    ("removeBlock", Staff),
     ("removeChatReaction", Theirs),
     ("removeChatRoomMember", Theirs),
     ("removeOrganizationMember", Theirs),
@@ -139,9 +148,13 @@ const TABLE: [(&str, Guard); 129] = [
     ("replaceChatRoom", Theirs),
     ("reportChatMessage", Theirs),
     ("resetPassword", Open),
+    ("resumeProvider", Staff),
+    ("resumeQueue", Staff),
+    ("retryQueueRows", Staff),
     ("reversePayment", Staff),
     ("revokeChatPermission", Theirs),
     ("revokeUserSessions", Staff),
+    ("runCronJob", Staff),
     ("searchChatMessages", Own),
     ("sendBulk", Texts),
     ("sendConfirmation", Own),
@@ -278,6 +291,9 @@ impl Victim {
             .replace("{invitation_id}", &self.invitation.to_string())
             .replace("{user_id}", &self.member.to_string())
             .replace("{level}", "1")
+            .replace("{queue}", "sms")
+            .replace("{name}", "sandbox")
+            .replace("{job}", "purge-expired-otps")
             .replace("{bulk_id}", &self.bulk)
             .replace("{request_id}", "0123456789abcdef0123456789abcdef")
             .replace("{handle}", "0123456789abcdef0123456789abcdef");

@@ -1,5 +1,10 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+mod blocks;
+mod cron;
+mod operation_types;
+mod providers;
+mod queues;
 pub(crate) mod session;
 mod types;
 
@@ -16,6 +21,9 @@ use shared::{
 };
 
 use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
+pub(super) use self::{
+    blocks::StaffBlockApi, cron::CronApi, providers::ProviderApi, queues::QueueApi,
+};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},

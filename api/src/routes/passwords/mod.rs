@@ -275,6 +275,7 @@ pub(super) async fn enter(
     input: &Credentials,
 ) -> Result<LoggedIn, Problem> {
     state.need_method(LoginMethod::Password)?;
+    state.refuse_blocked(client.ip.0)?;
     let result = log_in(state, client, measured, input).await;
     PASSWORD_LOGINS.with_label_values(&[label(&result)]).inc();
     result

@@ -1,5 +1,10 @@
 //! Staff: what each role may do, what they see, and that it is written down.
 
 mod accounts;
+mod blocks;
 mod commands;
+mod cron;
 mod matrix;
+mod providers;
+mod queue_rows;
+mod queues;
