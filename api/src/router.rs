@@ -58,6 +58,7 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
             .at("/", get(console::walk))
             .at("/sandbox", get(console::inbox))
             .at("/sandbox/chat", get(console::chat))
+            .at("/sandbox/failures", get(console::failures))
             .at("/sandbox/messages", get(sandbox::messages))
             .at("/sandbox/faults", get(sandbox::faults::look).post(sandbox::faults::plan))
             .at("/sandbox/bank/:authority", get(sandbox::bank::look).post(sandbox::bank::act))

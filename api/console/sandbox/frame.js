@@ -3,7 +3,7 @@
 import { el, put } from "../dom.js";
 import { begin, choose, current, t } from "../i18n.js";
 
-const PAGES = [["walk", "/"], ["inbox", "/sandbox/"], ["chat", "/sandbox/chat/"], ["faults", "/sandbox/faults/"],
+const PAGES = [["walk", "/"], ["inbox", "/sandbox/"], ["chat", "/sandbox/chat/"], ["faults", "/sandbox/failures/"],
   ["console", "/admin/"], ["docs", "/docs/"]];
 
 /** Shows a page in the language that was chosen; `content` makes what is in it, anew for each language. */

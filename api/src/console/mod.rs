@@ -53,6 +53,12 @@ pub(crate) fn chat(Data(state): Data<&SharedState>) -> Result<Response> {
     page(state, "sandbox/chat.html")
 }
 
+/// `GET /sandbox/failures/`: what is to go wrong.
+#[handler]
+pub(crate) fn failures(Data(state): Data<&SharedState>) -> Result<Response> {
+    page(state, "sandbox/faults.html")
+}
+
 /// A page with the settings its script needs.
 fn page(state: &State, name: &str) -> Result<Response> {
     let file = Files::get(name).ok_or_else(|| Problem::new(Code::NotFound))?;

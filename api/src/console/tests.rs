@@ -103,9 +103,9 @@ fn pages_are_bare_and_load_what_is_there() {
         for attribute in ["src=\"", "href=\""] {
             for (at, _) in html.match_indices(attribute) {
                 let address = html[at + attribute.len()..].split('"').next().unwrap();
-                let asset = address.strip_prefix("/admin/assets/");
-                let asset = asset.unwrap_or_else(|| panic!("{page} loads {address}"));
-                assert!(Files::get(asset).is_some() && content_type(asset).is_some(), "{address}");
+                let name = address.strip_prefix("/admin/assets/");
+                let name = name.unwrap_or_else(|| panic!("{page} loads {address}"));
+                assert!(Files::get(name).is_some() && content_type(name).is_some(), "{address}");
             }
         }
         assert_eq!(html.matches("<script").count(), html.matches("<script type=\"module\" src=").count());

@@ -94,7 +94,7 @@ async fn the_pages_of_strangers_and_of_the_sandbox_fit_and_are_readable() {
     let tab = browser.tab().await;
     let axe = axe_script();
     for (name, path) in
-        [("login", "/admin/"), ("walk", "/"), ("inbox", "/sandbox/"), ("chat", "/sandbox/chat/")]
+        [("login", "/admin/"), ("walk", "/"), ("inbox", "/sandbox/"), ("chat", "/sandbox/chat/"), ("faults", "/sandbox/failures/")]
     {
         tab.go(&peyk.url(path)).await;
         for language in ["fa", "en"] {

@@ -10,7 +10,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 #[tokio::test]
 async fn pages_may_load_and_do_nothing_but_what_is_theirs() {
     let peyk = Peyk::builder().workers(0).start().await;
-    for path in ["/admin/", "/admin/users/17/", "/", "/sandbox/", "/sandbox/chat/"] {
+    for path in ["/admin/", "/admin/users/17/", "/", "/sandbox/", "/sandbox/chat/", "/sandbox/failures/"] {
         let answer = peyk.get(path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(header(&answer, "content-security-policy"), Some(POLICY), "{path}");
@@ -50,7 +50,7 @@ async fn production_has_the_console_and_nothing_of_the_sandbox() {
     let peyk = Peyk::builder().workers(0).kavenegar(&fake.url()).start().await;
     assert_eq!(peyk.get("/admin/").await.status, 200);
     assert_eq!(peyk.get("/admin/assets/app.js").await.status, 200);
-    for path in ["/", "/sandbox/", "/sandbox/chat/", "/sandbox/messages/", "/sandbox/faults/"] {
+    for path in ["/", "/sandbox/", "/sandbox/chat/", "/sandbox/messages/", "/sandbox/failures/"] {
         assert_eq!(peyk.get(path).await.status, 404, "{path}");
     }
     assert_eq!(peyk.get("/admin/assets/sandbox/walk.js").await.status, 404);

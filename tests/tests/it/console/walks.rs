@@ -54,6 +54,24 @@ async fn talk(tab: &Tab) {
 }
 
 #[tokio::test]
+async fn a_fault_is_planned_and_taken_back_and_texts_meet_it() {
+    let Some(browser) = Browser::start().await else { return };
+    let peyk = at_home().start().await;
+    let tab = browser.tab().await;
+    tab.go(&peyk.url("/sandbox/failures/")).await;
+    english(&tab).await;
+    tab.wait_for_text("It works.").await;
+    tab.fill("input", "۲").await;
+    tab.click("[data-do=set]", 1).await;
+    tab.wait_for("[data-fault=refuse]").await;
+    assert_eq!(peyk.send_otp("09121111111").await.status, 502);
+    tab.click("[data-do=reset]", 1).await;
+    tab.wait_for("[data-fault=none]").await;
+    assert_eq!(peyk.send_otp("09122222222").await.status, 200);
+    assert_eq!(tab.faults(), [""; 0]);
+}
+
+#[tokio::test]
 async fn the_inbox_shows_texts_as_they_come_and_those_of_one_number_alone() {
     let Some(browser) = Browser::start().await else { return };
     let peyk = at_home().start().await;

@@ -182,3 +182,88 @@ async fn the_keyboard_searches_moves_opens_and_goes() {
     tab.wait_for("dialog kbd").await;
     console.assert_calm();
 }
+
+#[tokio::test]
+async fn a_queue_is_paused_with_a_reason_and_goes_on() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    console.go("queues/").await;
+    tab.click("[data-queue=otp] [data-action=pause]", 1).await;
+    console.tell("reason", "The provider is being moved").await;
+    console.agree().await;
+    tab.wait_for("[data-queue=otp] [data-action=resume]").await;
+    tab.wait_for_text("The provider is being moved").await;
+    assert_eq!(count(peyk, "SELECT count(*) FROM queue_pauses").await, 1);
+    tab.click("[data-queue=otp] [data-action=resume]", 1).await;
+    tab.wait_for("[data-queue=otp] [data-action=pause]").await;
+    assert_eq!(count(peyk, "SELECT count(*) FROM queue_pauses").await, 0);
+    console.assert_calm();
+}
+
+#[tokio::test]
+async fn a_number_is_blocked_and_unblocked() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    console.go("blocks/").await;
+    tab.click("header.top .go", 1).await;
+    console.tell("value", "09121234567").await;
+    console.tell("reason", "Somebody pumps").await;
+    console.agree().await;
+    tab.wait_for_text("09121234567").await;
+    wait_for("the send to be refused", || async {
+        (peyk.send_otp("09121234567").await.status >= 400).then_some(())
+    })
+    .await;
+    tab.click("[data-action=unblock]", 1).await;
+    console.agree().await;
+    tab.wait_for_text("There is nothing here.").await;
+    assert_eq!(count(peyk, "SELECT count(*) FROM blocks").await, 0);
+    console.assert_calm();
+}
+
+#[tokio::test]
+async fn a_text_that_failed_is_tried_again() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    let key = crate::bulk_steps::key(peyk).await;
+    let body = json!({"mobile_number": "09121200001", "message_text": "سلام"});
+    let send = peyk.client().post(peyk.url("/api/message/send/")).header("X-API-Key", &key);
+    peyk.send(send.json(&body)).await;
+    let failed = "SELECT count(*) FROM sms_messages WHERE status = 'failed'";
+    wait_for("the text to fail", || async { (count(peyk, failed).await == 1).then_some(()) }).await;
+    console.go("messages/?status=failed").await;
+    tab.click("main tbody a", 1).await;
+    tab.click("[data-action=retry_message]", 1).await;
+    tab.wait_for_text("Done: Try again").await;
+    let attempts = "SELECT count(*) FROM sms_attempts";
+    wait_for("another attempt", || async { (count(peyk, attempts).await == 2).then_some(()) }).await;
+    console.assert_calm();
+}
+
+#[tokio::test]
+async fn a_timeline_says_what_happened_to_a_number_and_why_no_code_came() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    assert_eq!(peyk.send_otp("09121200001").await.status, 502);
+    console.go("timeline/").await;
+    tab.fill("main input[type=search]", "۰۹۱۲۱۲۰۰۰۰۱").await;
+    tab.press("Enter").await;
+    tab.wait_for("[data-code=code_asked]").await;
+    tab.wait_for("[data-code=provider_refused]").await;
+    tab.wait_for("[data-verdict=provider_refused]").await;
+    console.assert_calm();
+}
+
+#[tokio::test]
+async fn a_job_is_run_now() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    let announced = "SELECT count(*) FROM cron_jobs WHERE name = 'purge-expired-otps'";
+    wait_for("the jobs", || async { (count(peyk, announced).await == 1).then_some(()) }).await;
+    console.open("cron/purge-expired-otps/").await;
+    tab.click("[data-action=run_job]", 1).await;
+    console.agree().await;
+    let runs = "SELECT count(*) FROM cron_runs WHERE job = 'purge-expired-otps' AND asked_by = 1";
+    wait_for("the run", || async { (count(peyk, runs).await == 1).then_some(()) }).await;
+    console.assert_calm();
+}
