@@ -39,7 +39,7 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 139] = [
+const TABLE: [(&str, Guard); 140] = [
     ("acceptInvitation", Theirs),
     ("addBlock", Staff),
     ("addChatReaction", Theirs),
@@ -105,6 +105,7 @@ const TABLE: [(&str, Guard); 139] = [
     ("listChatRoomPermissions", Theirs),
     ("listChatRooms", Own),
     ("listCronJobs", Viewers),
+    ("listCronRuns", Viewers),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),

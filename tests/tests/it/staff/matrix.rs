@@ -23,7 +23,7 @@ const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 29] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 30] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
@@ -37,6 +37,8 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 29] = [
     ("listBlocks", "GET", "/api/admin/blocks/", ALL),
     ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
     ("listCronJobs", "GET", "/api/admin/cron/", ALL),
+    // No worker has announced such a job.
+    ("listCronRuns", "GET", "/api/admin/cron/{job}/runs/", [401, 403, 404, 404, 404, 404]),
     ("listProviders", "GET", "/api/admin/providers/", ALL),
     ("listQueues", "GET", "/api/admin/queues/", ALL),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
