@@ -124,6 +124,23 @@ pub async fn list(
     Ok(views)
 }
 
+/// The firings of a job, latest first, those before `before` if given, and writes down who looked.
+///
+/// # Errors
+/// When the database is away: nothing is shown then.
+pub async fn runs(
+    pool: &PgPool,
+    clock: &dyn Clock,
+    source: &Source,
+    job: &str,
+    (before, limit): (Option<DateTime<Utc>>, i64),
+) -> Result<Vec<CronRun>, sqlx::Error> {
+    let runs = store::runs(pool, job, before, limit).await?;
+    let looked = Entry::new(source, "cron.runs_listed", SUBJECT).with("job", job);
+    audit::record(&mut *pool.acquire().await?, &looked, clock.now()).await?;
+    Ok(runs)
+}
+
 /// Whether a worker announced this job lately.
 ///
 /// # Errors

@@ -28,6 +28,32 @@ pub(super) async fn last_runs(pool: &PgPool, jobs: &[String]) -> Result<Vec<Cron
     .await
 }
 
+pub(super) async fn runs(
+    pool: &PgPool,
+    job: &str,
+    before: Option<DateTime<Utc>>,
+    limit: i64,
+) -> Result<Vec<CronRun>, sqlx::Error> {
+    sqlx::query_as!(
+        CronRun,
+        r#"SELECT job, fire_at, started_at, (term IS NULL OR asked_by IS NOT NULL) AS "by_hand!",
+               asked_by, rows, took_ms, error,
+               coalesce(outcome, CASE
+                   WHEN finished_at IS NULL AND running_until > now() THEN 'running'
+                   WHEN finished_at IS NULL THEN 'died'
+                   WHEN error IS NULL THEN 'ok' ELSE 'error' END) AS "state!",
+               NULL::bigint AS success_age
+           FROM cron_runs
+           WHERE job = $1 AND fire_at < coalesce($2, 'infinity'::timestamptz)
+           ORDER BY fire_at DESC LIMIT $3"#,
+        job,
+        before,
+        limit,
+    )
+    .fetch_all(pool)
+    .await
+}
+
 pub(super) async fn announce(pool: &PgPool, jobs: &[Announced]) -> Result<(), sqlx::Error> {
     let names: Vec<_> = jobs.iter().map(|job| job.name.clone()).collect();
     let about: Vec<_> = jobs.iter().map(|job| job.about.clone()).collect();

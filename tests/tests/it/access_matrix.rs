@@ -41,7 +41,7 @@ enum Guard {
 use Guard::{Console, Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 142] = [
+const TABLE: [(&str, Guard); 143] = [
     ("acceptInvitation", Theirs),
     ("addBlock", Staff),
     ("addChatReaction", Theirs),
@@ -110,6 +110,7 @@ const TABLE: [(&str, Guard); 142] = [
     ("listChatRoomPermissions", Theirs),
     ("listChatRooms", Own),
     ("listCronJobs", Viewers),
+    ("listCronRuns", Viewers),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),

@@ -1,18 +1,30 @@
 //! `admin/cron/…`: what runs by the clock, how it went, and running it now.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use poem::web::Data;
-use poem_openapi::{Enum, Object, OpenApi, param::Path, payload::Json, types::Example};
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+    types::Example,
+};
 use shared::cron::{self, AskError, CronRun, CronView};
 
-use super::{StaffListProblem, queues::StaffOperateProblem};
+use super::{StaffListProblem, StaffLookProblem, queues::StaffOperateProblem};
 use crate::{
     caller::{Staff, task},
     error::{Code, Problem},
-    routes::Tag,
+    routes::{
+        Tag,
+        paging::{Link, example_limit},
+    },
     state::SharedState,
     timestamp::Timestamp,
 };
+
+/// Rows of a page unless asked otherwise, and at most.
+const PAGE: i64 = 30;
+const LONGEST_PAGE: i64 = 100;
 
 /// How a run of a cron job went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -180,6 +192,28 @@ impl Example for StaffCronPage {
     }
 }
 
+/// A page of the runs of a cron job, latest first.
+#[derive(Debug, Object)]
+#[oai(example)]
+pub(crate) struct StaffCronRunPage {
+    /// The next page; null on the last.
+    next: Option<String>,
+    /// Pages go one way: always null.
+    previous: Option<String>,
+    /// The runs.
+    results: Vec<StaffCronRun>,
+}
+
+impl Example for StaffCronRunPage {
+    fn example() -> Self {
+        let url = |at: i64| {
+            format!("https://peyk.example/api/admin/cron/purge-expired-otps/runs/?cursor={at}")
+        };
+        let results = vec![StaffCronRun::example()];
+        Self { next: Some(url(1_767_225_600_000_000)), previous: Some(url(1)), results }
+    }
+}
+
 /// A run was asked for.
 #[derive(Debug, Object)]
 #[oai(example)]
@@ -219,6 +253,43 @@ impl CronApi {
         Ok(Json(StaffCronPage { next: None, previous: None, results }))
     }
 
+    /// How a cron job went
+    ///
+    /// Its runs, latest first; kept for ninety days. Written down in the audit log.
+    #[oai(path = "/admin/cron/:job/runs", method = "get", operation_id = "listCronRuns")]
+    async fn runs(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff<task::LookAtOperations>,
+        /// Its name.
+        #[oai(example = "example_job")]
+        job: Path<String>,
+        /// Where the page before ended: what its `next` says.
+        #[oai(example = "example_cursor", validator(pattern = "^[0-9]{1,18}$"))]
+        cursor: Query<Option<String>>,
+        /// How many, at most 100.
+        #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<i64>>,
+    ) -> Result<Json<StaffCronRunPage>, StaffLookProblem> {
+        if !cron::is_known(&state.pool, &job.0).await.map_err(Problem::from)? {
+            return Err(Problem::new(Code::NotFound).into());
+        }
+        let limit = limit.0.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
+        let before = cursor.0.as_deref().and_then(read_cursor);
+        let (source, page) = (staff.caller.source(), (before, limit + 1));
+        let found = cron::runs(&state.pool, &*state.clock, &source, &job.0, page).await;
+        let mut found = found.map_err(Problem::from)?;
+        let length = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = found.len() > length;
+        found.truncate(length);
+        let path = format!("admin/cron/{}/runs/", job.0);
+        let link = Link { state: state.0, path: &path, query: &[] };
+        let last = found.last().filter(|_| more).map(|run| run.fire_at.timestamp_micros());
+        let next = last.map(|last| format!("{}?cursor={last}&limit={limit}", link.url()));
+        let results = found.into_iter().map(StaffCronRun::from).collect();
+        Ok(Json(StaffCronRunPage { next, previous: None, results }))
+    }
+
     /// Run a cron job now
     ///
     /// A worker begins within a second, also with one that is switched off. 409 while a run of it is
@@ -250,6 +321,16 @@ impl From<AskError> for Problem {
     }
 }
 
-pub(super) fn example_job() -> String {
+/// When the last run of the page before was to begin, in microseconds.
+fn read_cursor(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(text.parse().ok()?)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_cursor() -> Option<String> {
+    Some("1767225600000000".to_owned())
+}
+
+fn example_job() -> String {
     "purge-expired-otps".to_owned()
 }

@@ -67,6 +67,23 @@ async fn a_job_that_is_asked_for_runs_within_seconds_and_says_who_asked() {
     assert_eq!(last["by_hand"], true);
     assert!(last["lag_ms"].as_i64().unwrap() < 10_000, "{last}");
     assert_eq!(page.json["results"][place].get("asked_at"), None);
+    let first = admin.get(&peyk, &format!("admin/cron/{JOB}/runs/?limit=1")).await;
+    assert_eq!(column(&first, "asked_by"), [admin.id]);
+    assert_eq!(first.json["next"], Value::Null);
+    let earlier =
+        "INSERT INTO cron_runs (job, fire_at, holder, finished_at, outcome, took_ms, rows)
+        SELECT 'purge-expired-otps', now() - n * interval '1 day', 'before', now(), 'ok', 5, n
+        FROM generate_series(1, 3) n";
+    peyk.database.execute(earlier).await;
+    let mut path = format!("admin/cron/{JOB}/runs/?limit=3");
+    let mut rows = Vec::new();
+    loop {
+        let page = admin.get(&peyk, &path).await;
+        rows.extend(column(&page, "rows").into_iter().filter_map(Value::as_i64));
+        let Some(next) = page.json["next"].as_str() else { break };
+        path = next.split_once("/api/").unwrap().1.to_owned();
+    }
+    assert_eq!(rows, [0, 1, 2, 3], "each once, latest first");
     assert_eq!(run(&peyk, &admin, "purge-everything").await, 404);
     let log = admin.get(&peyk, "admin/audit/?action=cron.run_asked").await;
     assert_eq!(log.json["results"][0]["detail"], json!({"job": JOB}));

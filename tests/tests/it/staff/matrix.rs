@@ -26,7 +26,7 @@ const COOKIE: [u16; 6] = [401; 6];
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 32] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 33] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("beginConsoleSession", "POST", "/api/admin/session/", [400; 6]),
@@ -43,6 +43,8 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 32] = [
     ("listBlocks", "GET", "/api/admin/blocks/", ALL),
     ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
     ("listCronJobs", "GET", "/api/admin/cron/", ALL),
+    // No worker has announced such a job.
+    ("listCronRuns", "GET", "/api/admin/cron/{job}/runs/", [401, 403, 404, 404, 404, 404]),
     ("listProviders", "GET", "/api/admin/providers/", ALL),
     ("listQueues", "GET", "/api/admin/queues/", ALL),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),

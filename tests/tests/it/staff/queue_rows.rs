@@ -181,7 +181,7 @@ async fn payments_of_a_queue_are_looked_at_now() {
     );
     wait_for("a look", || async {
         let looks = "SELECT count(*) FROM payment_attempts WHERE action = 'inquire'";
-        (peyk.database.count(looks).await == 1).then_some(())
+        (peyk.database.count(looks).await > 0).then_some(())
     })
     .await;
 }
