@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretSlice;
 use shared::{
-    admin::Admin,
+    admin::{Admin, overview::Overviews},
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     chat::{Chat, announce::Announcer, files::Files},
     clock::{SharedClock, SystemClock},
@@ -40,6 +40,8 @@ use crate::{
 /// The features and connections of one api process.
 pub(crate) struct State {
     pub(crate) config: Config,
+    /// This process's unique name.
+    pub(crate) process: String,
     pub(crate) pool: PgPool,
     pub(crate) redis: Redis,
     pub(crate) otp: Otp,
@@ -47,6 +49,7 @@ pub(crate) struct State {
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
     pub(crate) admin: Admin,
+    pub(crate) overviews: Overviews,
     pub(crate) organizations: Organizations,
     pub(crate) last_seen: LastSeen,
     pub(crate) phones: PhoneRules,
@@ -94,6 +97,8 @@ impl State {
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
         let told = outbox.clone();
         let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
+        let (counted, paid) = (pool.clone(), payments.clone());
+        let overviews = Overviews::new(counted, clock.clone(), paid, &config);
         let (rooms, told) = (pool.clone(), outbox.clone());
         let announcer = Announcer::start(redis.clone());
         let files = Files::open(&config)?;
@@ -115,6 +120,7 @@ impl State {
             templates: Templates::new(&config.sms),
             auth,
             admin,
+            overviews,
             last_seen: LastSeen::start(pool.clone(), config.auth.last_seen_every()),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
@@ -123,7 +129,8 @@ impl State {
                 config.limits.api_processes,
             ),
             pusher: Pusher::start(QueueServer::new(&config.redis), config.worker.queue_window),
-            waiters: Waiters::start(&config, process)?,
+            waiters: Waiters::start(&config, process.clone())?,
+            process,
             otp,
             pool,
             redis,

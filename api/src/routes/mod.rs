@@ -50,7 +50,7 @@ fn operations() -> impl OpenApi {
         messages::MessageApi,
         messages::InboundApi,
         (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
-        admin::AdminApi,
+        (admin::AdminApi, admin::TimelineApi, admin::OverviewApi),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
             payments::PaymentApi,

@@ -20,11 +20,13 @@ use crate::{
 mod accounts;
 mod erasure;
 pub mod mask;
+pub mod overview;
 pub mod roles;
 mod scopes;
 pub mod staff;
 mod store;
 pub mod superuser;
+pub mod timeline;
 
 use self::roles::Role;
 pub use self::{

@@ -39,7 +39,7 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 126] = [
+const TABLE: [(&str, Guard); 128] = [
     ("acceptInvitation", Theirs),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
@@ -81,9 +81,11 @@ const TABLE: [(&str, Guard); 126] = [
     ("getMyWallet", Own),
     ("getOrganization", Theirs),
     ("getOtp", Open),
+    ("getOverview", Viewers),
     ("getPayment", Theirs),
     ("getPaymentStatus", Open),
     ("getStaffPayment", Viewers),
+    ("getTimeline", Viewers),
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),

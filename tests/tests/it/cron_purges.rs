@@ -225,6 +225,18 @@ async fn the_purge_of_idempotency_keys_takes_those_of_more_than_a_day_ago() {
 }
 
 #[tokio::test]
+async fn the_purge_of_what_went_wrong_at_logins_takes_what_is_a_month_old() {
+    let peyk = idle().await;
+    let events = "INSERT INTO login_events (at, kind, phone)
+        SELECT now() - n * interval '12 h', 'code_wrong', '+989121234567'
+        FROM generate_series(1, 1259) n";
+    peyk.database.execute(events).await;
+    let events = "SELECT count(*) FROM login_events";
+    purge(&peyk, "purge-login-events", events, 1_200).await;
+    assert_eq!(peyk.database.count(events).await, 59);
+}
+
+#[tokio::test]
 async fn the_purges_of_the_guard_take_decisions_of_a_month_and_counters_of_a_day_ago() {
     let peyk = idle().await;
     peyk.database

@@ -1,5 +1,7 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+mod overview;
+mod timeline;
 mod types;
 
 use poem::web::Data;
@@ -15,6 +17,7 @@ use shared::{
 };
 
 use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
+pub(crate) use self::{overview::OverviewApi, timeline::TimelineApi};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},

@@ -19,12 +19,14 @@ const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 16] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 18] = [
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
+    ("getOverview", "GET", "/api/admin/overview/", ALL),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
+    ("getTimeline", "GET", "/api/admin/timeline/", [401, 403, 400, 400, 400, 400]),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),

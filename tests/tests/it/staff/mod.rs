@@ -3,3 +3,7 @@
 mod accounts;
 mod commands;
 mod matrix;
+mod overview;
+mod timeline;
+mod timeline_steps;
+mod verdicts;
