@@ -28,7 +28,7 @@ use crate::{
 /// Longest wait for a process to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// Limits and caps stay on, set beyond what the load reaches.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("MODE", "production"),
     ("LOG__FORMAT", "json"),
     ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
@@ -41,6 +41,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("PAYMENTS__GATEWAYS__ZARINPAL__MERCHANT_ID", "00000000-0000-0000-0000-000000000000"),
     ("PAYMENTS__HOURLY_PER_USER", "1000000"),
     ("CHAT__RATE", "500000/1s"),
+    ("CHAT__SOCKETS__PER_USER", "1000"),
 ];
 
 /// Everything under test.

@@ -58,7 +58,7 @@ pub(crate) async fn measure(
     system.stop_worker().await;
     system.clear(0, 1, Duration::ZERO).await?;
     let (ours, theirs) = system.ready_chat(USERS, ROOMS, MEMBERS, HOT_MEMBERS).await?;
-    let tokens = Arc::new(access_tokens(system, &ours).await?);
+    let tokens = Arc::new(access_tokens(system, &ours, USERS).await?);
     let columns = ["Rooms", "Clients", "Peyk, messages/s", "pgbench, tx/s", "Ratio"];
     let more = ["Peyk p50 ms", "Peyk p99 ms", "pgbench mean ms", "api CPU us each"];
     let mut table = Table::new(&[&columns[..], &more[..]].concat());
@@ -126,12 +126,16 @@ fn row(
 }
 
 /// One for each account, in the order of their ids.
-async fn access_tokens(system: &System, rows: &ChatRows) -> anyhow::Result<Vec<String>> {
+pub(super) async fn access_tokens(
+    system: &System,
+    rows: &ChatRows,
+    users: usize,
+) -> anyhow::Result<Vec<String>> {
     let config = system.config()?;
     let tokens = Tokens::new(&config.auth)?;
     let lifetimes = Lifetimes::new(&config.auth);
     let (now, origin) = (SystemClock.now(), Origin::default());
-    let users = (0..).map(|n| rows.user + n).take(USERS);
+    let users = (0..).map(|n| rows.user + n).take(users);
     let new: Vec<_> =
         users.map(|user_id| NewSession { user_id, origin: &origin, method: Method::Otp }).collect();
     let mut connection = system.pool.acquire().await?;

@@ -6,10 +6,12 @@ mod bearer;
 mod bulk;
 mod chat;
 mod drain;
+mod fan;
 mod idle;
 mod latency;
 mod login;
 mod payments;
+mod sockets;
 mod wallets;
 mod yardsticks;
 
@@ -57,6 +59,12 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Chat) {
         chat::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Fan) {
+        fan::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Sockets) {
+        sockets::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;
