@@ -73,6 +73,8 @@ pub(crate) enum Part {
     Wallets,
     /// Messages posted beside pgbench with the same transaction
     Chat,
+    /// Pages of a room with a long history
+    ChatPages,
     /// What passes in rooms handed on to their sockets, beside a bare loop
     Fan,
     /// Memory of sockets that have nothing to do
@@ -114,6 +116,9 @@ pub(crate) struct Options {
     /// Entries of a wallet with a long history
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) entries: usize,
+    /// Messages of a room with a long history
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) messages: usize,
     /// OTP texts in flight at once (`worker.otp_concurrency`) with the slow provider
     #[arg(long, default_value_t = 400)]
     pub(crate) slow_concurrency: usize,
@@ -138,7 +143,7 @@ impl Options {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Run(options) => run(&options).await,
+        Command::Run(options) => Box::pin(run(&options)).await,
         Command::Bare { listen } => bare::serve(listen).await,
         Command::BareFan { listen } => bare::fan::serve(listen).await,
     }

@@ -36,7 +36,7 @@ fn push_length(frame: &mut Vec<u8>, length: usize, mask: u8) -> anyhow::Result<(
     if length <= SHORT {
         frame.push(mask | u8::try_from(length)?);
     } else {
-        frame.push(mask | 126);
+        frame.push(mask | 0x7e);
         frame.extend_from_slice(&u16::try_from(length)?.to_be_bytes());
     }
     Ok(())

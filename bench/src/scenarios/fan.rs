@@ -71,7 +71,9 @@ pub(crate) async fn measure(
         let (mut peyk, mut bare) = (Vec::new(), Vec::new());
         for run in 1..=options.runs {
             progress(&format!("fan-out to {rooms} rooms of {sockets} sockets, run {run}"));
-            peyk.push(LocalSet::new().run_until(peyk_run(options, system, (sockets, rooms))).await?);
+            peyk.push(
+                LocalSet::new().run_until(peyk_run(options, system, (sockets, rooms))).await?,
+            );
             bare.push(LocalSet::new().run_until(bare_run(options, (sockets, rooms))).await?);
         }
         row(report, &mut table, (sockets, rooms), (&peyk, &bare));
@@ -143,7 +145,7 @@ async fn peyk_run(
         announcer.passing(room, Passing::Signal { user_id: 0, frame: frame.into() });
         anyhow::Ok(())
     };
-    run(options, open, Publish { rooms, sockets, publish }, api).await
+    run(options, open, Publish { rooms, sockets, tell: publish }, api).await
 }
 
 async fn bare_run(options: &Options, (sockets, rooms): (usize, usize)) -> anyhow::Result<Run> {
@@ -173,7 +175,7 @@ async fn bare_run(options: &Options, (sockets, rooms): (usize, usize)) -> anyhow
         order.extend(frame);
         publish.send(order).context("the bare loop is gone")
     };
-    let done = run(options, open, Publish { rooms, sockets, publish }, server.pid()).await;
+    let done = run(options, open, Publish { rooms, sockets, tell: publish }, server.pid()).await;
     telling.abort();
     server.stop().await;
     done
@@ -197,7 +199,7 @@ async fn introduced(address: SocketAddr, as_what: u32) -> anyhow::Result<TcpStre
 struct Publish<F> {
     rooms: usize,
     sockets: usize,
-    publish: F,
+    tell: F,
 }
 
 /// What the readers found.
@@ -268,7 +270,7 @@ impl Counted<'_> {
         while begun.elapsed() < span {
             let arrived = self.read.borrow().frames - first;
             if published * to.sockets < arrived + under_way * to.sockets {
-                (to.publish)(published % to.rooms, &payload(self.begun.elapsed()))?;
+                (to.tell)(published % to.rooms, &payload(self.begun.elapsed()))?;
                 published += 1;
                 // The publisher has its turn.
                 tokio::task::yield_now().await;
@@ -294,7 +296,7 @@ impl Counted<'_> {
         while due < begun + span {
             tokio::time::sleep_until(due.into()).await;
             while due <= Instant::now() {
-                (to.publish)(published % to.rooms, &payload(due - self.begun))?;
+                (to.tell)(published % to.rooms, &payload(due - self.begun))?;
                 (published, due) = (published + 1, due + pause);
             }
         }
@@ -316,7 +318,10 @@ impl Counted<'_> {
 
 /// A frame of 200 bytes that says when it was sent.
 fn payload(at: Duration) -> String {
-    let head = format!("{{\"message_type\":\"webrtc_signal\",\"at\":\"{:016}\",\"sdp\":\"", at.as_micros());
+    let head = format!(
+        "{{\"message_type\":\"webrtc_signal\",\"at\":\"{:016}\",\"sdp\":\"",
+        at.as_micros()
+    );
     let filler = 200 - head.len() - 2;
     format!("{head}{}\"}}", "v".repeat(filler))
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use rand::SeedableRng;
 use serde_json::json;
 use shared::{
@@ -12,6 +12,7 @@ use shared::{
 };
 use tokio::task::JoinSet;
 
+use super::pages::{MOST, page_times};
 use crate::{
     Options,
     http::Connection,
@@ -28,10 +29,6 @@ const WALLETS: usize = 10_000;
 const RICH: i64 = 1_000_000_000;
 /// Entries of a short history.
 const SHORT: usize = 100;
-/// Pages asked for of each history.
-const PAGES: usize = 500;
-/// What a page of the long history may cost of one of the short one.
-const MOST: f64 = 1.5;
 
 /// One run of spends.
 struct Run {
@@ -189,9 +186,10 @@ async fn pages(
         progress(&format!("pages of a wallet with {entries} entries"));
         let middle = system.ready_entries(user, entries).await?;
         system.need_api().await?;
-        let newest = page_times(system, key, &format!("users/{user}/entries/")).await?;
-        let path = format!("users/{user}/entries/?before={middle}");
-        let older = page_times(system, key, &path).await?;
+        let who = format!("X-API-Key: {key}");
+        let path = format!("/api/wallet/users/{user}/entries/");
+        let newest = page_times(system, &who, &path).await?;
+        let older = page_times(system, &who, &format!("{path}?before={middle}")).await?;
         table.row(&[
             entries.to_string(),
             number(newest.p50_ms(), 2),
@@ -208,18 +206,4 @@ async fn pages(
     let about = "`GET /api/wallet/users/{id}/entries/`, one after the other over one connection.";
     report.table("Wallets: pages", about, &table);
     Ok(())
-}
-
-async fn page_times(system: &System, key: &str, path: &str) -> anyhow::Result<Latencies> {
-    let request = format!("GET /api/wallet/{path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n");
-    let mut connection = Connection::open(system.address).await?;
-    let mut times = Vec::with_capacity(PAGES);
-    for _ in 0..PAGES {
-        let asked = Instant::now();
-        let (status, body) =
-            connection.ask(request.as_bytes()).await.context("a page is answered")?;
-        ensure!(status == 200 && !body.is_empty(), "a page was answered {status}");
-        times.push(asked.elapsed());
-    }
-    Ok(Latencies::new(times))
 }
