@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::value::RawValue;
 use shared::{
     chat::{
@@ -44,6 +44,10 @@ const UNDER_WAY: usize = 16;
 const WANTED: f64 = 0.5;
 /// Sockets that are opened at once.
 const OPENING: usize = 32;
+/// Longest wait for a frame.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Nothing comes for so long: nothing is under way.
+const QUIET: Duration = Duration::from_millis(200);
 /// Where the digits of the time stand in a frame.
 const TIME: std::ops::Range<usize> = 38..54;
 
@@ -206,6 +210,8 @@ struct Publish<F> {
 #[derive(Default)]
 struct Read {
     frames: usize,
+    /// Sockets that have heard something.
+    hearing: usize,
     times: Vec<Duration>,
 }
 
@@ -221,10 +227,12 @@ async fn run<F: Fn(usize, &str) -> anyhow::Result<()>>(
     for mut socket in sockets {
         let (read, came) = (read.clone(), came.clone());
         readers.spawn_local(async move {
+            let mut is_first = true;
             loop {
                 let heard = socket.read(|payload| {
                     let mut read = read.borrow_mut();
                     read.frames += 1;
+                    read.hearing += usize::from(std::mem::take(&mut is_first));
                     let sent = std::str::from_utf8(&payload[TIME]).ok();
                     let sent = sent.and_then(|digits| digits.parse().ok()).unwrap_or_default();
                     let sent = Duration::from_micros(sent);
@@ -239,6 +247,7 @@ async fn run<F: Fn(usize, &str) -> anyhow::Result<()>>(
     }
     let span = Duration::from_secs(options.seconds);
     let counted = Counted { read: &read, came: &came, begun };
+    counted.until_all_hear(&to).await?;
     // Warm-up: the first frames make buffers grow.
     counted.flood(&to, span / 5).await?;
     let before = processes::cpu(server);
@@ -258,6 +267,21 @@ struct Counted<'a> {
 }
 
 impl Counted<'_> {
+    /// What is published before a process listens to a room is heard by nobody.
+    async fn until_all_hear<F: Fn(usize, &str) -> anyhow::Result<()>>(
+        &self,
+        to: &Publish<F>,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.read.borrow().hearing < to.rooms * to.sockets {
+            ensure!(Instant::now() < deadline, "a socket hears nothing");
+            (0..to.rooms).try_for_each(|room| (to.tell)(room, &payload(Duration::ZERO)))?;
+            // Until all of these have come, or are lost.
+            while tokio::time::timeout(QUIET, self.came.notified()).await.is_ok() {}
+        }
+        Ok(())
+    }
+
     /// As fast as it is read; how many frames arrived, and in which time.
     async fn flood<F: Fn(usize, &str) -> anyhow::Result<()>>(
         &self,
@@ -311,7 +335,7 @@ impl Counted<'_> {
     }
 
     async fn wait(&self) -> anyhow::Result<()> {
-        let waited = tokio::time::timeout(Duration::from_secs(10), self.came.notified()).await;
+        let waited = tokio::time::timeout(PATIENCE, self.came.notified()).await;
         waited.context("a frame did not arrive for ten seconds")
     }
 }

@@ -16,8 +16,10 @@ use crate::{
     web_socket::Socket,
 };
 
-/// Accounts and rooms; each account is a member of as many rooms as there are sockets for it.
+/// Accounts, and rooms.
 const USERS: usize = 1_000;
+/// Sockets of a room.
+const MEMBERS: usize = 10;
 /// Sockets that are open when memory is read.
 const STEPS: [usize; 2] = [1_000, 5_000];
 /// Sockets that are opened at once.
@@ -34,8 +36,7 @@ pub(crate) async fn measure(
     // A process that has done nothing else: memory it has set free would hide what sockets take.
     system.stop().await;
     system.clear(0, 1, Duration::ZERO).await?;
-    let members = STEPS[1] / USERS;
-    let (rows, _) = system.ready_chat(USERS, USERS, members, 1).await?;
+    let (rows, _) = system.ready_chat(USERS, USERS, MEMBERS, 1).await?;
     let tokens = access_tokens(system, &rows, USERS).await?;
     let api = system.need_api().await?;
     let mut open = Vec::with_capacity(STEPS[1]);
@@ -58,8 +59,8 @@ pub(crate) async fn measure(
         let what = format!("memory of an idle socket, {sockets} open");
         report.target(&what, "<= 6 KiB", format!("{shown} KiB"), each <= MOST);
     }
-    let about = "Sockets of rooms, each with an access token, that have said one frame and heard one, then \
-        nothing. VmRSS of the api process, with 32 of them open and with all; what the kernel holds for a \
+    let about = "Sockets of rooms of ten, opened with access tokens, that have said one frame and heard one, \
+        then nothing. VmRSS of the api process, with 32 of them open and with all; what the kernel holds for a \
         connection is not in it.";
     report.table("Chat: memory of idle sockets", about, &table);
     drop(open);
@@ -81,7 +82,7 @@ async fn open_until(
 ) -> anyhow::Result<()> {
     let mut opening = JoinSet::new();
     for number in open.len()..sockets {
-        let (room, member) = (number % USERS, number / USERS);
+        let (room, member) = (number / MEMBERS, number % MEMBERS);
         let path = format!("/api/chat/{}/", first_room + i64::try_from(room)?);
         let (address, access) = (system.address, tokens[(room + member) % USERS].clone());
         opening.spawn(async move {
