@@ -5,6 +5,7 @@ mod backlog;
 mod bearer;
 mod bulk;
 mod chat;
+mod closed;
 mod drain;
 mod idle;
 mod latency;
