@@ -15,9 +15,9 @@ use super::closed::{self, Run};
 use crate::{
     Options,
     http::Connection,
-    processes, progress,
+    progress,
     report::{Report, Table},
-    statistics::{Figure, Latencies, count, micros_each, number},
+    statistics::{Figure, Latencies, number},
     system::System,
     yardsticks::{Pgbench, SPEND, pgbench},
 };
