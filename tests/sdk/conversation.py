@@ -14,9 +14,12 @@ from typing import Any
 
 from waiting import wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
+from websockets.typing import Subprotocol
 
 PATIENCE = 30
+TYPED = Subprotocol("peyk.v1")
 
 
 def ask(method: str, url: str, bearer: str = "", body: object = None) -> tuple[int, Any]:
@@ -48,7 +51,7 @@ def log_in(base: str, mobile: str) -> str:
     return str(login["access"])
 
 
-def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
+def until(socket: Connection, kind: str) -> dict[str, Any]:
     """The next frame of this type; others may come before it."""
     while True:
         frame: dict[str, Any] = json.loads(socket.recv(timeout=PATIENCE))
@@ -56,7 +59,7 @@ def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
             return frame
 
 
-def say(socket: ClientConnection, **frame: object) -> None:
+def say(socket: Connection, **frame: object) -> None:
     socket.send(json.dumps(frame))
 
 
@@ -73,10 +76,11 @@ def speak(ws: str, room: int, ann: str, bob: str) -> int:
     """A conversation of two; how far it went."""
     path = f"{ws}/api/chat/{room}/"
     with (
-        connect(path, additional_headers={"Authorization": f"Bearer {ann}"}, subprotocols=["peyk.v1"]) as here,
-        connect(path, subprotocols=["peyk.v1", "bearer", bob]) as there,  # as a browser shows a token
+        connect(path, additional_headers={"Authorization": f"Bearer {ann}"}, subprotocols=[TYPED]) as here,
+        # As a browser shows a token.
+        connect(path, subprotocols=[TYPED, Subprotocol("bearer"), Subprotocol(bob)]) as there,
     ):
-        assert (here.subprotocol, there.subprotocol) == ("peyk.v1", "peyk.v1")
+        assert (here.subprotocol, there.subprotocol) == (TYPED, TYPED)
         for socket in (here, there):
             until(socket, "heartbeat")
         say(here, message="سلام", client_id="c-1")
@@ -139,13 +143,16 @@ def with_wscat(wscat: str, ws: str, room: int, ann: str, bob: str) -> None:
     """Bob says something with wscat, at the address of django-chelseru-chat."""
     with connect(f"{ws}/chat/{room}/?token={ann}") as here:
         words = json.dumps({"message": "from a terminal"})
-        command = [wscat, "-c", f"{ws}/ws/chat/{room}/?token={bob}", "-x", words, "-w", "2"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        heard = until(here, "chat_message")
-        assert heard["message"] == "from a terminal", heard
-        line = next(line for line in said.stdout.splitlines() if "from a terminal" in line)
+        command = [wscat, "-c", f"{ws}/ws/chat/{room}/?token={bob}", "-x", words, "-w", str(PATIENCE)]
+        # It ends with what it reads from.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shown:
+            heard = until(here, "chat_message")
+            assert heard["message"] == "from a terminal", heard
+            assert shown.stdout is not None
+            line = next(line for line in shown.stdout if "from a terminal" in line)
+            shown.terminate()
         frame = json.loads(line[line.index("{") :])
-        assert frame["sender"] == heard["sender"]["username"], (frame, said)
+        assert frame["sender"] == heard["sender"]["username"], frame
 
 
 def main(base: str, mobile: str, wscat: str = "") -> None:
