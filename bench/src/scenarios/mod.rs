@@ -6,6 +6,7 @@ mod bearer;
 mod bulk;
 mod chat;
 mod chat_pages;
+mod closed;
 mod drain;
 mod fan;
 mod idle;
