@@ -39,7 +39,7 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 128] = [
+const TABLE: [(&str, Guard); 129] = [
     ("acceptInvitation", Theirs),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
@@ -56,6 +56,7 @@ const TABLE: [(&str, Guard); 128] = [
     ("changePassword", Own),
     ("closeChatRoom", Theirs),
     ("closeChatRoomAsStaff", Staff),
+    ("reopenChatRoomAsStaff", Staff),
     ("confirm", Own),
     ("confirmPhoneChange", Own),
     ("createChatRoom", Own),

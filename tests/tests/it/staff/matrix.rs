@@ -19,7 +19,7 @@ const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 18] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 19] = [
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
@@ -41,6 +41,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 18] = [
         "/api/admin/users/{id}/revoke_sessions/",
         [401, 403, 403, 200, 403, 200],
     ),
+    ("reopenChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/reopen/", MODERATORS_MISS),
     ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", MODERATORS_MISS),
     // The payment does not wait for a person.
     ("settlePayment", "POST", "/api/admin/payments/{id}/settle/", [401, 403, 403, 403, 409, 409]),
