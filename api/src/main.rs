@@ -70,7 +70,7 @@ enum Command {
     /// API keys, for programs that send texts, and the key that signs tokens
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Numbers that get no texts but codes
+    /// Numbers that get no texts but codes, and who is refused altogether
     #[command(subcommand)]
     Blocklist(blocklist::BlocklistCommand),
     /// Where providers report deliveries and inbound texts

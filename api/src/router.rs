@@ -53,6 +53,7 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
         routes = routes
             .at("/sandbox", get(sandbox::page))
             .at("/sandbox/messages", get(sandbox::messages))
+            .at("/sandbox/faults", get(sandbox::faults::look).post(sandbox::faults::plan))
             .at("/sandbox/bank/:authority", get(sandbox::bank::look).post(sandbox::bank::act))
             .at("/metrics", get(operations::metrics));
     }

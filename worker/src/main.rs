@@ -98,7 +98,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let process = env.process.clone();
     let consumers = Consumers::start(JOBS, || Environment::build(config, process), &shutdown)?;
     let tasks = TaskTracker::new();
-    tasks.spawn(sweep::run(env.clone(), consumers.side_doors(), shutdown.clone()));
+    let (doors, pauses) = (consumers.side_doors(), consumers.pauses());
+    tasks.spawn(sweep::run(env.clone(), doors, pauses, shutdown.clone()));
     tasks.spawn(cron::run(env.clone(), shutdown.clone()));
     let (pool, name) = (env.pool.clone(), env.process.clone());
     tasks.spawn(processes::beat(pool, name, processes::Kind::Worker, || 0, shutdown.clone()));

@@ -44,7 +44,10 @@ pub(crate) mod task {
         LookAtPayments,
         ReturnMoney,
         SettlePayments,
-        AdjustWallets
+        AdjustWallets,
+        LookAtOperations,
+        RunOperations,
+        BlockSenders
     );
 }
 

@@ -177,6 +177,7 @@ impl AuthenticateApi {
         input: Input<Authenticate>,
     ) -> Result<Json<AuthenticateResult>, AuthenticateProblem> {
         state.need_method(LoginMethod::Otp)?;
+        state.refuse_blocked(client.ip.0)?;
         let started = tokio::time::Instant::now();
         let input = input.0;
         let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;

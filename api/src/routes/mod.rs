@@ -50,7 +50,15 @@ fn operations() -> impl OpenApi {
         messages::MessageApi,
         messages::InboundApi,
         (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
-        (admin::AdminApi, admin::TimelineApi, admin::OverviewApi),
+        (
+            admin::AdminApi,
+            admin::QueueApi,
+            admin::ProviderApi,
+            admin::CronApi,
+            admin::StaffBlockApi,
+            admin::TimelineApi,
+            admin::OverviewApi,
+        ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
             payments::PaymentApi,

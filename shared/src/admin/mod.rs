@@ -21,6 +21,8 @@ mod accounts;
 mod erasure;
 pub mod mask;
 pub mod overview;
+pub mod providers;
+pub mod queues;
 pub mod roles;
 mod scopes;
 pub mod staff;

@@ -35,16 +35,18 @@ impl Role {
     /// Whether somebody with this role may do this. The one place that says so.
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::LookAtUsers | Action::LookAtPayments => true,
-            Action::SeePersonalData | Action::EndSessions | Action::ModerateChat => {
-                matches!(self, Self::Support | Self::Admin)
-            }
+            Action::LookAtUsers | Action::LookAtPayments | Action::LookAtOperations => true,
+            Action::SeePersonalData
+            | Action::EndSessions
+            | Action::ModerateChat
+            | Action::BlockSenders => matches!(self, Self::Support | Self::Admin),
             Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
                 matches!(self, Self::Finance | Self::Admin)
             }
-            Action::SwitchUsers | Action::TouchStaff | Action::ReadAudit => {
-                matches!(self, Self::Admin)
-            }
+            Action::SwitchUsers
+            | Action::TouchStaff
+            | Action::ReadAudit
+            | Action::RunOperations => matches!(self, Self::Admin),
         }
     }
 }
@@ -74,11 +76,17 @@ pub enum Action {
     AdjustWallets,
     /// Read messages that were reported, remove them, and close rooms.
     ModerateChat,
+    /// Look at queues, providers, cron jobs and blocks.
+    LookAtOperations,
+    /// Let queues and providers rest, run cron jobs, have many rows tried again or given up.
+    RunOperations,
+    /// Refuse numbers and addresses.
+    BlockSenders,
 }
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
@@ -90,6 +98,9 @@ impl Action {
         Self::SettlePayments,
         Self::AdjustWallets,
         Self::ModerateChat,
+        Self::LookAtOperations,
+        Self::RunOperations,
+        Self::BlockSenders,
     ];
 
     /// Whether whoever does it has to have proven a moment ago who they are.
@@ -112,18 +123,33 @@ mod tests {
     #[test]
     fn each_role_may_do_what_the_table_says_and_nothing_else() {
         use Action::{
-            AdjustWallets, EndSessions, LookAtPayments, LookAtUsers, ModerateChat, ReturnMoney,
-            SeePersonalData, SettlePayments,
+            AdjustWallets, BlockSenders, EndSessions, LookAtOperations, LookAtPayments,
+            LookAtUsers, ModerateChat, ReturnMoney, SeePersonalData, SettlePayments,
         };
         let table: [(Role, &[Action]); 4] = [
-            (Role::Viewer, &[LookAtUsers, LookAtPayments]),
+            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtOperations]),
             (
                 Role::Support,
-                &[LookAtUsers, LookAtPayments, SeePersonalData, EndSessions, ModerateChat],
+                &[
+                    LookAtUsers,
+                    LookAtPayments,
+                    SeePersonalData,
+                    EndSessions,
+                    ModerateChat,
+                    LookAtOperations,
+                    BlockSenders,
+                ],
             ),
             (
                 Role::Finance,
-                &[LookAtUsers, LookAtPayments, ReturnMoney, SettlePayments, AdjustWallets],
+                &[
+                    LookAtUsers,
+                    LookAtPayments,
+                    ReturnMoney,
+                    SettlePayments,
+                    AdjustWallets,
+                    LookAtOperations,
+                ],
             ),
             (Role::Admin, &Action::ALL),
         ];

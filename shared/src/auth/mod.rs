@@ -192,6 +192,9 @@ impl Auth {
         login: &CodeLogin<'_>,
         rng: &mut (impl Rng + Send),
     ) -> Result<LoggedIn, LoginError> {
+        if self.otp.is_blocked(login.phone) {
+            return Err(LoginError::NoSuchCode);
+        }
         let trace = login.origin.trace();
         let given = GivenCode { code: login.code, request_id: login.request_id, trace: &trace };
         let checked = self.otp.check(login.phone, Purpose::Login, &given).await?;

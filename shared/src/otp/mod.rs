@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     batch::Batcher,
+    blocks::Blocks,
     clock::SharedClock,
     config::{self, Config, GuardMode, Otp as OtpConfig},
     login_events::{self, LoginEvents},
@@ -84,6 +85,8 @@ pub struct Otp {
     codes: Batcher<wording::ReadCodes>,
     guarded: bool,
     decisions: guard::Decisions,
+    /// Whom staff have refused; `None` where nothing is accepted.
+    blocks: Option<Blocks>,
     returns: Batcher<guard::GiveBack>,
     events: LoginEvents,
 }
@@ -134,6 +137,7 @@ impl Otp {
             codes,
             guarded,
             decisions,
+            blocks: None,
             returns,
             events,
         })
@@ -142,6 +146,18 @@ impl Otp {
     /// Where what goes wrong on the way in is written down.
     pub const fn events(&self) -> &LoginEvents {
         &self.events
+    }
+
+    /// The same for a process that accepts sends: whom staff have refused is refused.
+    #[must_use]
+    pub fn refusing(self, blocks: Blocks) -> Self {
+        Self { blocks: Some(blocks), ..self }
+    }
+
+    /// Whether staff have refused this number; nobody logs in with it by a code. Known as soon as the
+    /// table was read once.
+    pub fn is_blocked(&self, phone: &PhoneNumber) -> bool {
+        self.blocks.as_ref().is_some_and(|blocks| blocks.number(phone))
     }
 
     /// A cool-down never outlives the code it is about.

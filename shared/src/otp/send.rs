@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     batch::{BatchWrite, WriteError},
+    blocks::Blocks,
     clock::{SharedClock, seconds_to_tomorrow},
     config::{Config, Cooldown, Otp as OtpConfig},
     idempotency::{self, Keyed},
@@ -81,7 +82,7 @@ pub enum SendCodeError {
         /// Whole seconds until the next day (UTC) begins.
         retry_after: i64,
     },
-    /// The guard against pumping takes it for abuse.
+    /// The guard against pumping takes it for abuse, or staff have refused the number or address.
     #[error("guarded")]
     Guarded,
     /// Somebody else has the idempotency key.
@@ -119,6 +120,11 @@ impl Otp {
         trace: Trace,
         reason: &'static str,
     ) {
+        // Whoever asks is not told that it is a block; staff are.
+        let refused =
+            |blocks: &Blocks| blocks.number(phone) || trace.ip.is_some_and(|ip| blocks.address(ip));
+        let is_block = reason == "send_refused" && self.blocks.as_ref().is_some_and(refused);
+        let reason = if is_block { "blocked" } else { reason };
         let event = NewEvent::of_number(Kind::SendRefused, phone.clone(), purpose, trace);
         self.events.note(NewEvent { reason: Some(reason), ..event });
     }
@@ -133,6 +139,7 @@ impl Otp {
         rng: &mut (impl Rng + Send),
     ) -> Result<AcceptedSend, SendCodeError> {
         let _timer = OTP_ACCEPT_SECONDS.start_timer();
+        self.refuse_blocked(new)?;
         match self.try_accept(new, None, rng).await {
             // A send that failed starts no cool-down: let it pass if that is what stands there.
             Err(SendCodeError::CoolDown { .. })
@@ -142,6 +149,18 @@ impl Otp {
             }
             other => other,
         }
+    }
+
+    /// Nobody is sent a code before it is known who is not to get one.
+    fn refuse_blocked(&self, new: &NewSend) -> Result<(), SendCodeError> {
+        let Some(blocks) = &self.blocks else { return Ok(()) };
+        if !blocks.is_loaded() {
+            return Err(WriteError::Away.into());
+        }
+        if blocks.number(&new.phone) || new.ip.is_some_and(|ip| blocks.address(ip)) {
+            return Err(SendCodeError::Guarded);
+        }
+        Ok(())
     }
 
     /// The idempotency key of the last message of this code, if that message failed for good.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::{
     Outbox,
@@ -98,6 +98,30 @@ pub async fn replay(
             None => return Ok(rows),
         }
     }
+}
+
+/// Makes these deliveries due at once that wait or were given up, inside the caller's transaction, with
+/// all their attempts before them; those that are.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn retry(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    give_up_after: Duration,
+) -> Result<Vec<i64>, sqlx::Error> {
+    store::retry(connection, ids, give_up_after).await
+}
+
+/// Gives up those of these deliveries that wait, inside the caller's transaction; those that were.
+/// What waited behind them is due.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn give_up(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+    let given_up = store::give_up_these(connection, ids).await?;
+    store::release_followers(connection, &given_up).await?;
+    Ok(given_up)
 }
 
 /// Emits `webhook.test` to one endpoint; the event's handle.

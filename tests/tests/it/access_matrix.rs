@@ -39,8 +39,9 @@ enum Guard {
 use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 129] = [
+const TABLE: [(&str, Guard); 143] = [
     ("acceptInvitation", Theirs),
+    ("addBlock", Staff),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
     ("adjustWallet", Staff),
@@ -90,12 +91,14 @@ const TABLE: [(&str, Guard); 129] = [
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),
+    ("giveUpQueueRows", Staff),
     ("grantChatPermissions", Theirs),
     ("hideChatPresence", Theirs),
     ("holdInWallet", Shop),
     ("inviteOrganizationMember", Theirs),
     ("leaveChatRoom", Theirs),
     ("listAuditEvents", Staff),
+    ("listBlocks", Viewers),
     ("listChatBlocks", Own),
     ("listChatEvents", Theirs),
     ("listChatMessages", Own),
@@ -104,6 +107,8 @@ const TABLE: [(&str, Guard); 129] = [
     ("listChatRoomMembers", Theirs),
     ("listChatRoomPermissions", Theirs),
     ("listChatRooms", Own),
+    ("listCronJobs", Viewers),
+    ("listCronRuns", Viewers),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
     ("listMyInvitations", Own),
@@ -113,6 +118,8 @@ const TABLE: [(&str, Guard); 129] = [
     ("listOrganizations", Own),
     ("listPaymentReturns", Viewers),
     ("listPayments", Own),
+    ("listProviders", Viewers),
+    ("listQueues", Viewers),
     ("listSessions", Own),
     ("listStaffPayments", Viewers),
     ("listUserWalletEntries", Viewers),
@@ -122,6 +129,8 @@ const TABLE: [(&str, Guard); 129] = [
     ("login", Open),
     ("lookAtPayment", Staff),
     ("muteChatRoomMember", Theirs),
+    ("pauseProvider", Staff),
+    ("pauseQueue", Staff),
     ("pinChatRoom", Theirs),
     ("postChatMessage", Theirs),
     ("readChatRoom", Theirs),
@@ -129,6 +138,7 @@ const TABLE: [(&str, Guard); 129] = [
     ("refundPayment", Staff),
     ("register", Open),
     ("releaseHold", Shop),
+    ("removeBlock", Staff),
     ("removeChatReaction", Theirs),
     ("removeChatRoomMember", Theirs),
     ("removeOrganizationMember", Theirs),
@@ -137,9 +147,13 @@ const TABLE: [(&str, Guard); 129] = [
     ("replaceChatRoom", Theirs),
     ("reportChatMessage", Theirs),
     ("resetPassword", Open),
+    ("resumeProvider", Staff),
+    ("resumeQueue", Staff),
+    ("retryQueueRows", Staff),
     ("reversePayment", Staff),
     ("revokeChatPermission", Theirs),
     ("revokeUserSessions", Staff),
+    ("runCronJob", Staff),
     ("searchChatMessages", Own),
     ("sendBulk", Texts),
     ("sendConfirmation", Own),
@@ -276,6 +290,9 @@ impl Victim {
             .replace("{invitation_id}", &self.invitation.to_string())
             .replace("{user_id}", &self.member.to_string())
             .replace("{level}", "1")
+            .replace("{queue}", "sms")
+            .replace("{name}", "sandbox")
+            .replace("{job}", "purge-expired-otps")
             .replace("{bulk_id}", &self.bulk)
             .replace("{request_id}", "0123456789abcdef0123456789abcdef")
             .replace("{handle}", "0123456789abcdef0123456789abcdef");

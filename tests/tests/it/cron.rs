@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 31] = [
+const JOBS: [&str; 32] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -23,6 +23,7 @@ const JOBS: [&str; 31] = [
     "purge-guard-decisions",
     "purge-login-events",
     "purge-gone-processes",
+    "purge-expired-blocks",
     "purge-cron-runs",
     "purge-webhook-events",
     "purge-unused-files",

@@ -75,6 +75,7 @@ mod reports;
 mod rest_sms_auth;
 mod revocation;
 mod sandbox_bank;
+mod sandbox_faults;
 mod sandbox_flow;
 mod secrets;
 mod session_steps;

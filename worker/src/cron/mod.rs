@@ -22,6 +22,7 @@ pub mod purge_deleted_files;
 pub mod purge_deleted_rooms;
 pub mod purge_ended_invitations;
 pub mod purge_ended_sessions;
+pub mod purge_expired_blocks;
 pub mod purge_expired_otps;
 pub mod purge_gone_processes;
 pub mod purge_guard_counters;

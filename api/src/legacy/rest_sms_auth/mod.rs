@@ -120,6 +120,7 @@ impl RestSmsAuthApi {
         input: Input<SmsAuthCode>,
     ) -> Result<SmsAuthResponse, SmsAuthCodeProblem> {
         state.need_method(LoginMethod::Otp)?;
+        state.refuse_blocked(entrant.client.ip.0)?;
         let started = tokio::time::Instant::now();
         let SmsAuthCode { phone_number: number, code } = input.0;
         let phone = phone_number(state.0, "phone_number", &number)?;

@@ -1,6 +1,11 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+mod blocks;
+mod cron;
+mod operation_types;
 mod overview;
+mod providers;
+mod queues;
 mod timeline;
 mod types;
 
@@ -17,7 +22,10 @@ use shared::{
 };
 
 use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
-pub(crate) use self::{overview::OverviewApi, timeline::TimelineApi};
+pub(crate) use self::{
+    blocks::StaffBlockApi, cron::CronApi, overview::OverviewApi, providers::ProviderApi,
+    queues::QueueApi, timeline::TimelineApi,
+};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},

@@ -122,6 +122,7 @@ impl PasswordApi {
         input: Input<Credentials, Login>,
     ) -> Result<Json<AuthenticateResult>, LoginProblem> {
         state.need_method(LoginMethod::Password)?;
+        state.refuse_blocked(client.ip.0)?;
         let result = log_in(state.0, &client, &measured, &input.0).await;
         PASSWORD_LOGINS.with_label_values(&[label(&result)]).inc();
         Ok(Json(result?.into()))

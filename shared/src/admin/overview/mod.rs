@@ -10,16 +10,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio::{sync::Mutex, time::Instant};
 
+use super::queues;
 use crate::{
     audit::{self, Entry, Source, Subject},
     clock::SharedClock,
     config::Config,
+    cron::{self, CronView},
     jobs::{Backlog, Queue},
     payments::{Payments, State},
     processes::{self, Process},
     sms::{
         MessageKind, deliveries,
-        standing::{self, Credit, Outage},
+        standing::{self, Credit, Outage, Standing},
     },
     webhooks,
 };
@@ -39,7 +41,7 @@ const CALLS: i64 = 50_000;
 /// Reasons that are named.
 const REASONS: i64 = 10;
 /// A cron job that is so much past its time is late.
-const LATE: TimeDelta = TimeDelta::seconds(60);
+const LATE: TimeDelta = TimeDelta::seconds(120);
 
 /// What became of calls with codes at one provider in one stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,8 @@ pub struct Waiting {
     pub queue: Queue,
     /// What is due, counted to a bound.
     pub backlog: Backlog,
+    /// Nothing of it is done because staff said so.
+    pub is_paused: bool,
 }
 
 /// What is known of a provider.
@@ -111,6 +115,8 @@ pub struct Provider {
     pub out: Option<Outage>,
     /// What is left; `None`: never asked, or it cannot say.
     pub credit: Option<Credit>,
+    /// Since when nothing is sent through it because staff said so.
+    pub paused_at: Option<DateTime<Utc>>,
 }
 
 /// Payments of today that are in one state.
@@ -247,11 +253,12 @@ impl Overviews {
             needs_review: store::needs_review(pool).await?,
             payments: store::payments(pool, today).await?,
             processes: processes::alive(pool).await?,
-            cron: store::cron_troubles(pool, now - LATE).await?,
+            cron: cron::known(pool).await?.iter().filter_map(|view| trouble(view, now)).collect(),
         })
     }
 
     async fn queues(&self) -> Result<Vec<Waiting>, sqlx::Error> {
+        let paused = queues::paused(&self.pool).await?;
         let mut queues = Vec::with_capacity(Queue::ALL.len());
         for queue in Queue::ALL {
             let backlog = match queue {
@@ -262,7 +269,8 @@ impl Overviews {
                 Queue::Payments => self.payments.backlog().await?,
                 Queue::Returns => self.payments.return_backlog().await?,
             };
-            queues.push(Waiting { queue, backlog });
+            let is_paused = paused.iter().any(|name| name == queue.name());
+            queues.push(Waiting { queue, backlog, is_paused });
         }
         Ok(queues)
     }
@@ -284,13 +292,31 @@ impl Overviews {
             .map(|standing| (standing.provider.clone(), standing))
             .collect();
         let provider = |name: &String| {
-            let standing = known.remove(name);
-            let (out, credit) =
-                standing.map_or((None, None), |standing| (standing.out, standing.credit));
-            Provider { name: name.clone(), out, credit }
+            let name = name.clone();
+            match known.remove(&name) {
+                Some(Standing { out, credit, paused, .. }) => {
+                    Provider { name, out, credit, paused_at: paused.map(|pause| pause.at) }
+                }
+                None => Provider { name, out: None, credit: None, paused_at: None },
+            }
         };
         Ok(self.providers.iter().map(provider).collect())
     }
+}
+
+/// What is wrong with a cron job, if anything is.
+fn trouble(view: &CronView, now: DateTime<Utc>) -> Option<CronTrouble> {
+    let trouble = |at, trouble: &str| CronTrouble {
+        job: view.job.name.clone(),
+        at,
+        trouble: trouble.to_owned(),
+    };
+    if let Some(at) = view.job.next_at.filter(|at| now - *at > LATE) {
+        return Some(trouble(at, "late"));
+    }
+    let last = view.last.as_ref()?;
+    let failed = matches!(last.state.as_str(), "error" | "died");
+    failed.then(|| trouble(last.started_at, &last.state))
 }
 
 /// When the stretch begins that a time before now lies in.

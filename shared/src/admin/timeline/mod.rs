@@ -4,8 +4,12 @@
 //! It is put together from the rows that the features write anyway, each kind found by an index, at
 //! most so many of each. Nothing of a text or a code is in it.
 
-use super::{Admin, Shown, mask};
-use crate::audit::{self, Entry, Source, Subject};
+use super::{Admin, Shown, mask, queues};
+use crate::{
+    audit::{self, Entry, Source, Subject},
+    blocks::Blocks,
+    jobs::Queue,
+};
 
 pub mod codes;
 mod gather;
@@ -16,7 +20,10 @@ mod search;
 mod store;
 pub mod verdict;
 
-use self::{gather::Found, verdict::Answer};
+use self::{
+    gather::Found,
+    verdict::{Answer, Conditions},
+};
 pub use self::{
     item::{Item, Link, LinkKind, Place},
     kept::Kept,
@@ -87,6 +94,7 @@ impl Admin {
         &self,
         source: &Source,
         wanted: &Wanted,
+        blocks: &Blocks,
     ) -> Result<Timeline, sqlx::Error> {
         let now = self.clock.now();
         let before = wanted.before.unwrap_or(Place::LAST);
@@ -98,7 +106,11 @@ impl Admin {
         let (items, next) = page(items, before, wanted.limit);
         let answer = match (wanted.before, found.is_of_codes()) {
             (None, true) => {
-                let conditions = store::conditions(&self.pool, found.number()).await?;
+                let paused = queues::paused(&self.pool).await?;
+                let conditions = Conditions {
+                    queue_paused: paused.iter().any(|name| name == Queue::Otp.name()),
+                    blocked: found.number().is_some_and(|phone| blocks.number(phone)),
+                };
                 Some(verdict::answer(&items, &conditions, now))
             }
             _ => None,

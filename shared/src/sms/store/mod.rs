@@ -1,6 +1,7 @@
 //! All SQL of the feature.
 
 mod blocklist;
+mod by_hand;
 mod counters;
 mod deliveries;
 mod hours;
@@ -11,8 +12,8 @@ mod states;
 mod told;
 
 pub(super) use self::{
-    blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
-    states::*, told::*,
+    blocklist::*, by_hand::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*,
+    reports::*, states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;

@@ -19,7 +19,12 @@ const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 19] = [
+/// Only admins run things; what is asked for is read first.
+const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
+const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
+
+const TABLE: [(&str, &str, &str, [u16; 6]); 33] = [
+    ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
@@ -29,12 +34,25 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 19] = [
     ("getTimeline", "GET", "/api/admin/timeline/", [401, 403, 400, 400, 400, 400]),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
+    ("giveUpQueueRows", "POST", "/api/admin/queues/{queue}/give_up/", ADMIN_UNSAID),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
+    ("listBlocks", "GET", "/api/admin/blocks/", ALL),
     ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
+    ("listCronJobs", "GET", "/api/admin/cron/", ALL),
+    // No worker has announced such a job.
+    ("listCronRuns", "GET", "/api/admin/cron/{job}/runs/", [401, 403, 404, 404, 404, 404]),
+    ("listProviders", "GET", "/api/admin/providers/", ALL),
+    ("listQueues", "GET", "/api/admin/queues/", ALL),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
     ("listUserWalletEntries", "GET", "/api/admin/wallets/{user_id}/entries/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
     ("lookAtPayment", "POST", "/api/admin/payments/{id}/look/", [401, 403, 403, 403, 200, 200]),
+    ("pauseProvider", "POST", "/api/admin/providers/{name}/pause/", ADMIN_UNSAID),
+    ("pauseQueue", "POST", "/api/admin/queues/{queue}/pause/", ADMIN_UNSAID),
+    ("removeBlock", "DELETE", "/api/admin/blocks/{id}/", MODERATORS_MISS),
+    ("resumeProvider", "POST", "/api/admin/providers/{name}/resume/", ADMIN),
+    ("resumeQueue", "POST", "/api/admin/queues/{queue}/resume/", ADMIN),
+    ("retryQueueRows", "POST", "/api/admin/queues/{queue}/retry/", ADMIN_UNSAID),
     (
         "revokeUserSessions",
         "POST",
@@ -42,6 +60,8 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 19] = [
         [401, 403, 403, 200, 403, 200],
     ),
     ("reopenChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/reopen/", MODERATORS_MISS),
+    // No worker has announced such a job.
+    ("runCronJob", "POST", "/api/admin/cron/{job}/run/", [401, 403, 403, 403, 403, 404]),
     ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", MODERATORS_MISS),
     // The payment does not wait for a person.
     ("settlePayment", "POST", "/api/admin/payments/{id}/settle/", [401, 403, 403, 403, 409, 409]),
@@ -78,6 +98,8 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
                 .await;
             let path = path.replace("{id}", &target.id.to_string());
             let path = path.replace("{user_id}", &target.id.to_string());
+            let path = path.replace("{queue}", "sms").replace("{name}", "sandbox");
+            let path = path.replace("{job}", "no-such-job");
             let token = caller.as_ref().map(|person| person.token.as_str());
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let path = path.strip_prefix("/api/").unwrap();

@@ -1,9 +1,14 @@
 //! Staff: what each role may do, what they see, and that it is written down.
 
 mod accounts;
+mod blocks;
 mod commands;
+mod cron;
 mod matrix;
 mod overview;
+mod providers;
+mod queue_rows;
+mod queues;
 mod timeline;
 mod timeline_steps;
 mod verdicts;

@@ -28,7 +28,7 @@ impl OverviewApi {
     async fn get_overview(
         &self,
         state: Data<&SharedState>,
-        staff: Staff<task::LookAtUsers>,
+        staff: Staff<task::LookAtOperations>,
     ) -> Result<Json<StaffOverview>, StaffListProblem> {
         let caller = &staff.caller;
         let overview = state.overviews.look(&caller.source(), caller.user_id).await;

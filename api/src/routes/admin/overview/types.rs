@@ -169,6 +169,8 @@ pub(crate) struct OverviewQueue {
     due: i64,
     /// How long the oldest of it has been due, in milliseconds.
     oldest_ms: i64,
+    /// Whether nothing of it is done because staff said so.
+    paused: bool,
 }
 
 impl From<&overview::Waiting> for OverviewQueue {
@@ -178,13 +180,14 @@ impl From<&overview::Waiting> for OverviewQueue {
             queue: waiting.queue.name().to_owned(),
             due: waiting.backlog.due,
             oldest_ms: i64::try_from(oldest).unwrap_or(i64::MAX),
+            paused: waiting.is_paused,
         }
     }
 }
 
 impl Example for OverviewQueue {
     fn example() -> Self {
-        Self { queue: "otp".to_owned(), due: 2, oldest_ms: 140 }
+        Self { queue: "otp".to_owned(), due: 2, oldest_ms: 140, paused: false }
     }
 }
 
@@ -212,6 +215,9 @@ pub(crate) struct OverviewProvider {
     /// What it said to that.
     #[oai(skip_serializing_if_is_none)]
     out_code: Option<String>,
+    /// Since when nothing is sent through it because staff said so; absent if it is used.
+    #[oai(skip_serializing_if_is_none)]
+    paused_at: Option<Timestamp>,
 }
 
 impl From<&overview::Provider> for OverviewProvider {
@@ -225,6 +231,7 @@ impl From<&overview::Provider> for OverviewProvider {
             low_since: credit.and_then(|credit| credit.low_since).map(Timestamp),
             out_since: out.map(|out| Timestamp(out.since)),
             out_code: out.and_then(|out| out.code.clone()),
+            paused_at: provider.paused_at.map(Timestamp),
         }
     }
 }
@@ -239,6 +246,7 @@ impl Example for OverviewProvider {
             low_since: Some(example_time()),
             out_since: Some(example_time()),
             out_code: Some("kavenegar.418".to_owned()),
+            paused_at: Some(example_time()),
         }
     }
 }

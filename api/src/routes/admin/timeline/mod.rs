@@ -66,7 +66,7 @@ impl TimelineApi {
             names_staff: staff.role.may(Action::ReadAudit),
             kept: kept(state.0),
         };
-        let found = state.admin.timeline(&staff.caller.source(), &wanted).await;
+        let found = state.admin.timeline(&staff.caller.source(), &wanted, &state.blocks).await;
         let found = found.map_err(Problem::from)?;
         let next = found.next.map(|place| next(state.0, &search.0, place, limit));
         Ok(Json(TimelinePage {

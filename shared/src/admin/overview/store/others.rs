@@ -1,12 +1,9 @@
-//! Payments and cron jobs.
+//! Payments.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use crate::{
-    admin::overview::{CronTrouble, PaymentsIn},
-    payments::State,
-};
+use crate::{admin::overview::PaymentsIn, payments::State};
 
 /// Payments that wait for a person, counted to a bound. `payments_state_idx`.
 pub(in crate::admin::overview) async fn needs_review(
@@ -41,12 +38,4 @@ pub(in crate::admin::overview) async fn payments(
     )
     .fetch_all(pool)
     .await
-}
-
-/// Cron jobs that should have run before a moment and did not, and those whose last run failed.
-pub(in crate::admin::overview) async fn cron_troubles(
-    _pool: &PgPool,
-    _before: DateTime<Utc>,
-) -> Result<Vec<CronTrouble>, sqlx::Error> {
-    Ok(Vec::new())
 }

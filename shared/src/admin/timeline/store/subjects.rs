@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use crate::{admin::timeline::verdict::Conditions, phone::PhoneNumber};
+use crate::phone::PhoneNumber;
 
 /// The accounts that have this number, in any group. `users_phone_group_key`.
 pub(in crate::admin::timeline) async fn users_with(
@@ -61,12 +61,4 @@ pub(in crate::admin::timeline) async fn messages_of_handle(
     )
     .fetch_all(pool)
     .await
-}
-
-/// What holds now.
-pub(in crate::admin::timeline) async fn conditions(
-    _pool: &PgPool,
-    _phone: Option<&PhoneNumber>,
-) -> Result<Conditions, sqlx::Error> {
-    Ok(Conditions::default())
 }
