@@ -37,7 +37,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
     config::{Config, Mode, init_toml},
-    db, telemetry,
+    db, processes, telemetry,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -227,6 +227,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let app = router::operations_app(state.clone());
         tokio::spawn(server::serve(listener, app, limits, shutdown.clone()));
     }
+    let beating = tokio::spawn(processes::beat(
+        state.pool.clone(),
+        state.process.clone(),
+        processes::Kind::Api,
+        ws::open_sockets,
+        shutdown.clone(),
+    ));
     let app = router::app(state.clone());
     let last_seen = state.last_seen.clone();
     tracing::info!(listen = %listen, mode = ?state.config.mode, "api started");
@@ -240,6 +247,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
     server::serve(listener, app, limits, shutdown).await?;
     last_seen.write().await;
+    drop(beating.await);
     tracing::info!("api stopped");
     Ok(())
 }

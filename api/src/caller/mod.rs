@@ -20,6 +20,7 @@ use shared::{
         security,
     },
     device::Device,
+    login_events::Trace,
     sessions::{self, Origin},
 };
 
@@ -49,6 +50,7 @@ impl<'a> FromRequest<'a> for Client {
             ip: Some(ip.0),
             user_agent: user_agent.map(|text| text.chars().take(512).collect()),
             device: user_agent.map(Device::parse).unwrap_or_default(),
+            request_id: Some(RequestId::from_request(request, body).await?.as_str().to_owned()),
         };
         Ok(Self { ip, origin })
     }
@@ -128,6 +130,11 @@ impl SignedIn {
 }
 
 impl SignedIn {
+    /// From where this request comes, for what is written down of proofs that fail.
+    pub(crate) fn trace(&self) -> Trace {
+        Trace { ip: Some(self.ip.0), request_id: Some(self.request.as_str().to_owned()) }
+    }
+
     /// Who does what this request asks for, and from where: for the audit log.
     pub(crate) fn source(&self) -> Source {
         Source {

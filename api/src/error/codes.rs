@@ -173,6 +173,11 @@ codes! {
     RoomOfTwo "room_of_two" FORBIDDEN
         ["A room of two", "گفتگوی دونفره"]
         ["A room of two has no such thing.", "در گفتگوی دونفره چنین کاری ممکن نیست."];
+    /// Those who look after the room do not open what staff closed.
+    RoomClosedByStaff "room_closed_by_staff" FORBIDDEN
+        ["Closed by staff", "بسته‌شده از سوی ناظران"]
+        ["Staff closed this room: only they open it again.",
+         "ناظران این گفتگو را بسته‌اند و فقط خودشان می‌توانند بازش کنند."];
     /// The address of a file was good once.
     FileAddressExpired "file_address_expired" FORBIDDEN
         ["Address expired", "نشانی منقضی"]

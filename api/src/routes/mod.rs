@@ -57,6 +57,8 @@ fn operations() -> impl OpenApi {
             admin::CronApi,
             admin::StaffBlockApi,
             admin::session::ConsoleSessionApi,
+            admin::TimelineApi,
+            admin::OverviewApi,
         ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (

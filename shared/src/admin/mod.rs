@@ -21,6 +21,7 @@ mod accounts;
 mod console;
 mod erasure;
 pub mod mask;
+pub mod overview;
 pub mod providers;
 pub mod queues;
 pub mod roles;
@@ -28,6 +29,7 @@ mod scopes;
 pub mod staff;
 mod store;
 pub mod superuser;
+pub mod timeline;
 
 use self::roles::Role;
 pub use self::{

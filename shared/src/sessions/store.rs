@@ -167,7 +167,7 @@ impl From<Row> for Listed {
         Self {
             id: row.id,
             user_id: row.user_id,
-            origin: Origin { ip, user_agent: row.user_agent, device },
+            origin: Origin { ip, user_agent: row.user_agent, device, request_id: None },
             method: Method::parse(&row.method),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,

@@ -41,7 +41,7 @@ enum Guard {
 use Guard::{Console, Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 143] = [
+const TABLE: [(&str, Guard); 146] = [
     ("acceptInvitation", Theirs),
     ("addBlock", Staff),
     ("addChatReaction", Theirs),
@@ -60,6 +60,7 @@ const TABLE: [(&str, Guard); 143] = [
     ("changePassword", Own),
     ("closeChatRoom", Theirs),
     ("closeChatRoomAsStaff", Staff),
+    ("reopenChatRoomAsStaff", Staff),
     ("confirm", Own),
     ("confirmPhoneChange", Own),
     ("createChatRoom", Own),
@@ -87,9 +88,11 @@ const TABLE: [(&str, Guard); 143] = [
     ("getMyWallet", Own),
     ("getOrganization", Theirs),
     ("getOtp", Open),
+    ("getOverview", Viewers),
     ("getPayment", Theirs),
     ("getPaymentStatus", Open),
     ("getStaffPayment", Viewers),
+    ("getTimeline", Viewers),
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),

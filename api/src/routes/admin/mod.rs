@@ -3,9 +3,11 @@
 mod blocks;
 mod cron;
 mod operation_types;
+mod overview;
 mod providers;
 mod queues;
 pub(crate) mod session;
+mod timeline;
 mod types;
 
 use poem::web::Data;
@@ -21,8 +23,9 @@ use shared::{
 };
 
 use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
-pub(super) use self::{
-    blocks::StaffBlockApi, cron::CronApi, providers::ProviderApi, queues::QueueApi,
+pub(crate) use self::{
+    blocks::StaffBlockApi, cron::CronApi, overview::OverviewApi, providers::ProviderApi,
+    queues::QueueApi, timeline::TimelineApi,
 };
 use super::{
     Tag,

@@ -21,6 +21,7 @@ use shared::{
     ids,
     jobs::Queue,
     limits::Ask,
+    login_events::Trace,
     otp::NewSend,
     phone::PhoneNumber,
     telemetry::{OTP_CHECKS, PASSWORD_LOGINS},
@@ -213,6 +214,7 @@ impl PasswordApi {
         state: Data<&SharedState>,
         ip: ClientIp,
         measured: Measured,
+        request: RequestId,
         input: Input<Reset, ResetPassword>,
     ) -> Result<Json<PasswordResult>, ResetPasswordProblem> {
         state.need_method(LoginMethod::Password)?;
@@ -225,7 +227,9 @@ impl PasswordApi {
         if !broken.is_empty() {
             return Err(refused(broken).into());
         }
+        let trace = Trace { ip: Some(ip.0), request_id: Some(request.as_str().to_owned()) };
         let reset = PasswordReset {
+            trace: &trace,
             phone: &phone,
             group,
             code: &input.code,

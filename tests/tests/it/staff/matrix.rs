@@ -26,7 +26,7 @@ const COOKIE: [u16; 6] = [401; 6];
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 33] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 36] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("beginConsoleSession", "POST", "/api/admin/session/", [400; 6]),
@@ -35,7 +35,9 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 33] = [
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
     ("endConsoleSession", "DELETE", "/api/admin/session/", COOKIE),
     ("getConsoleSession", "GET", "/api/admin/session/", COOKIE),
+    ("getOverview", "GET", "/api/admin/overview/", ALL),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
+    ("getTimeline", "GET", "/api/admin/timeline/", [401, 403, 400, 400, 400, 400]),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("giveUpQueueRows", "POST", "/api/admin/queues/{queue}/give_up/", ADMIN_UNSAID),
@@ -63,6 +65,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 33] = [
         "/api/admin/users/{id}/revoke_sessions/",
         [401, 403, 403, 200, 403, 200],
     ),
+    ("reopenChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/reopen/", MODERATORS_MISS),
     // No worker has announced such a job.
     ("runCronJob", "POST", "/api/admin/cron/{job}/run/", [401, 403, 403, 403, 403, 404]),
     ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", MODERATORS_MISS),
