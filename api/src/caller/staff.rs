@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use poem::{FromRequest, Request, RequestBody, Result};
 use shared::admin::{
-    Acting,
+    Acting, Shown,
     roles::{Action, Role},
 };
 
@@ -44,7 +44,11 @@ pub(crate) mod task {
         LookAtPayments,
         ReturnMoney,
         SettlePayments,
-        AdjustWallets
+        AdjustWallets,
+        LookAtMessages,
+        RetryMessages,
+        EditUsers,
+        EraseUsers
     );
 }
 
@@ -94,5 +98,10 @@ impl<T> Staff<T> {
     pub(crate) fn acting(&self) -> Acting {
         let source = self.caller.source();
         Acting { user_id: self.caller.user_id, role: self.role, source }
+    }
+
+    /// How much of people they may see.
+    pub(crate) fn shown(&self) -> Shown {
+        if self.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
     }
 }

@@ -50,7 +50,15 @@ fn operations() -> impl OpenApi {
         messages::MessageApi,
         messages::InboundApi,
         (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
-        admin::AdminApi,
+        (
+            admin::AdminApi,
+            admin::StaffUserApi,
+            admin::StaffSessionApi,
+            admin::StaffMessageApi,
+            admin::StaffOtpApi,
+            admin::StaffWebhookApi,
+            admin::StaffGuardApi,
+        ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (
             payments::PaymentApi,

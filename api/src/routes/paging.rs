@@ -70,7 +70,8 @@ pub(crate) struct Link<'a> {
 }
 
 impl Link<'_> {
-    fn url(&self) -> String {
+    /// The list's own address.
+    pub(crate) fn url(&self) -> String {
         let prefix = self.state.config.http.prefixes.first().map_or("", String::as_str);
         format!("{}{prefix}/{}", self.state.config.http.public_url, self.path)
     }

@@ -50,7 +50,8 @@ pub(in crate::sms) async fn claim(
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'provider', a.provider, 'action', a.action, 'outcome', a.outcome)
                     ORDER BY a.attempt), '[]')
-                FROM sms_attempts a WHERE a.message_id = m.id)
+                FROM sms_attempts a
+                WHERE a.message_id = m.id AND a.attempt > m.attempts_before)
                AS "history!: Json<Vec<HistoryRow>>""#,
         ids,
         lease.as_secs_f64(),
@@ -258,6 +259,7 @@ pub(in crate::sms) async fn expire(
              SELECT id, status = 'unknown' OR EXISTS (
                  SELECT FROM sms_attempts a
                  WHERE a.message_id = sms_messages.id AND a.action = 'send'
+                   AND a.attempt > sms_messages.attempts_before
                    AND coalesce(a.outcome, 'unknown') = 'unknown'
                    AND NOT EXISTS (
                        SELECT FROM sms_attempts l
@@ -322,6 +324,7 @@ pub(in crate::sms) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
         "next_attempt_at = now(), status = CASE WHEN call_started_at IS NULL AND NOT EXISTS (
              SELECT FROM sms_attempts a
              WHERE a.message_id = sms_messages.id AND a.action = 'send'
+               AND a.attempt > sms_messages.attempts_before
                AND coalesce(a.outcome, 'unknown') = 'unknown') THEN 'queued' ELSE 'unknown' END",
         "status = 'sending'"
     )

@@ -7,12 +7,13 @@ mod hours;
 mod inbound;
 mod messages;
 mod reports;
+mod staff;
 mod states;
 mod told;
 
 pub(super) use self::{
     blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
-    states::*, told::*,
+    staff::*, states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;

@@ -2,4 +2,9 @@
 
 mod accounts;
 mod commands;
+mod edits;
+mod lists;
 mod matrix;
+mod messages;
+mod steps;
+mod webhooks;
