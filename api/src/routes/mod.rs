@@ -59,6 +59,12 @@ fn operations() -> impl OpenApi {
             admin::session::ConsoleSessionApi,
             admin::TimelineApi,
             admin::OverviewApi,
+            admin::StaffUserApi,
+            admin::StaffSessionApi,
+            admin::StaffMessageApi,
+            admin::StaffOtpApi,
+            admin::StaffWebhookApi,
+            admin::StaffGuardApi,
         ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (

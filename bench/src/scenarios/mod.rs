@@ -7,6 +7,7 @@ mod bulk;
 mod chat;
 mod chat_pages;
 mod closed;
+mod console;
 mod drain;
 mod fan;
 mod idle;
@@ -71,6 +72,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Sockets) {
         sockets::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Console) {
+        console::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

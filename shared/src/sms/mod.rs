@@ -23,6 +23,7 @@ pub mod quiet;
 pub mod reports;
 pub mod routing;
 pub mod segments;
+pub mod staff;
 pub mod standing;
 mod store;
 pub mod templates;

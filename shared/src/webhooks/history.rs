@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -122,6 +122,46 @@ pub async fn give_up(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i
     let given_up = store::give_up_these(connection, ids).await?;
     store::release_followers(connection, &given_up).await?;
     Ok(given_up)
+}
+
+/// Makes one delivery due at once, as [`replay`] does, inside the caller's transaction. `false`: there
+/// is none, or it is being told.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn replay_one(
+    connection: &mut PgConnection,
+    id: i64,
+    give_up_after: Duration,
+) -> Result<bool, sqlx::Error> {
+    let what = Replay::default();
+    let range = (id.saturating_sub(1), id);
+    let (changed, _) = store::replay(connection, &what, give_up_after, range).await?;
+    Ok(changed == 1)
+}
+
+/// Gives one delivery up that waits, inside the caller's transaction, and lets go what waits behind
+/// it. `false`: it does not wait.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn give_up_one(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<bool, sqlx::Error> {
+    let given_up = store::give_up_one(connection, id).await?;
+    if given_up {
+        store::release_followers(connection, &[id]).await?;
+    }
+    Ok(given_up)
+}
+
+/// What an event says.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn data(pool: &PgPool, event_id: &str) -> Result<Option<Value>, sqlx::Error> {
+    store::data(pool, event_id).await
 }
 
 /// Emits `webhook.test` to one endpoint; the event's handle.

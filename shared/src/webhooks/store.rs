@@ -6,7 +6,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{
     Stamped,
@@ -234,6 +235,28 @@ pub(super) async fn give_up(connection: &mut PgConnection) -> Result<Vec<i64>, s
     .await
 }
 
+pub(super) async fn give_up_one(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<bool, sqlx::Error> {
+    let given_up = sqlx::query!(
+        "UPDATE webhook_deliveries
+         SET status = 'failed', reason = 'staff.given_up', next_attempt_at = NULL,
+             pushed_until = NULL, settled_at = now()
+         WHERE id = $1 AND status = 'queued'",
+        id,
+    )
+    .execute(connection)
+    .await?;
+    Ok(given_up.rows_affected() == 1)
+}
+
+pub(super) async fn data(pool: &PgPool, event_id: &str) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT data FROM webhook_events WHERE id = $1", event_id)
+        .fetch_optional(pool)
+        .await
+}
+
 /// Leases of workers that died: due again.
 pub(super) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
     due::reclaim!(
@@ -323,7 +346,7 @@ pub(super) async fn replay_range(
 /// Makes deliveries due that nobody works on, in the order of their ids after `after` up to
 /// `until`, 1000 at most; how many, and the last id that was looked at.
 pub(super) async fn replay(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     replay: &Replay,
     give_up_after: Duration,
     (after, until): (i64, i64),
@@ -352,7 +375,7 @@ pub(super) async fn replay(
         give_up_after.as_secs_f64(),
         until,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok((row.rows, row.reached))
 }

@@ -8,12 +8,13 @@ mod hours;
 mod inbound;
 mod messages;
 mod reports;
+mod staff;
 mod states;
 mod told;
 
 pub(super) use self::{
     blocklist::*, by_hand::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*,
-    reports::*, states::*, told::*,
+    reports::*, staff::*, states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;

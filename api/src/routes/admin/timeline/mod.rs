@@ -62,7 +62,7 @@ impl TimelineApi {
             search: read,
             before: cursor.0.as_deref().and_then(Place::decode),
             limit,
-            shown: super::shown(&staff),
+            shown: staff.shown(),
             names_staff: staff.role.may(Action::ReadAudit),
             kept: kept(state.0),
         };
