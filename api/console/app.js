@@ -11,7 +11,7 @@ import { cronPage, jobPage } from "./pages/cron.js";
 import { homePage } from "./pages/home.js";
 import { loginPage } from "./pages/login.js";
 import { providersPage } from "./pages/providers.js";
-import { queuePage, queuesPage } from "./pages/queues.js";
+import { queuesPage } from "./pages/queues.js";
 import { timelinePage } from "./pages/timeline.js";
 import { withAdders } from "./pages/adders.js";
 import { resources as plain } from "./resources.js";
@@ -31,7 +31,7 @@ const NAV = [
 const pages = {
   "": { may: "look_at_users", show: homePage },
   timeline: { may: "look_at_users", show: timelinePage },
-  queues: { may: "look_at_operations", show: queuesPage, one: queuePage },
+  queues: { may: "look_at_operations", show: queuesPage },
   providers: { may: "look_at_operations", show: providersPage },
   cron: { may: "look_at_operations", show: cronPage, one: jobPage },
 };
@@ -108,7 +108,7 @@ function page(noun, id, query) {
   const special = pages[noun];
   if (special) {
     if (!may(special.may)) return [el("h1", {}, t(`nav.${noun}`)), empty(t("state.not_yours"))];
-    return id ? special.one(id, query, context()) : special.show(query, context());
+    return id && special.one ? special.one(id, query, context()) : special.show(query, context());
   }
   const resource = resources[noun];
   if (!resource) return [el("h1", {}, t("state.no_page")), empty(t("state.no_page"))];
