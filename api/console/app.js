@@ -22,10 +22,10 @@ const ROOT = "/admin/";
 const resources = withAdders(plain);
 const NAV = [
   ["", [["home", ""], ["timeline", "timeline/"]]],
-  ["people", [["users"], ["sessions"], ["organizations"], ["rooms"], ["reports"]]],
-  ["messages", [["otp_requests"], ["messages"], ["guard"], ["webhooks"], ["templates"]]],
-  ["money", [["payments"], ["wallets"]]],
-  ["operations", [["queues"], ["providers"], ["cron"], ["blocks"], ["api_keys"], ["audit"]]],
+  ["people", [["users"], ["sessions"], ["reports"]]],
+  ["messages", [["otp_requests"], ["messages"], ["guard"], ["webhooks"]]],
+  ["money", [["payments"]]],
+  ["operations", [["queues"], ["providers"], ["cron"], ["blocks"], ["audit"]]],
 ];
 /** Pages that are no list of a noun: what one may do to see them, and what shows them. */
 const pages = {
@@ -111,9 +111,9 @@ function page(noun, id, query) {
     return id && special.one ? special.one(id, query, context()) : special.show(query, context());
   }
   const resource = resources[noun];
-  if (!resource) return [el("h1", {}, t("state.no_page")), empty(t("state.no_page"))];
+  if (!resource || !(id ? resource.item : resource.list)) return [el("h1", {}, t("state.no_page")), empty(t("state.no_page"))];
   if (!may(resource.may)) return [el("h1", {}, t(`nav.${noun}`)), empty(t("state.not_yours"))];
-  return id && resource.item ? detailPage(noun, resource, id, resources) : listPage(noun, resource, query, go);
+  return id ? detailPage(noun, resource, id, resources) : listPage(noun, resource, query, go);
 }
 
 const context = () => ({ go, signal: leave.signal, resources, call });

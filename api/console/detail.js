@@ -24,7 +24,7 @@ function whole(noun, resource, row, id, resources, reload) {
   const state = row.status ?? row.state;
   const related = (resource.related ?? []).filter((it) => may(it.may ?? resources[it.noun]?.may));
   return [
-    el("nav", { class: "crumbs", "aria-label": t("crumbs") }, link(`${noun}/`, t(`nav.${noun}`))),
+    resource.list && el("nav", { class: "crumbs", "aria-label": t("crumbs") }, link(`${noun}/`, t(`nav.${noun}`))),
     el("header", { class: "top" },
       el("h1", {}, t(`one.${noun}`), " ", el("bdi", {}, title), " ", typeof state === "string" && badge(state)),
       el("div", { class: "row" }, actions(resource.actions, row, id, reload))),

@@ -90,33 +90,14 @@ const guard = {
   columns: ["at", "action", "mode", "country", "prefix", "number_end", "ip", "reasons", "request_id"],
 };
 
-const templates = {
-  list: "GET admin/templates/", may: "look_at_messages", id: "name",
-  columns: ["name", "provider", "template", "parameters", "text"],
-};
-
-const organizations = {
-  list: "GET admin/organizations/", item: "GET admin/organizations/{id}/", may: "look_at_users", search: "organizations", sorts: NEWEST,
-  columns: ["id", "name", "uname", "owner_id", "members", "created_at"], title: (row) => row.name, related: [audit("organization")],
-};
-
-const rooms = {
-  list: "GET admin/chat/rooms/", item: "GET admin/chat/rooms/{id}/", may: "moderate_chat", search: "rooms", sorts: NEWEST,
-  filters: [{ name: "status", options: ["open", "closed", "held"] }, { name: "organization_id", kind: "number" }],
-  columns: ["id", "name", "status", "organization_id", "members", "created_at"], title: (row) => row.name ?? row.id,
-  related: [{ noun: "room_messages", query: () => ({}), names: (row) => ({ id: row.id }), columns: ["created_at", "sender_id", "type", "text"] }, audit("room")],
-  actions: [
-    { name: "close_room", operation: "POST admin/chat/rooms/{id}/close/", may: "moderate_chat", danger: true, when: (row) => row.status !== "closed" },
-    { name: "reopen_room", operation: "POST admin/chat/rooms/{id}/reopen/", may: "moderate_chat", when: (row) => row.status === "closed" },
-  ],
-};
-
 const reports = {
-  list: "GET admin/chat/reports/", may: "moderate_chat", open: (row) => `rooms/${row.room}/`,
+  list: "GET admin/chat/reports/", may: "moderate_chat", open: (row) => `users/${row.sender.id}/`,
   filters: [{ name: "open", kind: "bool" }],
   columns: ["id", "reason", "text", "sender", "note", "outcome", "created_at"],
   row: [{ name: "settle_report", operation: "POST admin/chat/reports/{id}/settle/", may: "moderate_chat", when: (row) => !row.outcome,
-    fields: [{ name: "outcome", kind: "choice", options: ["removed", "dismissed"], value: "removed" }] }],
+    fields: [{ name: "outcome", kind: "choice", options: ["removed", "dismissed"], value: "removed" }] },
+  { name: "close_room", operation: "POST admin/chat/rooms/{id}/close/", may: "moderate_chat", danger: true, names: (row) => ({ id: row.room }) },
+  { name: "reopen_room", operation: "POST admin/chat/rooms/{id}/reopen/", may: "moderate_chat", names: (row) => ({ id: row.room }) }],
 };
 
 const PAYMENT_STATES = ["needs_review", "created", "redirected", "verifying", "paid", "failed", "cancelled", "expired", "reversed", "refunded"];
@@ -136,21 +117,14 @@ const payments = {
 };
 
 const wallets = {
-  list: "GET admin/wallets/", item: "GET admin/wallets/{user_id}/", may: "look_at_payments", id: "user_id", idName: "user_id",
-  sorts: ["newest", "-amount", "amount"],
-  columns: ["user_id", "balance_rials", "held_rials", "created_at"], title: (row) => money(row.balance_rials),
+  item: "GET admin/wallets/{user_id}/", may: "look_at_payments", id: "user_id", idName: "user_id",
+  columns: ["user_id", "balance_rials", "held_rials"], title: (row) => money(row.balance_rials),
   links: [(row) => ({ may: "look_at_users", path: `users/${row.user_id}/`, text: "link.user" })],
   related: [{ noun: "entries", query: () => ({}), names: (row) => ({ user_id: row.user_id }), columns: ["id", "kind", "amount_rials", "balance_rials", "description", "created_at"] },
     audit("wallet")],
   actions: [{ name: "adjust_wallet", operation: "POST admin/wallets/{user_id}/adjust/", may: "adjust_wallets", main: true,
     names: (row) => ({ user_id: row.user_id }), body: () => ({ currency: "IRR" }),
     fields: [{ name: "amount", kind: "number", required: true, hint: true }, REASON] }],
-};
-
-const keys = {
-  list: "GET admin/api_keys/", may: "manage_keys",
-  columns: ["id", "name", "key_prefix", "scopes", "networks", "last_used_at", "expires_at", "revoked_at", "created_at"],
-  row: [{ name: "revoke_key", operation: "POST admin/api_keys/{id}/revoke/", may: "manage_keys", danger: true, when: (row) => !row.revoked_at }],
 };
 
 const blocks = {
@@ -167,10 +141,9 @@ const auditLog = {
 
 /** What is shown only as a part of other pages. */
 const parts = {
-  room_messages: { list: "GET admin/chat/rooms/{id}/messages/", may: "moderate_chat", columns: ["created_at", "text"] },
   entries: { list: "GET admin/wallets/{user_id}/entries/", may: "look_at_payments", columns: ["id"] },
 };
 
 /** By the name in the address. */
-export const resources = { ...parts, users, sessions, organizations, rooms, reports, otp_requests: otpRequests, messages, templates, webhooks,
-  guard, payments, wallets, api_keys: keys, blocks, audit: auditLog };
+export const resources = { ...parts, users, sessions, reports, otp_requests: otpRequests, messages, webhooks, guard, payments,
+  wallets, blocks, audit: auditLog };
