@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-
-
 use super::*;
 use crate::document::document;
 
@@ -53,7 +51,8 @@ fn every_operation_that_a_page_calls_is_documented() {
 fn there_is_no_other_way_to_the_server() {
     for (name, text) in scripts() {
         assert_eq!(text.contains("fetch("), name == "api.js", "{name}");
-        for way in ["XMLHttpRequest", "sendBeacon", "EventSource", "innerHTML", "eval(", "document.write"]
+        for way in
+            ["XMLHttpRequest", "sendBeacon", "EventSource", "innerHTML", "eval(", "document.write"]
         {
             assert!(!text.contains(way), "{name}: {way}");
         }
@@ -108,7 +107,10 @@ fn pages_are_bare_and_load_what_is_there() {
                 assert!(Files::get(name).is_some() && content_type(name).is_some(), "{address}");
             }
         }
-        assert_eq!(html.matches("<script").count(), html.matches("<script type=\"module\" src=").count());
+        assert_eq!(
+            html.matches("<script").count(),
+            html.matches("<script type=\"module\" src=").count()
+        );
     }
 }
 
@@ -137,8 +139,12 @@ fn what_is_searched_and_filtered_by_is_a_parameter() {
         let Some((_, rest)) = entry.split_once("list: \"GET ") else { continue };
         let path = rest.split('"').next().unwrap();
         let parameters = &document["paths"][format!("/api/{path}")]["get"]["parameters"];
-        let known: Vec<_> =
-            parameters.as_array().into_iter().flatten().filter_map(|it| it["name"].as_str()).collect();
+        let known: Vec<_> = parameters
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it["name"].as_str())
+            .collect();
         let filters = entry.split_once("filters: [").map_or("", |(_, rest)| rest);
         let filters = filters.split("],\n").next().unwrap_or_default();
         let names = filters.match_indices("{ name: \"");

@@ -57,7 +57,8 @@ impl Tab {
         let found = self
             .run("axe.run(document, { resultTypes: ['violations'] }).then((it) => it.violations)")
             .await;
-        let serious = |rule: &&Value| ["serious", "critical"].map(Value::from).contains(&rule["impact"]);
+        let serious =
+            |rule: &&Value| ["serious", "critical"].map(Value::from).contains(&rule["impact"]);
         let line = |rule: &Value| {
             let nodes = rule["nodes"].as_array().into_iter().flatten();
             let nodes: Vec<_> = nodes.map(|it| it["html"].to_string()).take(4).collect();

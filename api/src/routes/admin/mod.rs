@@ -37,7 +37,8 @@ use shared::{
 pub(crate) use self::{
     blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi, messages::StaffMessageApi,
     otp_requests::StaffOtpApi, overview::OverviewApi, providers::ProviderApi, queues::QueueApi,
-    sessions::StaffSessionApi, timeline::TimelineApi, users::StaffUserApi, webhooks::StaffWebhookApi,
+    sessions::StaffSessionApi, timeline::TimelineApi, users::StaffUserApi,
+    webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{

@@ -211,9 +211,7 @@ impl ConsoleSessionApi {
         let ip = client.ip;
         let LoggedIn { user, session_id, .. } = match input.0 {
             Entry::Code(entry) => authenticate::enter(state.0, client, &measured, &entry).await?,
-            Entry::Password(entry) => {
-                passwords::enter(state.0, &client, &measured, &entry).await?
-            }
+            Entry::Password(entry) => passwords::enter(state.0, &client, &measured, &entry).await?,
         };
         let source = Source {
             actor: Actor::User(user.id),
@@ -298,7 +296,8 @@ async fn describe(
     let profile = profile.ok_or_else(|| Problem::new(Code::UserInactive))?;
     let has_password =
         profile.has_password && state.config.auth.methods.contains(&LoginMethod::Password);
-    let ways = [(has_password, ConsoleProof::Password), (profile.phone.is_some(), ConsoleProof::Code)];
+    let ways =
+        [(has_password, ConsoleProof::Password), (profile.phone.is_some(), ConsoleProof::Code)];
     let may = Action::ALL.into_iter().filter(|action| role.may(*action));
     Ok(ConsoleSession {
         user_id: open.user_id,

@@ -29,17 +29,17 @@ use shared::{
 };
 use tokio::time::{Instant, sleep_until};
 
+pub(super) use self::types::Credentials;
 use self::{
     reset_types::{
         PasswordResetResponse, PasswordResetResult, Reset, ResetAsked, ResetPassword,
         SendPasswordReset,
     },
     types::{
-        Change, ChangePassword, Login, PasswordResult, Register, RegisterResponse,
-        Registered, Registration, refused,
+        Change, ChangePassword, Login, PasswordResult, Register, RegisterResponse, Registered,
+        Registration, refused,
     },
 };
-pub(super) use self::types::Credentials;
 use super::{
     Tag,
     authenticate::{AuthenticateResult, allowed_group, refuse_code},

@@ -20,8 +20,7 @@ pub(super) struct Head {
 }
 
 /// What these pages share with the console, and what is their own.
-const STYLE: &str =
-    concat!(include_str!("../../../console/base.css"), include_str!("style.css"));
+const STYLE: &str = concat!(include_str!("../../../console/base.css"), include_str!("style.css"));
 
 impl Sheet {
     /// A page with nothing in it but its head.

@@ -92,9 +92,13 @@ async fn the_pages_of_strangers_and_of_the_sandbox_fit_and_are_readable() {
     peyk.send_otp("09123456789").await;
     let tab = browser.tab().await;
     let axe = axe_script();
-    for (name, path) in
-        [("login", "/admin/"), ("walk", "/"), ("inbox", "/sandbox/"), ("chat", "/sandbox/chat/"), ("faults", "/sandbox/failures/")]
-    {
+    for (name, path) in [
+        ("login", "/admin/"),
+        ("walk", "/"),
+        ("inbox", "/sandbox/"),
+        ("chat", "/sandbox/chat/"),
+        ("faults", "/sandbox/failures/"),
+    ] {
         tab.go(&peyk.url(path)).await;
         for language in ["fa", "en"] {
             tab.wait_for("[data-language]").await;

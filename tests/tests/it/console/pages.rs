@@ -10,7 +10,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 #[tokio::test]
 async fn pages_may_load_and_do_nothing_but_what_is_theirs() {
     let peyk = Peyk::builder().workers(0).start().await;
-    for path in ["/admin/", "/admin/users/17/", "/", "/sandbox/", "/sandbox/chat/", "/sandbox/failures/"] {
+    for path in
+        ["/admin/", "/admin/users/17/", "/", "/sandbox/", "/sandbox/chat/", "/sandbox/failures/"]
+    {
         let answer = peyk.get(path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(header(&answer, "content-security-policy"), Some(POLICY), "{path}");
@@ -25,7 +27,8 @@ async fn pages_may_load_and_do_nothing_but_what_is_theirs() {
 #[tokio::test]
 async fn scripts_and_styles_are_sent_once_and_nothing_else_of_the_folder_is() {
     let peyk = Peyk::builder().workers(0).start().await;
-    for (name, kind) in [("app.js", "text/javascript; charset=utf-8"), ("base.css", "text/css; charset=utf-8")]
+    for (name, kind) in
+        [("app.js", "text/javascript; charset=utf-8"), ("base.css", "text/css; charset=utf-8")]
     {
         let path = format!("/admin/assets/{name}");
         let answer = peyk.get(&path).await;

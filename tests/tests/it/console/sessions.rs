@@ -67,7 +67,10 @@ async fn staff_come_in_by_code_or_password_and_the_cookie_says_who_they_are() {
     for part in ["peyk=", "; Path=/", "; HttpOnly", "; SameSite=Strict", "; Max-Age=28800"] {
         assert!(set.contains(part), "{part}: {set}");
     }
-    assert_eq!((&answer.json["role"], &answer.json["user_id"]), (&json!("support"), &json!(sara.id)));
+    assert_eq!(
+        (&answer.json["role"], &answer.json["user_id"]),
+        (&json!("support"), &json!(sara.id))
+    );
     let cookie = Cookie::read(&answer);
     let who = cookie.get(&peyk, "admin/session/").await;
     assert_eq!(who.json["csrf_token"], answer.json["csrf_token"]);
@@ -99,7 +102,8 @@ async fn nobody_else_comes_in_and_no_session_is_left_behind() {
     let sara = staff(&peyk, "admin").await;
     peyk_tests::aging::pass_seconds(&peyk.database.pool, &sara.mobile, 300.0).await;
     let (request_id, code) = send(&peyk, &sara.mobile).await;
-    let body = json!({"mobile_number": sara.mobile, "code": wrong(&code), "request_id": request_id});
+    let body =
+        json!({"mobile_number": sara.mobile, "code": wrong(&code), "request_id": request_id});
     assert_eq!(peyk.post("/api/admin/session/", &body).await.status, 401);
     let body = json!({"username": "nobody", "password": "correct horse 77"});
     assert_eq!(peyk.post("/api/admin/session/", &body).await.status, 401);
@@ -148,7 +152,11 @@ async fn what_changes_something_needs_the_token_and_a_page_of_this_server() {
     for request in refused {
         let shown = format!("{request:?}");
         let answer = peyk.send(request).await;
-        assert_eq!((answer.status, text(&answer, "code")), (403, "csrf_failed".to_owned()), "{shown}");
+        assert_eq!(
+            (answer.status, text(&answer, "code")),
+            (403, "csrf_failed".to_owned()),
+            "{shown}"
+        );
     }
     let look = peyk.client().get(peyk.url("/api/admin/users/")).header("Cookie", &cookie.value);
     let look = peyk.send(look.header("Sec-Fetch-Site", "cross-site")).await;
@@ -179,7 +187,10 @@ async fn it_ends_by_logging_out_by_being_ended_by_idleness_and_by_age() {
     assert!(header(&left, "set-cookie").unwrap().contains("Max-Age=0"));
     assert_eq!(status(&out).await, 401);
     let ended = Cookie::of(&peyk, &sara.mobile).await;
-    assert_eq!(sara.ask_at(&peyk, 1, Method::POST, "sessions/revoke_others/", None).await.status, 200);
+    assert_eq!(
+        sara.ask_at(&peyk, 1, Method::POST, "sessions/revoke_others/", None).await.status,
+        200
+    );
     assert_eq!(status(&ended).await, 401, "ended at another process, out at once");
     let idle = Cookie::of(&peyk, &sara.mobile).await;
     age("refresh_expires_at = refresh_expires_at - interval '29 minutes'").await;

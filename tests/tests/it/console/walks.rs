@@ -42,7 +42,8 @@ async fn a_newcomer_logs_in_pays_and_chats_from_the_first_page() {
 async fn talk(tab: &Tab) {
     tab.wait_for(".card:first-child [data-state=online]").await;
     tab.wait_for(".card:last-child [data-state=online]").await;
-    for (who, whom, words) in [("first", "last", "سلام!"), ("last", "first", "Hello <b>there</b>")] {
+    for (who, whom, words) in [("first", "last", "سلام!"), ("last", "first", "Hello <b>there</b>")]
+    {
         tab.fill(&format!(".card:{who}-child input"), words).await;
         tab.click(&format!(".card:{who}-child button"), 1).await;
         let heard = format!(

@@ -64,8 +64,11 @@ async fn a_user_is_found_by_number_and_their_session_ends_for_their_client_too()
     console.go("users/").await;
     tab.wait_for_text(&sara.mobile).await;
     tab.press("/").await;
-    let persian: String =
-        sara.mobile.bytes().map(|it| char::from_u32(0x6f0 + u32::from(it - b'0')).unwrap()).collect();
+    let persian: String = sara
+        .mobile
+        .bytes()
+        .map(|it| char::from_u32(0x6f0 + u32::from(it - b'0')).unwrap())
+        .collect();
     tab.fill("input[type=search]", &persian).await;
     tab.press("Enter").await;
     tab.wait_for_address("search=").await;
@@ -236,7 +239,8 @@ async fn a_text_that_failed_is_tried_again() {
     tab.click("[data-action=retry_message]", 1).await;
     tab.wait_for_text("Done: Try again").await;
     let attempts = "SELECT count(*) FROM sms_attempts";
-    wait_for("another attempt", || async { (count(peyk, attempts).await == 2).then_some(()) }).await;
+    wait_for("another attempt", || async { (count(peyk, attempts).await == 2).then_some(()) })
+        .await;
     console.assert_calm();
 }
 
