@@ -145,7 +145,9 @@ async fn a_payment_that_waits_for_a_person_is_decided() {
     tab.click("[data-action=settle_payment]", 1).await;
     console.tell("note", "The gateway's panel says so").await;
     console.agree().await;
-    tab.wait_for("[data-action=settle_payment]").await;
+    tab.wait_until_gone("[data-action=settle_payment]").await;
+    let paid = "SELECT count(*) FROM payments WHERE state = 'paid'";
+    assert_eq!(count(peyk, paid).await, 1);
     console.assert_calm();
 }
 
