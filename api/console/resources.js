@@ -27,7 +27,7 @@ const users = {
   ],
   actions: [
     { name: "edit_user", operation: "PATCH admin/users/{id}/", may: "edit_users",
-      fields: [{ name: "first_name" }, { name: "last_name" }, { name: "email", kind: "plain" }, { name: "group", kind: "number" }] },
+      fields: [{ name: "first_name", clears: true }, { name: "last_name", clears: true }, { name: "email", kind: "plain", clears: true }, { name: "group", kind: "number" }] },
     { name: "revoke_sessions", operation: "POST admin/users/{id}/revoke_sessions/", may: "end_sessions" },
     { name: "disable_user", operation: "POST admin/users/{id}/disable/", may: "switch_users", danger: true, when: (row) => row.is_active },
     { name: "enable_user", operation: "POST admin/users/{id}/enable/", may: "switch_users", when: (row) => !row.is_active && !row.erased_at },

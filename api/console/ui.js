@@ -81,8 +81,8 @@ export function ask({ title, text, fields = [], button, danger, act, more = [] }
   });
 }
 
-/** An input with its label. `read` gives its value as the server wants it. */
-export function makeInput({ name, label, kind = "text", required, options, hint, value, placeholder, autocomplete }) {
+/** An input with its label. `read` gives its value as the server wants it: nothing for nothing, unless it `clears`. */
+export function makeInput({ name, label, kind = "text", required, clears, options, hint, value, placeholder, autocomplete }) {
   const id = unique("field");
   const common = { id, name, required, value: value ?? "" };
   const input = kind === "choice"
@@ -92,7 +92,7 @@ export function makeInput({ name, label, kind = "text", required, options, hint,
       : el("input", { ...common, ...typeOf(kind), placeholder, autocomplete: autocomplete ?? "off" });
   const row = el("div", { class: "field" }, el("label", { for: id }, label ?? field(name)), input,
     hint && el("small", { class: "soft" }, hint));
-  return { name, row, input, read: () => read(input.value.trim(), kind) };
+  return { name, row, input, read: () => read(input.value.trim(), kind) ?? (clears ? "" : undefined) };
 }
 
 function typeOf(kind) {
