@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 from django.contrib.auth.models import User as Account
 from django.core.files.base import ContentFile
+from django.db import transaction
 from drfchelseru import models as old
 
 OWNER, MEMBER = 8190, 2
@@ -102,6 +103,7 @@ def account(name):
     return Account.objects.get(username=name)
 
 
+@transaction.atomic
 def fill(organization, expected, said):
     chat = Chat(expected, said)
     code, other = "G0-09120000001", "G1-09120000001"

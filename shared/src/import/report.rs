@@ -167,7 +167,11 @@ const WORDS: &[(Reason, &str, &str)] = &[
         "file_foreign",
         "its message is somebody else's or in another room: they could take any file",
     ),
-    (Reason::FileMissing, "file_missing", "there is no such file in the folder of --media"),
+    (
+        Reason::FileMissing,
+        "file_missing",
+        "there is no such file in the folder of --media, or it cannot be read",
+    ),
     (Reason::FileTooLarge, "file_too_large", "the file is larger than chat.files.max_mb"),
     (Reason::FileBad, "file_bad", "the file is empty, a broken picture, or not what its name says"),
     (

@@ -1,12 +1,15 @@
 //! Files of another system, on a disk here. They come as uploads do, with the same checks.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::{
     fs::File,
-    io::{AsyncReadExt, AsyncSeekExt},
+    io::AsyncReadExt,
 };
 
 use super::{
@@ -19,7 +22,7 @@ use super::{
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 
-/// A file that may come.
+/// A file that may come. Not open: there may be thousands at a time.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// What people see.
@@ -28,7 +31,7 @@ pub(crate) struct Found {
     pub(crate) mime: &'static str,
     picture: Option<Picture>,
     most: u64,
-    file: File,
+    path: PathBuf,
 }
 
 impl Found {
@@ -45,29 +48,30 @@ impl Found {
         if about.len() > most {
             return Err(UploadError::TooLarge);
         }
-        let mut file = File::open(path).await?;
+        let file = File::open(path).await?;
         let mut head = Vec::new();
-        (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).await?;
+        file.take(HEAD_BYTES as u64).read_to_end(&mut head).await?;
         if head.is_empty() {
             return Err(UploadError::Empty);
         }
-        file.rewind().await?;
         let given = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name::clean(&given);
         let sniffed = kind::sniff(&head, &name)?;
-        Ok(Self { name, mime: sniffed.mime, picture: sniffed.picture, most, file })
+        let path = path.to_owned();
+        Ok(Self { name, mime: sniffed.mime, picture: sniffed.picture, most, path })
     }
 
     /// Looks at the rest of it: whether it is all of a picture, if it is one.
     ///
     /// # Errors
     /// [`UploadError`].
-    pub(crate) async fn examine(mut self) -> Result<(), UploadError> {
+    pub(crate) async fn examine(self) -> Result<(), UploadError> {
         let Some(picture) = self.picture else { return Ok(()) };
         let mut stripper = Stripper::new(picture);
+        let mut file = File::open(&self.path).await?;
         let (mut piece, mut kept) = (vec![0; PIECE], Vec::new());
         loop {
-            let count = self.file.read(&mut piece).await?;
+            let count = file.read(&mut piece).await?;
             if count == 0 {
                 return Ok(stripper.finish()?);
             }
@@ -117,12 +121,13 @@ impl Files {
         &self,
         pool: &PgPool,
         row: (i64, &str),
-        mut found: Found,
+        found: Found,
     ) -> Result<i64, UploadError> {
+        let mut file = File::open(&found.path).await?;
         let mut passage = self.passage(row, found.picture, found.most).await?;
         let mut piece = vec![0; PIECE];
         loop {
-            let count = found.file.read(&mut piece).await?;
+            let count = file.read(&mut piece).await?;
             if count == 0 {
                 return passage.finish().await;
             }
