@@ -7,10 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::{
-    fs::File,
-    io::AsyncReadExt,
-};
+use tokio::{fs::File, io::AsyncReadExt};
 
 use super::{
     Files, HEAD_BYTES, UploadError,

@@ -146,9 +146,12 @@ async fn rooms_messages_and_files_come_and_what_does_not_is_said() {
             ]
         );
         assert_all_is_here(&peyk).await;
-        for (sequence, next) in [("rooms", 8), ("chat_messages", 20), ("attachments", 31)] {
-            let next_value = format!("SELECT nextval('{sequence}_id_seq')");
-            assert_eq!(peyk.database.count(&next_value).await, next, "{sequence}");
+        for (next_value, next) in [
+            ("SELECT nextval('rooms_id_seq')", 8),
+            ("SELECT nextval('chat_messages_id_seq')", 20),
+            ("SELECT nextval('attachments_id_seq')", 31),
+        ] {
+            assert_eq!(peyk.database.count(next_value).await, next, "{next_value}");
         }
         let looked = "SELECT message_id FROM absence_looks";
         assert_eq!(peyk.database.count(looked).await, 19, "nobody is told of what was there");
