@@ -97,7 +97,7 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// Connect clients to a running Peyk: does its chat lose, double or reorder anything?
     ChatCheck(chat_check::ChatCheck),
-    /// Move accounts here from the Django packages, with their ids and passwords
+    /// Move accounts, money and chat here from the Django packages, with their ids
     ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {

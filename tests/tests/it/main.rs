@@ -30,6 +30,7 @@ mod guard;
 mod idempotency;
 mod idempotency_crash;
 mod import;
+mod import_chat;
 mod import_payments;
 mod import_steps;
 mod import_wallets;

@@ -23,9 +23,11 @@ use crate::{config::Config, otp::code::CodeKeys};
 
 mod address;
 mod avatar;
+pub(crate) mod bring;
 mod kind;
 mod name;
 mod open;
+mod passage;
 mod purge;
 mod spool;
 mod storage;
