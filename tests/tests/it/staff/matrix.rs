@@ -33,13 +33,13 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 17] = [
     ("listUserWalletEntries", "GET", "/api/admin/wallets/{user_id}/entries/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
     ("lookAtPayment", "POST", "/api/admin/payments/{id}/look/", [401, 403, 403, 403, 200, 200]),
+    ("reopenChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/reopen/", MODERATORS_MISS),
     (
         "revokeUserSessions",
         "POST",
         "/api/admin/users/{id}/revoke_sessions/",
         [401, 403, 403, 200, 403, 200],
     ),
-    ("reopenChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/reopen/", MODERATORS_MISS),
     ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", MODERATORS_MISS),
     // The payment does not wait for a person.
     ("settlePayment", "POST", "/api/admin/payments/{id}/settle/", [401, 403, 403, 403, 409, 409]),
