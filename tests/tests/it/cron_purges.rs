@@ -147,9 +147,11 @@ async fn the_purge_of_revocations_takes_tickets_that_opened_nothing_and_leaves_g
     let peyk = idle().await;
     peyk.database
         .execute(
-            "INSERT INTO users (username) VALUES ('buyer');
-             INSERT INTO sessions (user_id, created_at, last_used_at, refresh_expires_at)
-             SELECT id, now(), now(), now() + interval '1 day' FROM users;
+            "INSERT INTO users (username, created_at) VALUES ('buyer', now());
+             INSERT INTO sessions (user_id, device, created_at, last_seen_at, authenticated_at,
+                 refresh_issued_at, refresh_expires_at, expires_at)
+             SELECT id, 'd', now(), now(), now(), now(), now() + interval '1 day',
+                 now() + interval '1 day' FROM users;
              INSERT INTO socket_tickets (hash, user_id, session_id, until, expires_at)
              SELECT sha256(n::text::bytea), s.user_id, s.id, now() + interval '5 minutes',
                  CASE WHEN n <= 1100 THEN now() - interval '61 minutes'
