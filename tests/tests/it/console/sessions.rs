@@ -178,7 +178,7 @@ async fn it_ends_by_logging_out_by_being_ended_by_idleness_and_by_age() {
     let status = async |cookie: &Cookie| cookie.get(&peyk, "admin/session/").await.status;
     let age = async |what: &str| {
         let sql = format!("UPDATE sessions SET {what} WHERE console_digest IS NOT NULL");
-        peyk.database.execute(&sql).await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&peyk.database.pool).await.unwrap();
     };
     let out = Cookie::of(&peyk, &sara.mobile).await;
     assert_eq!(status(&out).await, 200);
