@@ -79,6 +79,16 @@ impl Subject {
         Self { kind: "report", id: None }
     }
 
+    /// What happened to somebody.
+    pub const fn timelines() -> Self {
+        Self { kind: "timeline", id: None }
+    }
+
+    /// How everything is.
+    pub const fn overview() -> Self {
+        Self { kind: "overview", id: None }
+    }
+
     /// The payments.
     pub const fn payments() -> Self {
         Self { kind: "payment", id: None }

@@ -1,11 +1,19 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+mod blocks;
+mod cron;
 mod guard;
 pub(crate) mod listing;
 mod message_types;
 mod messages;
+mod operation_types;
 mod otp_requests;
+mod overview;
+mod providers;
+mod queues;
+pub(crate) mod session;
 mod sessions;
+mod timeline;
 mod types;
 mod users;
 mod webhooks;
@@ -27,8 +35,10 @@ use shared::{
 };
 
 pub(crate) use self::{
-    guard::StaffGuardApi, messages::StaffMessageApi, otp_requests::StaffOtpApi,
-    sessions::StaffSessionApi, users::StaffUserApi, webhooks::StaffWebhookApi,
+    blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi, messages::StaffMessageApi,
+    otp_requests::StaffOtpApi, overview::OverviewApi, providers::ProviderApi, queues::QueueApi,
+    sessions::StaffSessionApi, timeline::TimelineApi, users::StaffUserApi,
+    webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{
