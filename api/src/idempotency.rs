@@ -14,7 +14,7 @@ pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 pub(crate) const LONGEST: usize = 255;
 /// The operations that read it, by their operationIds: each POST that costs money or a text.
-pub(crate) const OPERATIONS: [&str; 14] = [
+pub(crate) const OPERATIONS: [&str; 15] = [
     "sendOtp",
     "sendConfirmation",
     "beginPhoneChange",
@@ -29,6 +29,7 @@ pub(crate) const OPERATIONS: [&str; 14] = [
     "adjustWallet",
     "refundPayment",
     "reversePayment",
+    "resendStaffMessage",
 ];
 /// Those of them that are refused without it: they move money.
 pub(crate) const DEMANDING: [&str; 6] = [

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 use clap::{Args, Subcommand};
 use shared::{
-    admin::{Acting, Admin, ChangeError, EraseError, Grant, Person, Search, Shown},
+    admin::{
+        Acting, Admin, ChangeError, EraseError, Grant, Person, Shown,
+        lists::{Filter, Value, Wanted, users as by},
+    },
     auth::api_keys::Scope,
     clock::SystemClock,
     config::Config,
@@ -106,14 +109,17 @@ pub(crate) async fn execute(config: &Config, command: UsersCommand) -> anyhow::R
     let server = Acting::on_the_server();
     match command {
         UsersCommand::List { phone, username, limit, shown } => {
-            let search = match (phone, username) {
-                (Some(phone), _) => Search::Phone(number(config, &phone)?),
-                (None, Some(name)) => Search::Username(name),
-                (None, None) => Search::All,
-            };
             let shown = shown.shown();
-            let found = admin.search(&server.source, &search, shown, None, limit).await?;
-            Ok(found.iter().map(line).collect())
+            let filter: Option<(&'static Filter, Value)> = match (phone, username, shown) {
+                (Some(phone), ..) => {
+                    let phone = number(config, &phone)?;
+                    Some((&by::PHONE, Value::Text(phone.as_e164().to_owned())))
+                }
+                (None, Some(name), Shown::Masked) => Some((&by::USERNAME, Value::Text(name))),
+                (None, Some(name), Shown::Whole) => Some((&by::USERNAME_PREFIX, Value::Text(name))),
+                (None, None, _) => None,
+            };
+            list(&admin, &server, filter, shown, limit).await
         }
         UsersCommand::Show { id, shown } => show(&admin, &pool, &server, id, shown.shown()).await,
         UsersCommand::Disable { id } => {
@@ -130,6 +136,28 @@ pub(crate) async fn execute(config: &Config, command: UsersCommand) -> anyhow::R
         }
         UsersCommand::Grant(scoped) => grant(&admin, &server, &scoped, Grant::Give).await,
         UsersCommand::Withdraw(scoped) => grant(&admin, &server, &scoped, Grant::Take).await,
+    }
+}
+
+/// Page by page: one may be short and not the last.
+async fn list(
+    admin: &Admin,
+    server: &Acting,
+    filter: Option<(&'static Filter, Value)>,
+    shown: Shown,
+    limit: i64,
+) -> anyhow::Result<String> {
+    let (mut text, mut left, mut cursor) = (String::new(), limit, None);
+    loop {
+        let filters = filter.iter().cloned().collect();
+        let wanted = Wanted { filters, cursor, limit: Some(left), sort: None };
+        let page = admin.list::<Person>(&server.source, &wanted, shown).await?;
+        text.extend(page.rows.iter().map(line));
+        left -= i64::try_from(page.rows.len())?;
+        cursor = page.next;
+        if cursor.is_none() || left <= 0 {
+            return Ok(text);
+        }
     }
 }
 

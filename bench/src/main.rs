@@ -66,6 +66,8 @@ pub(crate) enum Part {
     Wallets,
     /// Messages posted beside pgbench with the same transaction
     Chat,
+    /// Pages of the lists of staff, with every search, filter and order
+    Console,
     /// Redis and a bare HTTP route
     Yardsticks,
 }
@@ -103,6 +105,9 @@ pub(crate) struct Options {
     /// Entries of a wallet with a long history
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) entries: usize,
+    /// Messages among which staff look; accounts, sessions and payments are a fifth of that
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) console_rows: i64,
     /// OTP texts in flight at once (`worker.otp_concurrency`) with the slow provider
     #[arg(long, default_value_t = 400)]
     pub(crate) slow_concurrency: usize,

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use poem::{FromRequest, Request, RequestBody, Result};
 use shared::admin::{
-    Acting,
+    Acting, Shown,
     roles::{Action, Role},
 };
 
@@ -47,7 +47,11 @@ pub(crate) mod task {
         AdjustWallets,
         LookAtOperations,
         RunOperations,
-        BlockSenders
+        BlockSenders,
+        LookAtMessages,
+        RetryMessages,
+        EditUsers,
+        EraseUsers
     );
 }
 
@@ -97,5 +101,10 @@ impl<T> Staff<T> {
     pub(crate) fn acting(&self) -> Acting {
         let source = self.caller.source();
         Acting { user_id: self.caller.user_id, role: self.role, source }
+    }
+
+    /// How much of people they may see.
+    pub(crate) fn shown(&self) -> Shown {
+        if self.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
     }
 }

@@ -114,6 +114,14 @@ impl Example for ChangeMe {
     }
 }
 
+impl ChangeMe {
+    /// What changes.
+    pub(super) fn change(self) -> ProfileChange {
+        let Self { email, first_name, last_name } = self;
+        ProfileChange { email, first_name, last_name }
+    }
+}
+
 impl FromFields for ChangeMe {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.optional_text("email", Text::max(email::LONGEST).or_blank());
@@ -190,8 +198,7 @@ impl MeApi {
         caller: SignedIn,
         input: Input<ChangeMe>,
     ) -> Result<Json<Me>, ChangeMeProblem> {
-        let ChangeMe { email, first_name, last_name } = input.0;
-        let change = ProfileChange { email, first_name, last_name };
+        let change = input.0.change();
         let changed = users::change_profile(&state.pool, caller.user_id, &change).await;
         let changed = changed.map_err(Problem::from)?;
         let profile = changed.ok_or_else(|| Problem::new(Code::UserInactive))?;

@@ -53,9 +53,16 @@ fn operations() -> impl OpenApi {
         (
             admin::AdminApi,
             admin::QueueApi,
+            admin::QueueItemApi,
             admin::ProviderApi,
             admin::CronApi,
             admin::StaffBlockApi,
+            admin::StaffUserApi,
+            admin::StaffSessionApi,
+            admin::StaffMessageApi,
+            admin::StaffOtpApi,
+            admin::StaffWebhookApi,
+            admin::StaffGuardApi,
         ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (

@@ -5,6 +5,7 @@ mod backlog;
 mod bearer;
 mod bulk;
 mod chat;
+mod console;
 mod drain;
 mod idle;
 mod latency;
@@ -57,6 +58,9 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Chat) {
         chat::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Console) {
+        console::measure(options, system, report).await?;
     }
     if options.wants(Part::Yardsticks) {
         yardsticks::measure(options, system, report).await?;

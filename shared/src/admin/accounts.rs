@@ -3,14 +3,16 @@
 use sqlx::PgConnection;
 
 use super::{
-    Admin,
+    Admin, Person,
     roles::{Action, Role},
     store::{self, Locked},
 };
 use crate::{
     audit::{self, Entry, Source, Subject},
     auth::endings::Ended,
+    db,
     sessions::{EndReason, Which},
+    users::ProfileChange,
     webhooks::events::{Kind, NewEvent},
 };
 
@@ -52,12 +54,47 @@ pub enum ChangeError {
     /// Nobody would be left who can do everything.
     #[error("the last admin")]
     LastAdmin,
+    /// Another account has the number in that group.
+    #[error("the number has an account in that group")]
+    GroupTaken,
     /// The database refused or is away.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
+/// What staff change of an account's words; `None`: it stays.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// What its owner may change as well.
+    pub profile: ProfileChange,
+    /// The group.
+    pub group: Option<i32>,
+}
+
 impl Admin {
+    /// Changes what an account says of its owner, and its group, and gives it as it is then. What is
+    /// written down are the names of what changed.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn edit(&self, acting: &Acting, id: i64, edit: &Edit) -> Result<Person, ChangeError> {
+        let mut tx = self.pool.begin().await?;
+        target(&mut tx, acting, id).await?;
+        let changed = store::edit(&mut tx, id, edit).await.map_err(|error| {
+            match db::violated_unique(&error) {
+                Some("users_phone_group_key") => ChangeError::GroupTaken,
+                _ => ChangeError::Database(error),
+            }
+        })?;
+        if !changed.is_empty() {
+            let entry = Entry::new(&acting.source, "user.edited", Subject::user(id));
+            audit::record(&mut tx, &entry.with("fields", changed), self.clock.now()).await?;
+        }
+        let person = store::find(&mut *tx, id).await?.ok_or(ChangeError::NoSuchAccount)?;
+        tx.commit().await?;
+        Ok(person)
+    }
+
     /// Disables an account and ends its sessions, in every process within a second. One that is
     /// disabled already stays so.
     ///
@@ -128,7 +165,7 @@ impl Admin {
 }
 
 /// Locks the account, if it may be touched.
-async fn target(
+pub(super) async fn target(
     connection: &mut PgConnection,
     acting: &Acting,
     id: i64,

@@ -1,5 +1,7 @@
 //! Masks: enough of a value to tell it from others, too little to use it. Pure.
 
+use std::net::IpAddr;
+
 /// Digits in a row that may be a number somebody can be called by.
 const NUMBER_DIGITS: usize = 7;
 /// What stands for what is not shown.
@@ -26,6 +28,20 @@ pub fn email(text: &str) -> String {
 /// `Sara` → `S***`; nothing stays nothing.
 pub fn word(text: &str) -> String {
     text.chars().next().map_or_else(String::new, |first| format!("{first}{HIDDEN}"))
+}
+
+/// `203.0.113.7` → `203.0.***`, `2001:db8::7` → `2001:db8:***`.
+pub fn ip(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            format!("{first}.{second}.{HIDDEN}")
+        }
+        IpAddr::V6(ip) => {
+            let [first, second, ..] = ip.segments();
+            format!("{first:x}:{second:x}:{HIDDEN}")
+        }
+    }
 }
 
 /// A user name with every number in it masked: those made by a code hold their number,
@@ -65,6 +81,13 @@ mod tests {
         assert_eq!(email("sara"), "s***");
         assert_eq!((email(""), word("")), (String::new(), String::new()));
         assert_eq!(word("سارا"), "س***");
+    }
+
+    #[test]
+    fn an_address_of_a_machine_shows_its_network() {
+        assert_eq!(ip(IpAddr::from([203, 0, 113, 7])), "203.0.***");
+        let of_six = "2001:db8::7".parse::<IpAddr>().unwrap();
+        assert_eq!(ip(of_six), "2001:db8:***");
     }
 
     #[test]

@@ -12,25 +12,28 @@ use crate::{
     auth::endings::Endings,
     clock::SharedClock,
     config,
-    phone::PhoneNumber,
     sessions::revocations::Revocations,
     webhooks::Outbox,
 };
 
 mod accounts;
 mod erasure;
+pub mod lists;
 pub mod mask;
+pub mod messages;
 pub mod providers;
 pub mod queues;
 pub mod roles;
 mod scopes;
+mod sessions;
 pub mod staff;
 mod store;
 pub mod superuser;
+pub mod webhooks;
 
 use self::roles::Role;
 pub use self::{
-    accounts::{Acting, ChangeError},
+    accounts::{Acting, ChangeError, Edit},
     erasure::EraseError,
     scopes::Grant,
 };
@@ -97,24 +100,12 @@ pub enum Shown {
     Masked,
 }
 
-/// What people are searched by.
-#[derive(Debug, Clone)]
-pub enum Search {
-    /// Everybody.
-    All,
-    /// Those with this number; in any group.
-    Phone(PhoneNumber),
-    /// Those whose user name begins with this; is this, where personal data is masked.
-    Username(String),
-}
-
-impl Search {
-    /// The word in the audit log: never what was searched for.
-    const fn as_str(&self) -> &'static str {
+impl Shown {
+    /// The word in the audit log.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::All => "all",
-            Self::Phone(_) => "phone",
-            Self::Username(_) => "username",
+            Self::Whole => "whole",
+            Self::Masked => "masked",
         }
     }
 }
@@ -140,40 +131,6 @@ impl Admin {
         store::role_of(&self.pool, user_id).await
     }
 
-    /// Finds people, newest accounts first, those before `before` if given, and writes down who looked
-    /// at whom.
-    ///
-    /// # Errors
-    /// When the database is away: nobody is shown then.
-    pub async fn search(
-        &self,
-        source: &Source,
-        search: &Search,
-        shown: Shown,
-        before: Option<i64>,
-        limit: i64,
-    ) -> Result<Vec<Person>, sqlx::Error> {
-        let before = before.unwrap_or(i64::MAX);
-        let pool = &self.pool;
-        let found = match (search, shown) {
-            (Search::All, _) => store::latest(pool, before, limit).await?,
-            (Search::Phone(phone), _) => store::by_phone(pool, phone, before, limit).await?,
-            (Search::Username(name), Shown::Masked) => {
-                store::by_username(pool, name, before, limit).await?
-            }
-            (Search::Username(name), Shown::Whole) => {
-                store::by_prefix(pool, name, before, limit).await?
-            }
-        };
-        let ids: Vec<_> = found.iter().map(|person| person.id).collect();
-        let looked = Entry::new(source, "user.searched", Subject::users())
-            .with("by", search.as_str())
-            .with("shown", if shown == Shown::Whole { "whole" } else { "masked" })
-            .with("users", ids);
-        audit::record(&mut *pool.acquire().await?, &looked, self.clock.now()).await?;
-        Ok(found.into_iter().map(|person| show(person, shown)).collect())
-    }
-
     /// Looks at one person, and writes down who did.
     ///
     /// # Errors
@@ -185,8 +142,8 @@ impl Admin {
         shown: Shown,
     ) -> Result<Option<Person>, sqlx::Error> {
         let Some(person) = store::find(&self.pool, id).await? else { return Ok(None) };
-        let looked = Entry::new(source, "user.viewed", Subject::user(id))
-            .with("shown", if shown == Shown::Whole { "whole" } else { "masked" });
+        let looked =
+            Entry::new(source, "user.viewed", Subject::user(id)).with("shown", shown.as_str());
         audit::record(&mut *self.pool.acquire().await?, &looked, self.clock.now()).await?;
         Ok(Some(show(person, shown)))
     }

@@ -35,10 +35,15 @@ impl Role {
     /// Whether somebody with this role may do this. The one place that says so.
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::LookAtUsers | Action::LookAtPayments | Action::LookAtOperations => true,
+            Action::LookAtUsers
+            | Action::LookAtPayments
+            | Action::LookAtMessages
+            | Action::LookAtOperations => true,
             Action::SeePersonalData
             | Action::EndSessions
             | Action::ModerateChat
+            | Action::EditUsers
+            | Action::RetryMessages
             | Action::BlockSenders => matches!(self, Self::Support | Self::Admin),
             Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
                 matches!(self, Self::Finance | Self::Admin)
@@ -46,6 +51,7 @@ impl Role {
             Action::SwitchUsers
             | Action::TouchStaff
             | Action::ReadAudit
+            | Action::EraseUsers
             | Action::RunOperations => matches!(self, Self::Admin),
         }
     }
@@ -82,11 +88,19 @@ pub enum Action {
     RunOperations,
     /// Refuse numbers and addresses.
     BlockSenders,
+    /// Find texts, requests of codes, webhooks and what the guard found, masked; never a code.
+    LookAtMessages,
+    /// Have one text or webhook tried again, sent once more, taken back or given up.
+    RetryMessages,
+    /// Change what accounts say of their owners, and their groups.
+    EditUsers,
+    /// Take everything that names its owner from an account, for good.
+    EraseUsers,
 }
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
@@ -101,6 +115,10 @@ impl Action {
         Self::LookAtOperations,
         Self::RunOperations,
         Self::BlockSenders,
+        Self::LookAtMessages,
+        Self::RetryMessages,
+        Self::EditUsers,
+        Self::EraseUsers,
     ];
 
     /// Whether whoever does it has to have proven a moment ago who they are.
@@ -112,6 +130,8 @@ impl Action {
                 | Self::ReturnMoney
                 | Self::SettlePayments
                 | Self::AdjustWallets
+                | Self::EditUsers
+                | Self::EraseUsers
         )
     }
 }
@@ -123,19 +143,23 @@ mod tests {
     #[test]
     fn each_role_may_do_what_the_table_says_and_nothing_else() {
         use Action::{
-            AdjustWallets, BlockSenders, EndSessions, LookAtOperations, LookAtPayments,
-            LookAtUsers, ModerateChat, ReturnMoney, SeePersonalData, SettlePayments,
+            AdjustWallets, BlockSenders, EditUsers, EndSessions, LookAtMessages, LookAtOperations,
+            LookAtPayments, LookAtUsers, ModerateChat, RetryMessages, ReturnMoney, SeePersonalData,
+            SettlePayments,
         };
         let table: [(Role, &[Action]); 4] = [
-            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtOperations]),
+            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtMessages, LookAtOperations]),
             (
                 Role::Support,
                 &[
                     LookAtUsers,
                     LookAtPayments,
+                    LookAtMessages,
                     SeePersonalData,
                     EndSessions,
                     ModerateChat,
+                    RetryMessages,
+                    EditUsers,
                     LookAtOperations,
                     BlockSenders,
                 ],
@@ -145,6 +169,7 @@ mod tests {
                 &[
                     LookAtUsers,
                     LookAtPayments,
+                    LookAtMessages,
                     ReturnMoney,
                     SettlePayments,
                     AdjustWallets,
@@ -179,6 +204,8 @@ mod tests {
             Action::ReturnMoney,
             Action::SettlePayments,
             Action::AdjustWallets,
+            Action::EditUsers,
+            Action::EraseUsers,
         ];
         for action in Action::ALL {
             assert_eq!(action.needs_recent_login(), sensitive.contains(&action), "{action:?}");

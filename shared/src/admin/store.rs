@@ -1,9 +1,9 @@
 //! All SQL of what staff do with accounts.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, postgres::PgRow};
 
-use super::{Person, roles::Role, staff::Member, superuser::NewSuperuser};
+use super::{Edit, Person, roles::Role, staff::Member, superuser::NewSuperuser};
 use crate::phone::PhoneNumber;
 
 pub(super) async fn role_of(pool: &PgPool, id: i64) -> Result<Option<Role>, sqlx::Error> {
@@ -13,6 +13,7 @@ pub(super) async fn role_of(pool: &PgPool, id: i64) -> Result<Option<Role>, sqlx
     read_role(role.flatten().as_deref())
 }
 
+#[derive(sqlx::FromRow)]
 struct Row {
     id: i64,
     username: String,
@@ -51,6 +52,12 @@ impl TryFrom<Row> for Person {
     }
 }
 
+impl FromRow<'_, PgRow> for Person {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Row::from_row(row)?.try_into()
+    }
+}
+
 /// One query of accounts: `people!("WHERE …", parameters…)`.
 macro_rules! people {
     ($rest:literal, $($parameter:expr),*) => {
@@ -64,70 +71,12 @@ macro_rules! people {
     };
 }
 
-fn read_all(rows: Vec<Row>) -> Result<Vec<Person>, sqlx::Error> {
-    rows.into_iter().map(Person::try_from).collect()
-}
-
-pub(super) async fn find(pool: &PgPool, id: i64) -> Result<Option<Person>, sqlx::Error> {
-    let row = people!("WHERE id = $1", id).fetch_optional(pool).await?;
+pub(super) async fn find(
+    executor: impl PgExecutor<'_>,
+    id: i64,
+) -> Result<Option<Person>, sqlx::Error> {
+    let row = people!("WHERE id = $1", id).fetch_optional(executor).await?;
     row.map(Person::try_from).transpose()
-}
-
-pub(super) async fn latest(
-    pool: &PgPool,
-    before: i64,
-    limit: i64,
-) -> Result<Vec<Person>, sqlx::Error> {
-    let found = people!("WHERE id < $1 ORDER BY id DESC LIMIT $2", before, limit);
-    read_all(found.fetch_all(pool).await?)
-}
-
-pub(super) async fn by_phone(
-    pool: &PgPool,
-    phone: &PhoneNumber,
-    before: i64,
-    limit: i64,
-) -> Result<Vec<Person>, sqlx::Error> {
-    let found = people!(
-        "WHERE phone = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        phone.as_e164(),
-        before,
-        limit
-    );
-    read_all(found.fetch_all(pool).await?)
-}
-
-pub(super) async fn by_username(
-    pool: &PgPool,
-    username: &str,
-    before: i64,
-    limit: i64,
-) -> Result<Vec<Person>, sqlx::Error> {
-    let found = people!(
-        "WHERE username = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        username,
-        before,
-        limit
-    );
-    read_all(found.fetch_all(pool).await?)
-}
-
-/// As a range of the index in byte order, so that no character of the prefix is a pattern.
-pub(super) async fn by_prefix(
-    pool: &PgPool,
-    prefix: &str,
-    before: i64,
-    limit: i64,
-) -> Result<Vec<Person>, sqlx::Error> {
-    let found = people!(
-        r#"WHERE username COLLATE "C" >= $1 AND username COLLATE "C" < $2 AND id < $3
-           ORDER BY id DESC LIMIT $4"#,
-        prefix,
-        format!("{prefix}\u{10ffff}"),
-        before,
-        limit
-    );
-    read_all(found.fetch_all(pool).await?)
 }
 
 /// An account whose row is locked, with those of all admins.
@@ -184,6 +133,47 @@ pub(super) async fn switch(
     .execute(connection)
     .await?;
     Ok(switched.rows_affected() == 1)
+}
+
+/// The names of what changed, of an account that is locked.
+pub(super) async fn edit(
+    connection: &mut PgConnection,
+    id: i64,
+    edit: &Edit,
+) -> Result<Vec<String>, sqlx::Error> {
+    let profile = &edit.profile;
+    sqlx::query_scalar!(
+        r#"WITH old AS (SELECT * FROM users WHERE id = $1),
+           new AS (
+               UPDATE users SET email = coalesce($2, email),
+                   first_name = coalesce($3, first_name),
+                   last_name = coalesce($4, last_name),
+                   "group" = coalesce($5, "group")
+               WHERE id = $1
+               RETURNING *)
+           SELECT array_remove(ARRAY[
+               CASE WHEN new.email <> old.email THEN 'email' END,
+               CASE WHEN new.first_name <> old.first_name THEN 'first_name' END,
+               CASE WHEN new.last_name <> old.last_name THEN 'last_name' END,
+               CASE WHEN new."group" <> old."group" THEN 'group' END], NULL) AS "changed!"
+           FROM old, new"#,
+        id,
+        profile.email,
+        profile.first_name,
+        profile.last_name,
+        edit.group,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+pub(super) async fn owner_of_session(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT user_id FROM sessions WHERE id = $1", id)
+        .fetch_optional(connection)
+        .await
 }
 
 /// Whether the account did not have the scope before.

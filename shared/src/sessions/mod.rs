@@ -51,7 +51,7 @@ impl Method {
     }
 
     /// Reads a word of the database, which knows no others.
-    pub(crate) fn parse(word: &str) -> Self {
+    pub fn parse(word: &str) -> Self {
         match word {
             "password" => Self::Password,
             "import" => Self::Import,

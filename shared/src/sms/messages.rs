@@ -368,6 +368,11 @@ impl Messages {
         quiet::put_off(self.quiet_hours.as_ref(), at, rng).or(asked)
     }
 
+    /// How long after its time a message may still go out.
+    pub(crate) fn life(&self) -> TimeDelta {
+        self.rules.life
+    }
+
     /// What time it is.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()

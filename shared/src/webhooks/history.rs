@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -100,17 +100,20 @@ pub async fn replay(
     }
 }
 
-/// Makes these deliveries due at once that wait or were given up, inside the caller's transaction, with
-/// all their attempts before them; those that are.
+/// Makes one delivery due at once, as [`replay`] does, inside the caller's transaction. `false`: there
+/// is none, or it is being told.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn retry(
+pub(crate) async fn replay_one(
     connection: &mut PgConnection,
-    ids: &[i64],
+    id: i64,
     give_up_after: Duration,
-) -> Result<Vec<i64>, sqlx::Error> {
-    store::retry(connection, ids, give_up_after).await
+) -> Result<bool, sqlx::Error> {
+    let what = Replay::default();
+    let range = (id.saturating_sub(1), id);
+    let (changed, _) = store::replay(connection, &what, give_up_after, range).await?;
+    Ok(changed == 1)
 }
 
 /// Gives up those of these deliveries that wait, inside the caller's transaction; those that were.
@@ -118,10 +121,21 @@ pub async fn retry(
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn give_up(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+pub(crate) async fn give_up(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<Vec<i64>, sqlx::Error> {
     let given_up = store::give_up_these(connection, ids).await?;
     store::release_followers(connection, &given_up).await?;
     Ok(given_up)
+}
+
+/// What an event says.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn data(pool: &PgPool, event_id: &str) -> Result<Option<Value>, sqlx::Error> {
+    store::data(pool, event_id).await
 }
 
 /// Emits `webhook.test` to one endpoint; the event's handle.

@@ -6,7 +6,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{
     Stamped,
@@ -234,6 +235,12 @@ pub(super) async fn give_up(connection: &mut PgConnection) -> Result<Vec<i64>, s
     .await
 }
 
+pub(super) async fn data(pool: &PgPool, event_id: &str) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT data FROM webhook_events WHERE id = $1", event_id)
+        .fetch_optional(pool)
+        .await
+}
+
 /// Leases of workers that died: due again.
 pub(super) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
     due::reclaim!(
@@ -323,7 +330,7 @@ pub(super) async fn replay_range(
 /// Makes deliveries due that nobody works on, in the order of their ids after `after` up to
 /// `until`, 1000 at most; how many, and the last id that was looked at.
 pub(super) async fn replay(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     replay: &Replay,
     give_up_after: Duration,
     (after, until): (i64, i64),
@@ -352,29 +359,9 @@ pub(super) async fn replay(
         give_up_after.as_secs_f64(),
         until,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok((row.rows, row.reached))
-}
-
-/// As [`replay`], of these rows, and not those that were sent.
-pub(super) async fn retry(
-    connection: &mut PgConnection,
-    ids: &[i64],
-    give_up_after: Duration,
-) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE webhook_deliveries
-         SET status = 'queued', attempts_before = attempt, next_attempt_at = now(),
-             pushed_until = NULL, settled_at = NULL, reason = NULL, response_status = NULL,
-             give_up_at = now() + make_interval(secs => $2)
-         WHERE id = ANY($1) AND status IN ('queued', 'failed')
-         RETURNING id",
-        ids,
-        give_up_after.as_secs_f64(),
-    )
-    .fetch_all(connection)
-    .await
 }
 
 pub(super) async fn give_up_these(
@@ -383,7 +370,7 @@ pub(super) async fn give_up_these(
 ) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "UPDATE webhook_deliveries
-         SET status = 'failed', reason = 'given_up', next_attempt_at = NULL, pushed_until = NULL,
+         SET status = 'failed', reason = 'staff.given_up', next_attempt_at = NULL, pushed_until = NULL,
              settled_at = now()
          WHERE id = ANY($1) AND status = 'queued'
          RETURNING id",

@@ -2,10 +2,20 @@
 
 mod blocks;
 mod cron;
+mod guard;
+pub(crate) mod listing;
+mod message_types;
+mod messages;
 mod operation_types;
+mod otp_requests;
 mod providers;
+mod queue_items;
 mod queues;
+mod sessions;
 mod types;
+mod users;
+mod webhooks;
+mod words;
 
 use poem::web::Data;
 use poem_openapi::{
@@ -14,14 +24,24 @@ use poem_openapi::{
     payload::Json,
 };
 use shared::{
-    admin::{ChangeError, Search, Shown, roles::Action},
-    audit::{self, Filter},
+    admin::{
+        ChangeError, Person, Shown,
+        lists::{Filter, Value, users as by},
+    },
+    audit,
     users::username::normal_form,
 };
 
-use self::types::{AuditPage, StaffDone, StaffUser, StaffUserPage};
-pub(super) use self::{
-    blocks::StaffBlockApi, cron::CronApi, providers::ProviderApi, queues::QueueApi,
+pub(crate) use self::{
+    blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi, messages::StaffMessageApi,
+    otp_requests::StaffOtpApi, providers::ProviderApi, queue_items::QueueItemApi, queues::QueueApi,
+    sessions::StaffSessionApi, users::StaffUserApi, webhooks::StaffWebhookApi,
+};
+use self::{
+    listing::{
+        Asked, ByAge, example_cursor, example_flag, example_search, example_sort, phone_value,
+    },
+    types::{AuditPage, StaffDone, StaffRole, StaffUser, StaffUserPage},
 };
 use super::{
     Tag,
@@ -53,9 +73,10 @@ pub(crate) struct AdminApi;
 impl AdminApi {
     /// Find accounts
     ///
-    /// Newest first. Support and admins search by a number or the beginning of a user name, viewers and
+    /// Support and admins search by a number or the beginning of a user name, viewers and
     /// finance by whole ones, and see personal data masked. Written down in the audit log.
     #[oai(path = "/admin/users", method = "get", operation_id = "listUsers")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list_users(
         &self,
         state: Data<&SharedState>,
@@ -63,21 +84,31 @@ impl AdminApi {
         /// A mobile number in any usual form, or a user name.
         #[oai(example = "example_search", validator(max_length = 150))]
         search: Query<Option<String>>,
-        /// Only accounts before this id.
-        #[oai(example = "example_before")]
-        before: Query<Option<i64>>,
+        /// Only of staff with this role.
+        #[oai(example = "example_role")]
+        role: Query<Option<StaffRole>>,
+        /// Only accounts whose owners may log in, or may not.
+        #[oai(example = "example_flag")]
+        is_active: Query<Option<bool>>,
+        /// Only accounts of this group.
+        #[oai(example = "example_group")]
+        group: Query<Option<i32>>,
+        /// In which order; `newest` unless given.
+        #[oai(example = "example_sort")]
+        sort: Query<Option<ByAge>>,
+        /// Where the page before ended: from its `next`.
+        #[oai(example = "example_cursor", validator(max_length = 500))]
+        cursor: Query<Option<String>>,
         /// How many, at most 100.
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffUserPage>, StaffListProblem> {
-        let paging = Paging::new(before.0, limit.0);
-        let (by, shown) = (read_search(state.0, search.0.as_deref()), shown(&staff));
-        let source = staff.caller.source();
-        let found = state.admin.search(&source, &by, shown, paging.before, paging.rows()).await;
-        let found = found.map_err(Problem::from)?;
-        let link = Link { state: state.0, path: "admin/users/", query: &[("search", search.0)] };
-        let (next, results) = paging.page(found, |person| person.id, &link);
-        Ok(Json(StaffUserPage { next, previous: None, results }))
+        let asked = Asked::new(state.0, "admin/users/", (sort.0, cursor.0, limit.0))
+            .search(search.0, |text| Some(read_search(state.0, text, staff.shown())))
+            .with(&by::ROLE, role.0)
+            .with(&by::IS_ACTIVE, is_active.0)
+            .with(&by::GROUP, group.0);
+        Ok(Json(asked.page::<Person, StaffUserPage>(&staff).await?))
     }
 
     /// Look at an account
@@ -92,7 +123,7 @@ impl AdminApi {
         #[oai(example = "example_user")]
         id: Path<i64>,
     ) -> Result<Json<StaffUser>, StaffLookProblem> {
-        let found = state.admin.find(&staff.caller.source(), id.0, shown(&staff)).await;
+        let found = state.admin.find(&staff.caller.source(), id.0, staff.shown()).await;
         let found = found.map_err(Problem::from)?;
         Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
     }
@@ -179,7 +210,7 @@ impl AdminApi {
         let paging = Paging::new(before.0, limit.0);
         let about = subject.0.as_deref().and_then(|text| crate::audit::subject(text).ok());
         let (kind, id) = about.unzip();
-        let filter = Filter {
+        let filter = audit::Filter {
             actor_user_id: actor.0,
             subject: kind,
             subject_id: id.flatten(),
@@ -197,16 +228,14 @@ impl AdminApi {
     }
 }
 
-fn shown<T>(staff: &Staff<T>) -> Shown {
-    if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
-}
-
-/// What reads as a number is one.
-fn read_search(state: &State, search: Option<&str>) -> Search {
-    let Some(text) = search.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Search::All;
-    };
-    state.phones.parse(text).map_or_else(|_| Search::Username(normal_form(text)), Search::Phone)
+/// What reads as a number is one. Where names are masked only whole ones are found, or a search would
+/// tell what the mask hides.
+fn read_search(state: &State, text: &str, shown: Shown) -> (&'static Filter, Value) {
+    match (state.phones.parse(text), shown) {
+        (Ok(phone), _) => (&by::PHONE, phone_value(&phone)),
+        (Err(_), Shown::Masked) => (&by::USERNAME, Value::Text(normal_form(text))),
+        (Err(_), Shown::Whole) => (&by::USERNAME_PREFIX, Value::Text(normal_form(text))),
+    }
 }
 
 fn done(details: &str, sessions: Option<i32>) -> Json<StaffDone> {
@@ -223,6 +252,9 @@ impl From<ChangeError> for Problem {
             }
             ChangeError::LastAdmin => Self::new(Code::Conflict)
                 .sentence("This is the last admin: somebody has to stay who can do everything."),
+            ChangeError::GroupTaken => {
+                Self::new(Code::Conflict).sentence("The number has another account in that group.")
+            }
             ChangeError::Database(error) => error.into(),
         }
     }
@@ -238,8 +270,13 @@ fn example_actor() -> Option<i64> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
-fn example_search() -> Option<String> {
-    Some("09123456789".to_owned())
+fn example_role() -> Option<StaffRole> {
+    Some(StaffRole::Support)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_group() -> Option<i32> {
+    Some(0)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]

@@ -10,6 +10,7 @@ use shared::{
     audit::Event,
 };
 
+use super::listing::staff_page;
 use crate::timestamp::Timestamp;
 
 /// What somebody is on the staff.
@@ -108,25 +109,10 @@ impl Example for StaffUser {
     }
 }
 
-/// A page of accounts, newest first.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct StaffUserPage {
-    /// The next page; null on the last.
-    pub(super) next: Option<String>,
-    /// Pages go one way: always null.
-    pub(super) previous: Option<String>,
-    /// The accounts.
-    pub(super) results: Vec<StaffUser>,
-}
-
-impl Example for StaffUserPage {
-    fn example() -> Self {
-        let url = |before: i64| format!("https://peyk.example/api/admin/users/?before={before}");
-        let results = vec![StaffUser::example()];
-        Self { next: Some(url(17)), previous: Some(url(117)), results }
-    }
-}
+staff_page!(
+    /// A page of accounts.
+    StaffUserPage of StaffUser, "admin/users/"
+);
 
 /// What was done to an account.
 #[derive(Debug, Object)]

@@ -439,7 +439,8 @@ fn answer(
     })
 }
 
-fn refusal(state: &State, refused: MessageRefused) -> Problem {
+/// Why a message is not accepted.
+pub(crate) fn refusal(state: &State, refused: MessageRefused) -> Problem {
     let code = match refused {
         MessageRefused::Blocked => return Problem::new(Code::RecipientBlocked),
         MessageRefused::KeyCap => Code::DailyKeyLimit,

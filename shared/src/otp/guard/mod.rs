@@ -26,11 +26,10 @@ use sqlx::PgPool;
 pub(super) use self::{
     decisions::Decisions,
     returns::{GiveBack, Return},
-    rules::Reason,
 };
 pub use self::{
     decisions::{Action, Decision},
-    rules::Rule,
+    rules::{Reason, Rule},
 };
 use crate::{
     config::{Config, Guard as GuardConfig, GuardMode},

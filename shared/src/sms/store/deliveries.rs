@@ -264,6 +264,7 @@ pub(in crate::sms) async fn expire(
              SELECT id, status = 'unknown' OR EXISTS (
                  SELECT FROM sms_attempts a
                  WHERE a.message_id = sms_messages.id AND a.action = 'send'
+                   AND a.attempt > sms_messages.attempts_before
                    AND coalesce(a.outcome, 'unknown') = 'unknown'
                    AND NOT EXISTS (
                        SELECT FROM sms_attempts l
@@ -328,6 +329,7 @@ pub(in crate::sms) async fn reclaim(pool: &PgPool) -> Result<u64, sqlx::Error> {
         "next_attempt_at = now(), status = CASE WHEN call_started_at IS NULL AND NOT EXISTS (
              SELECT FROM sms_attempts a
              WHERE a.message_id = sms_messages.id AND a.action = 'send'
+               AND a.attempt > sms_messages.attempts_before
                AND coalesce(a.outcome, 'unknown') = 'unknown') THEN 'queued' ELSE 'unknown' END",
         "status = 'sending'"
     )

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::Json};
+use sqlx::{PgConnection, PgExecutor, PgPool, postgres::types::PgInterval, types::Json};
 
 use super::{
     super::{
@@ -316,7 +316,7 @@ pub(in crate::sms) async fn list_messages(
 }
 
 pub(in crate::sms) async fn cancel_message(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     owner: Owner,
     id: i64,
 ) -> Result<bool, sqlx::Error> {
@@ -330,7 +330,7 @@ pub(in crate::sms) async fn cancel_message(
         owner.api_key(),
         owner.user(),
     )
-    .execute(pool)
+    .execute(executor)
     .await?;
     Ok(cancelled.rows_affected() == 1)
 }

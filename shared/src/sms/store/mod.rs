@@ -1,19 +1,19 @@
 //! All SQL of the feature.
 
 mod blocklist;
-mod by_hand;
 mod counters;
 mod deliveries;
 mod hours;
 mod inbound;
 mod messages;
 mod reports;
+mod staff;
 mod states;
 mod told;
 
 pub(super) use self::{
-    blocklist::*, by_hand::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*,
-    reports::*, states::*, told::*,
+    blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
+    staff::*, states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;

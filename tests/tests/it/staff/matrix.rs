@@ -13,8 +13,14 @@ const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "ad
 const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 
-/// For those who moderate, and there is nothing to moderate.
-const MODERATORS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
+/// For those who help people.
+const HELPERS: [u16; 6] = [401, 403, 403, 200, 403, 200];
+
+/// The same, and there is nothing of that number.
+const HELPERS_MISS: [u16; 6] = [401, 403, 403, 404, 403, 404];
+
+/// The same, and the message is a code's that was sent.
+const HELPERS_CONFLICT: [u16; 6] = [401, 403, 403, 409, 403, 409];
 
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
@@ -23,34 +29,52 @@ const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 30] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 47] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
-    ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", MODERATORS_MISS),
+    ("cancelStaffMessage", "POST", "/api/admin/messages/{id}/cancel/", HELPERS_CONFLICT),
+    ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", HELPERS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
+    ("editUser", "PATCH", "/api/admin/users/{id}/", HELPERS),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
+    ("eraseUser", "POST", "/api/admin/users/{id}/erase/", [401, 403, 403, 403, 403, 404]),
+    ("getStaffMessage", "GET", "/api/admin/messages/{id}/", ALL),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
+    ("getStaffWebhook", "GET", "/api/admin/webhooks/{id}/", [401, 403, 404, 404, 404, 404]),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("giveUpQueueRows", "POST", "/api/admin/queues/{queue}/give_up/", ADMIN_UNSAID),
+    ("giveUpStaffMessage", "POST", "/api/admin/messages/{id}/give_up/", HELPERS_CONFLICT),
+    ("giveUpStaffWebhook", "POST", "/api/admin/webhooks/{id}/give_up/", HELPERS_MISS),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
     ("listBlocks", "GET", "/api/admin/blocks/", ALL),
     ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
     ("listCronJobs", "GET", "/api/admin/cron/", ALL),
     // No worker has announced such a job.
     ("listCronRuns", "GET", "/api/admin/cron/{job}/runs/", [401, 403, 404, 404, 404, 404]),
+    ("listGuardDecisions", "GET", "/api/admin/guard/", ALL),
     ("listProviders", "GET", "/api/admin/providers/", ALL),
+    // A state has to be named.
+    ("listQueueItems", "GET", "/api/admin/queues/{queue}/items/", [401, 403, 400, 400, 400, 400]),
     ("listQueues", "GET", "/api/admin/queues/", ALL),
+    ("listStaffMessages", "GET", "/api/admin/messages/", ALL),
+    ("listStaffOtpRequests", "GET", "/api/admin/otp_requests/", ALL),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
+    ("listStaffSessions", "GET", "/api/admin/sessions/", ALL),
+    ("listStaffWebhooks", "GET", "/api/admin/webhooks/", ALL),
     ("listUserWalletEntries", "GET", "/api/admin/wallets/{user_id}/entries/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
     ("lookAtPayment", "POST", "/api/admin/payments/{id}/look/", [401, 403, 403, 403, 200, 200]),
     ("pauseProvider", "POST", "/api/admin/providers/{name}/pause/", ADMIN_UNSAID),
     ("pauseQueue", "POST", "/api/admin/queues/{queue}/pause/", ADMIN_UNSAID),
-    ("removeBlock", "DELETE", "/api/admin/blocks/{id}/", MODERATORS_MISS),
+    ("removeBlock", "DELETE", "/api/admin/blocks/{id}/", HELPERS_MISS),
+    ("resendStaffMessage", "POST", "/api/admin/messages/{id}/resend/", HELPERS_CONFLICT),
     ("resumeProvider", "POST", "/api/admin/providers/{name}/resume/", ADMIN),
     ("resumeQueue", "POST", "/api/admin/queues/{queue}/resume/", ADMIN),
     ("retryQueueRows", "POST", "/api/admin/queues/{queue}/retry/", ADMIN_UNSAID),
+    ("retryStaffMessage", "POST", "/api/admin/messages/{id}/retry/", HELPERS_CONFLICT),
+    ("retryStaffWebhook", "POST", "/api/admin/webhooks/{id}/retry/", HELPERS_MISS),
+    ("revokeStaffSession", "POST", "/api/admin/sessions/{id}/revoke/", HELPERS),
     (
         "revokeUserSessions",
         "POST",
@@ -59,7 +83,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 30] = [
     ),
     // No worker has announced such a job.
     ("runCronJob", "POST", "/api/admin/cron/{job}/run/", [401, 403, 403, 403, 403, 404]),
-    ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", MODERATORS_MISS),
+    ("settleChatReport", "POST", "/api/admin/chat/reports/{id}/settle/", HELPERS_MISS),
     // The payment does not wait for a person.
     ("settlePayment", "POST", "/api/admin/payments/{id}/settle/", [401, 403, 403, 403, 409, 409]),
 ];
@@ -93,7 +117,9 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
                      UPDATE sessions SET revoked_at = NULL WHERE user_id = 1",
                 )
                 .await;
-            let path = path.replace("{id}", &target.id.to_string());
+            // Nobody is erased for good here.
+            let of = if id == "eraseUser" { 999 } else { target.id };
+            let path = path.replace("{id}", &of.to_string());
             let path = path.replace("{user_id}", &target.id.to_string());
             let path = path.replace("{queue}", "sms").replace("{name}", "sandbox");
             let path = path.replace("{job}", "no-such-job");
@@ -106,7 +132,7 @@ async fn every_operation_is_open_to_the_roles_the_table_says() {
             let body = id.starts_with("settle").then_some(&body);
             let answer = ask(&peyk, 0, method, path, token, body).await;
             assert_eq!(answer.status, expected[i], "{id} by {}: {answer:?}", WHO[i]);
-            let touches = ["disableUser", "revokeUserSessions"].contains(&id);
+            let touches = ["disableUser", "revokeStaffSession", "revokeUserSessions"].contains(&id);
             let hit = touches && answer.status == 200;
             assert_eq!(peyk.database.count(state).await == 0, hit, "{id} by {}", WHO[i]);
         }
