@@ -123,15 +123,15 @@ impl QueueApi {
     ) -> Result<Json<RowsChanged>, StaffOperateProblem> {
         let queue = queue.0.inside();
         let changed = state.queues.give_up(&staff.acting(), queue, &input.0.0).await;
-        Ok(answer(state.0, changed.map_err(Problem::from)?))
+        Ok(answer(state.0, &changed.map_err(Problem::from)?))
     }
 }
 
-fn answer(state: &State, changed: Changed) -> Json<RowsChanged> {
+fn answer(state: &State, changed: &Changed) -> Json<RowsChanged> {
     for local_id in &changed.unsent {
         state.otp.unsent(*local_id);
     }
-    Json(RowsChanged::of(&changed))
+    Json(RowsChanged::of(changed))
 }
 
 impl From<OperateError> for Problem {
