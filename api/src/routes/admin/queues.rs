@@ -103,7 +103,7 @@ impl QueueApi {
         for id in &changed.ids {
             state.pusher.push(queue, RowId(*id));
         }
-        Ok(answer(state.0, changed))
+        Ok(answer(state.0, &changed))
     }
 
     /// Give rows of a queue up
