@@ -70,10 +70,10 @@ fn ways(document: &Value, operation: &Value) -> Vec<String> {
             _ if parameter["in"] != "query" => {}
             "cursor" | "limit" | "before" => {}
             "sort" => {
-                orders.extend(values(document, parameter).iter().map(|it| format!("sort={it}")))
+                orders.extend(values(document, parameter).iter().map(|it| format!("sort={it}")));
             }
             _ => {
-                filters.extend(values(document, parameter).iter().map(|it| format!("{name}={it}")))
+                filters.extend(values(document, parameter).iter().map(|it| format!("{name}={it}")));
             }
         }
     }
