@@ -48,7 +48,9 @@ pub(crate) mod task {
         LookAtMessages,
         RetryMessages,
         EditUsers,
-        EraseUsers
+        EraseUsers,
+        LookAtKeys,
+        ManageKeys
     );
 }
 

@@ -17,16 +17,20 @@ use crate::{
 };
 
 mod accounts;
+mod api_keys;
 mod erasure;
 pub mod lists;
 pub mod mask;
 pub mod messages;
+pub mod organizations;
 pub mod roles;
+pub mod rooms;
 mod scopes;
 mod sessions;
 pub mod staff;
 mod store;
 pub mod superuser;
+pub mod templates;
 pub mod webhooks;
 
 use self::roles::Role;

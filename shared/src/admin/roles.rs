@@ -44,9 +44,12 @@ impl Role {
             Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
                 matches!(self, Self::Finance | Self::Admin)
             }
-            Action::SwitchUsers | Action::TouchStaff | Action::ReadAudit | Action::EraseUsers => {
-                matches!(self, Self::Admin)
-            }
+            Action::SwitchUsers
+            | Action::TouchStaff
+            | Action::ReadAudit
+            | Action::EraseUsers
+            | Action::LookAtKeys
+            | Action::ManageKeys => matches!(self, Self::Admin),
         }
     }
 }
@@ -74,7 +77,7 @@ pub enum Action {
     SettlePayments,
     /// Change what is in somebody's wallet, with a reason.
     AdjustWallets,
-    /// Read messages that were reported, remove them, and close rooms.
+    /// Look at rooms and what is said in them, settle reports of messages, and close rooms.
     ModerateChat,
     /// Find texts, requests of codes, webhooks and what the guard found, masked; never a code.
     LookAtMessages,
@@ -84,11 +87,15 @@ pub enum Action {
     EditUsers,
     /// Take everything that names its owner from an account, for good.
     EraseUsers,
+    /// See which API keys there are, and what each may do.
+    LookAtKeys,
+    /// Make API keys and end them.
+    ManageKeys,
 }
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
@@ -104,6 +111,8 @@ impl Action {
         Self::RetryMessages,
         Self::EditUsers,
         Self::EraseUsers,
+        Self::LookAtKeys,
+        Self::ManageKeys,
     ];
 
     /// Whether whoever does it has to have proven a moment ago who they are.
@@ -117,6 +126,7 @@ impl Action {
                 | Self::AdjustWallets
                 | Self::EditUsers
                 | Self::EraseUsers
+                | Self::ManageKeys
         )
     }
 }
@@ -187,6 +197,7 @@ mod tests {
             Action::AdjustWallets,
             Action::EditUsers,
             Action::EraseUsers,
+            Action::ManageKeys,
         ];
         for action in Action::ALL {
             assert_eq!(action.needs_recent_login(), sensitive.contains(&action), "{action:?}");

@@ -78,16 +78,6 @@ impl Subject {
     pub const fn room(id: i64) -> Self {
         Self { kind: "room", id: Some(id) }
     }
-
-    /// The reports of messages.
-    pub const fn reports() -> Self {
-        Self { kind: "report", id: None }
-    }
-
-    /// The payments.
-    pub const fn payments() -> Self {
-        Self { kind: "payment", id: None }
-    }
 }
 
 /// Where a change comes from, for the log.

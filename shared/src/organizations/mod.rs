@@ -22,6 +22,7 @@ mod invitations;
 mod members;
 pub mod names;
 pub mod roles;
+mod staff;
 mod store;
 
 pub use self::{
@@ -32,6 +33,7 @@ pub use self::{
     },
     members::Member,
 };
+pub(crate) use self::staff::people_of;
 use self::{
     names::{Name, Uname},
     roles::{Action, Role},

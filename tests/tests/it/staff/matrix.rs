@@ -11,6 +11,8 @@ use crate::{
 const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "admin"];
 
 const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
+/// The same, and there is nothing of that number.
+const ALL_MISS: [u16; 6] = [401, 403, 404, 404, 404, 404];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 
 /// For those who help people.
@@ -25,28 +27,37 @@ const HELPERS_CONFLICT: [u16; 6] = [401, 403, 403, 409, 403, 409];
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 32] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 42] = [
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("cancelStaffMessage", "POST", "/api/admin/messages/{id}/cancel/", HELPERS_CONFLICT),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", HELPERS_MISS),
+    ("createApiKey", "POST", "/api/admin/api_keys/", [401, 403, 403, 403, 403, 400]),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("editUser", "PATCH", "/api/admin/users/{id}/", HELPERS),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
     ("eraseUser", "POST", "/api/admin/users/{id}/erase/", [401, 403, 403, 403, 403, 404]),
     ("getStaffMessage", "GET", "/api/admin/messages/{id}/", ALL),
+    ("getStaffOrganization", "GET", "/api/admin/organizations/{id}/", ALL_MISS),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
-    ("getStaffWebhook", "GET", "/api/admin/webhooks/{id}/", [401, 403, 404, 404, 404, 404]),
+    ("getStaffRoom", "GET", "/api/admin/chat/rooms/{id}/", HELPERS_MISS),
+    ("getStaffWebhook", "GET", "/api/admin/webhooks/{id}/", ALL_MISS),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("giveUpStaffMessage", "POST", "/api/admin/messages/{id}/give_up/", HELPERS_CONFLICT),
     ("giveUpStaffWebhook", "POST", "/api/admin/webhooks/{id}/give_up/", HELPERS_MISS),
+    ("listApiKeys", "GET", "/api/admin/api_keys/", ADMIN),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
     ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
     ("listGuardDecisions", "GET", "/api/admin/guard/", ALL),
     ("listStaffMessages", "GET", "/api/admin/messages/", ALL),
+    ("listStaffOrganizations", "GET", "/api/admin/organizations/", ALL),
     ("listStaffOtpRequests", "GET", "/api/admin/otp_requests/", ALL),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
+    ("listStaffRoomMessages", "GET", "/api/admin/chat/rooms/{id}/messages/", HELPERS_MISS),
+    ("listStaffRooms", "GET", "/api/admin/chat/rooms/", HELPERS),
     ("listStaffSessions", "GET", "/api/admin/sessions/", ALL),
+    ("listStaffTemplates", "GET", "/api/admin/templates/", ALL),
+    ("listStaffWallets", "GET", "/api/admin/wallets/", ALL),
     ("listStaffWebhooks", "GET", "/api/admin/webhooks/", ALL),
     ("listUserWalletEntries", "GET", "/api/admin/wallets/{user_id}/entries/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
@@ -54,6 +65,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 32] = [
     ("resendStaffMessage", "POST", "/api/admin/messages/{id}/resend/", HELPERS_CONFLICT),
     ("retryStaffMessage", "POST", "/api/admin/messages/{id}/retry/", HELPERS_CONFLICT),
     ("retryStaffWebhook", "POST", "/api/admin/webhooks/{id}/retry/", HELPERS_MISS),
+    ("revokeApiKey", "POST", "/api/admin/api_keys/{id}/revoke/", [401, 403, 403, 403, 403, 404]),
     ("revokeStaffSession", "POST", "/api/admin/sessions/{id}/revoke/", HELPERS),
     (
         "revokeUserSessions",

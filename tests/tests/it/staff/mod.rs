@@ -3,8 +3,10 @@
 mod accounts;
 mod commands;
 mod edits;
+mod keys;
 mod lists;
 mod matrix;
 mod messages;
+mod rooms;
 mod steps;
 mod webhooks;
