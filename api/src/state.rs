@@ -1,11 +1,12 @@
 //! What handlers work with.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use secrecy::SecretSlice;
 use shared::{
-    admin::Admin,
+    admin::{Admin, overview::Overviews, queues::Queues},
     auth::{Auth, bearers::Bearers, tokens::Tokens},
+    blocks::Blocks,
     chat::{Chat, announce::Announcer, files::Files},
     clock::{SharedClock, SystemClock},
     config::{Config, LoginMethod},
@@ -37,9 +38,14 @@ use crate::{
     ws::Sockets,
 };
 
+/// What somebody at a blocked address is told to wait.
+const BLOCKED_WAIT_SECONDS: u32 = 3_600;
+
 /// The features and connections of one api process.
 pub(crate) struct State {
     pub(crate) config: Config,
+    /// This process's unique name.
+    pub(crate) process: String,
     pub(crate) pool: PgPool,
     pub(crate) redis: Redis,
     pub(crate) otp: Otp,
@@ -47,6 +53,10 @@ pub(crate) struct State {
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
     pub(crate) admin: Admin,
+    pub(crate) overviews: Overviews,
+    pub(crate) queues: Queues,
+    pub(crate) blocks: Blocks,
+    pub(crate) clock: SharedClock,
     pub(crate) organizations: Organizations,
     pub(crate) last_seen: LastSeen,
     pub(crate) phones: PhoneRules,
@@ -77,7 +87,8 @@ impl State {
         let pool = db::connect(&config.database)?;
         db::watch("api", &pool);
         let redis = Redis::start(&config.redis)?;
-        let otp = Otp::new(pool.clone(), clock.clone(), &config)?;
+        let blocks = Blocks::follow(pool.clone(), clock.clone());
+        let otp = Otp::new(pool.clone(), clock.clone(), &config)?.refusing(blocks.clone());
         let tokens = Arc::new(Tokens::new(&config.auth)?);
         let revocations = Revocations::follow(pool.clone(), redis.clone(), clock.clone(), &config)?;
         let outbox = Outbox::new(&config.webhooks, clock.clone());
@@ -94,6 +105,10 @@ impl State {
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
         let told = outbox.clone();
         let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
+        let (counted, paid) = (pool.clone(), payments.clone());
+        let overviews = Overviews::new(counted, clock.clone(), paid, &config);
+        let (people, told) = (pool.clone(), outbox.clone());
+        let queues = Queues::new(people, clock.clone(), told, payments.clone(), &config);
         let (rooms, told) = (pool.clone(), outbox.clone());
         let announcer = Announcer::start(redis.clone());
         let files = Files::open(&config)?;
@@ -115,6 +130,10 @@ impl State {
             templates: Templates::new(&config.sms),
             auth,
             admin,
+            overviews,
+            queues,
+            blocks,
+            clock,
             last_seen: LastSeen::start(pool.clone(), config.auth.last_seen_every()),
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             limiter: Limiter::new(
@@ -123,7 +142,8 @@ impl State {
                 config.limits.api_processes,
             ),
             pusher: Pusher::start(QueueServer::new(&config.redis), config.worker.queue_window),
-            waiters: Waiters::start(&config, process)?,
+            waiters: Waiters::start(&config, process.clone())?,
+            process,
             otp,
             pool,
             redis,
@@ -133,6 +153,18 @@ impl State {
 }
 
 impl State {
+    /// Every operation that logs somebody in begins with it.
+    ///
+    /// # Errors
+    /// 429 where staff have blocked the address.
+    pub(crate) fn refuse_blocked(&self, ip: IpAddr) -> Result<(), Problem> {
+        if self.blocks.address(ip) {
+            tracing::info!("a login from a blocked address is refused");
+            return Err(Problem::new(Code::RateLimited).with_retry_after(BLOCKED_WAIT_SECONDS));
+        }
+        Ok(())
+    }
+
     /// Every operation that belongs to one way of logging in begins with it.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use apalis_core::{
 };
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::jobs::{Queue, RowId};
@@ -231,18 +231,20 @@ fn uptime_ms() -> i64 {
 }
 
 impl Consumer {
-    /// Starts fetching ids of `queue` until `shutdown` or until the consumer is dropped. What it
-    /// then has popped and not started is handed back on a task of `handing_back`: wait for that.
+    /// Starts fetching ids of `queue` until `shutdown` or until the consumer is dropped, but none while
+    /// the queue `rests`. What it then has popped and not started is handed back on a task of
+    /// `handing_back`: wait for that.
     pub fn start(
         server: QueueServer,
         queue: Queue,
         last_fetch: LastFetch,
+        rests: watch::Receiver<bool>,
         shutdown: CancellationToken,
         handing_back: TaskTracker,
     ) -> Self {
         let (sender, ids) = mpsc::channel(PREFETCH);
         let entrance = sender.downgrade();
-        tokio::spawn(fetch_all(server.clone(), queue, sender, last_fetch, shutdown));
+        tokio::spawn(fetch_all(server.clone(), queue, sender, (last_fetch, rests), shutdown));
         Self { ids, entrance, server, queue, handing_back }
     }
 
@@ -278,11 +280,11 @@ async fn fetch_all(
     server: QueueServer,
     queue: Queue,
     ids: mpsc::Sender<RowId>,
-    last_fetch: LastFetch,
+    (last_fetch, mut rests): (LastFetch, watch::Receiver<bool>),
     shutdown: CancellationToken,
 ) {
     loop {
-        let fetching = fetch_until_error(&server, queue, &ids, &last_fetch);
+        let fetching = fetch_until_error(&server, queue, &ids, &last_fetch, &mut rests);
         let error = tokio::select! {
             () = shutdown.cancelled() => return,
             () = ids.closed() => return,
@@ -298,6 +300,7 @@ async fn fetch_until_error(
     queue: Queue,
     ids: &mpsc::Sender<RowId>,
     last_fetch: &LastFetch,
+    rests: &mut watch::Receiver<bool>,
 ) -> redis::RedisError {
     let mut connection = match server.connect(RESPONSE_TIMEOUT).await {
         Ok(connection) => connection,
@@ -309,6 +312,15 @@ async fn fetch_until_error(
         // Never pop what cannot be buffered.
         if ids.reserve().await.is_err() {
             return redis::RedisError::from((redis::ErrorKind::Io, "consumer closed"));
+        }
+        if *rests.borrow_and_update() {
+            // What is in Redis stays there; that it answers is worth knowing all the same.
+            if let Err(error) = redis::cmd("PING").query_async::<()>(&mut connection).await {
+                return error;
+            }
+            last_fetch.mark();
+            let _ = tokio::time::timeout(Duration::from_secs(BLOCK_SECONDS), rests.changed()).await;
+            continue;
         }
         let room = ids.capacity().max(1);
         let popped: redis::RedisResult<Option<(String, Vec<Vec<u8>>)>> = redis::cmd("BLMPOP")

@@ -194,6 +194,12 @@ pub static SMS_REPORTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub static INBOUND_TEXTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("peyk_inbound_texts_total", "Texts to our lines.", &["provider", "result"])
 });
+/// Whether a queue rests because staff said so; every worker shows the same.
+pub static QUEUE_PAUSED: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_queue_paused", "1: staff let it rest.", &["queue"]));
+/// Whether a provider rests because staff said so; every worker shows the same.
+pub static PROVIDER_PAUSED: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("peyk_provider_paused", "1: staff let it rest.", &["provider"]));
 /// State of a provider's circuit breaker: 0 closed, 1 probing, 2 open.
 pub static PROVIDER_BREAKER: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauge("peyk_provider_breaker_state", "0 closed, 1 probing, 2 open.", &["provider"])

@@ -23,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Environment,
     jobs::Job,
+    pauses::Pauses,
     standing,
     supervisor::{self, Entry},
 };
@@ -37,6 +38,7 @@ pub struct Consumers {
     runtime: Runtime,
     tasks: TaskTracker,
     health: Arc<Health>,
+    pauses: Pauses,
 }
 
 impl Consumers {
@@ -60,6 +62,8 @@ impl Consumers {
         let env = Arc::new(build()?);
         db::watch("jobs", &env.pool);
         tokio::spawn(standing::run(env.clone()));
+        tokio::spawn(env.pauses.clone().follow(env.pool.clone()));
+        let pauses = env.pauses.clone();
         let health = Arc::new(Health::new(jobs));
         let tasks = TaskTracker::new();
         for (job, (_, entry)) in jobs.iter().zip(&health.entries) {
@@ -69,7 +73,7 @@ impl Consumers {
         tasks.close();
         tokio::spawn(beat(health.clone()));
         drop(entered);
-        Ok(Self { runtime, tasks, health })
+        Ok(Self { runtime, tasks, health, pauses })
     }
 
     /// What there is to say about them.
@@ -81,6 +85,11 @@ impl Consumers {
     pub fn side_doors(&self) -> SideDoors {
         let doors = self.health.entries.iter();
         doors.map(|(queue, entry)| (*queue, entry.side_door.clone())).collect()
+    }
+
+    /// Which queues rest.
+    pub fn pauses(&self) -> Pauses {
+        self.pauses.clone()
     }
 
     /// Waits until every job has ended after the shutdown began.

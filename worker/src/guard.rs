@@ -18,7 +18,7 @@ use shared::{
         },
         standing::Word,
     },
-    telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING},
+    telemetry::{PROVIDER_BREAKER, PROVIDER_CALLS_RUNNING, PROVIDER_PAUSED},
 };
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
@@ -26,6 +26,9 @@ use crate::line::{Line, Room, Turn};
 
 /// Pause for a job that finds every place taken.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// Pause until it is known whether staff let a provider rest: a process reads it first of all.
+const UNREAD_PAUSE: Duration = Duration::from_millis(20);
 
 /// A provider behind its bulkhead and breaker.
 pub struct Guard {
@@ -48,6 +51,8 @@ struct View {
     is_out: bool,
     /// What they are yet to be told.
     word: Option<Word>,
+    /// Whether nothing is sent through it because staff said so; `None`: not known yet.
+    rests: Option<bool>,
 }
 
 impl Guard {
@@ -84,7 +89,7 @@ impl Guard {
         let guard = Self {
             provider,
             places: places.map(Semaphore::new),
-            view: Mutex::new(View { breaker, is_out: false, word: None }),
+            view: Mutex::new(View { breaker, is_out: false, word: None, rests: None }),
             words,
             line: None,
             alone,
@@ -107,8 +112,28 @@ impl Guard {
     }
 
     /// Time until the breaker lets a call pass.
+    /// To one that rests none does, until staff say otherwise.
     pub fn breaker_wait(&self) -> Duration {
-        self.view().breaker.wait(Instant::now())
+        let view = self.view();
+        match view.rests {
+            None => UNREAD_PAUSE,
+            Some(true) => Duration::MAX,
+            Some(false) => view.breaker.wait(Instant::now()),
+        }
+    }
+
+    /// Whether nothing is sent through it because staff said so.
+    pub fn is_paused(&self) -> bool {
+        self.view().rests == Some(true)
+    }
+
+    /// Lets it rest, or takes it into use.
+    pub fn rest(&self, rests: bool) {
+        let was = self.view().rests.replace(rests);
+        PROVIDER_PAUSED.with_label_values(&[self.name()]).set(rests.into());
+        if was.unwrap_or(false) != rests {
+            tracing::info!(provider = self.name(), rests, "provider rests or goes on");
+        }
     }
 
     /// Whether there is no other provider to turn to.
@@ -177,6 +202,9 @@ impl Guard {
         let place = self.places[queue as usize].try_acquire().ok()?;
         let (admission, was_out) = {
             let mut view = self.view();
+            if view.rests != Some(false) {
+                return None;
+            }
             (view.breaker.admit(Instant::now())?, view.is_out)
         };
         PROVIDER_CALLS_RUNNING.with_label_values(&[self.name()]).inc();

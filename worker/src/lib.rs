@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 use crate::{
     courtesy::Courtesy, cron::CronJob, endpoints::Endpoints, gather::Gather, guard::Guard,
-    jobs::Job,
+    jobs::Job, pauses::Pauses,
 };
 
 pub mod consumers;
@@ -40,6 +40,7 @@ pub mod jobs;
 pub mod line;
 pub mod operations;
 pub mod outcome;
+pub mod pauses;
 pub mod payments_command;
 pub mod providers_command;
 pub mod standing;
@@ -71,6 +72,8 @@ pub struct Environment {
     pub templates: Templates,
     /// SMS providers behind their guards, first choice first.
     pub providers: Vec<Guard>,
+    /// Which queues rest.
+    pub pauses: Pauses,
     /// Rung when a guard has a word for the other workers.
     pub words: Arc<Notify>,
     /// Where features say what happened.
@@ -110,10 +113,10 @@ impl Environment {
             CodeKeys::new(&config.otp)?.subkey("limits"),
             config.limits.worker_processes,
         );
-        let providers = providers::build(&config, &mut Vec::new());
-        let providers = Guard::around(providers, &config, &words, &limiter);
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = db::connect(&config.database)?;
+        let providers = providers::build_over(&config, &pool);
+        let providers = Guard::around(providers, &config, &words, &limiter);
         let queues = QueueServer::new(&config.redis);
         let outbox = Outbox::new(&config.webhooks, clock.clone());
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
@@ -147,6 +150,7 @@ impl Environment {
             process,
             templates: Templates::new(&config.sms),
             providers,
+            pauses: Pauses::default(),
             words,
             pool,
             clock,
@@ -213,6 +217,9 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_idempotency_keys::JOB,
     cron::purge_guard_counters::JOB,
     cron::purge_guard_decisions::JOB,
+    cron::purge_login_events::JOB,
+    cron::purge_gone_processes::JOB,
+    cron::purge_expired_blocks::JOB,
     cron::purge_cron_runs::JOB,
     cron::purge_webhook_events::JOB,
     cron::purge_unused_files::JOB,

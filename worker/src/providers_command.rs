@@ -184,6 +184,7 @@ impl Period {
 impl View {
     fn state(&self) -> &'static str {
         match &self.standing {
+            Some(Standing { paused: Some(_), .. }) => "paused",
             Some(Standing { out: Some(_), .. }) => "out",
             Some(Standing { failing_at: Some(at), .. }) if self.now - *at < FAILING_FOR => {
                 "failing"
@@ -222,6 +223,9 @@ impl View {
 
     fn state_in_words(&self) -> String {
         let Some(standing) = &self.standing else { return "ok".to_owned() };
+        if let Some(pause) = &standing.paused {
+            return format!("paused by staff since {}: {}", at(pause.at), pause.reason);
+        }
         match (&standing.out, self.state()) {
             (Some(out), _) => {
                 let code = out.code.as_deref().unwrap_or("no reason");
@@ -321,7 +325,13 @@ mod tests {
     }
 
     fn standing() -> Standing {
-        Standing { provider: "a".to_owned(), out: None, failing_at: None, credit: None }
+        Standing {
+            provider: "a".to_owned(),
+            out: None,
+            failing_at: None,
+            credit: None,
+            paused: None,
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ async fn agree(env: &Environment) -> Result<(), sqlx::Error> {
             None => None,
         };
         guard.agree(out.is_some(), right);
+        guard.rest(known.is_some_and(|known| known.paused.is_some()));
         show(guard.name(), known);
     }
     Ok(())

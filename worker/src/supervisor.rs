@@ -67,15 +67,19 @@ fn consume(
     let name = ids::process_name(job.queue.name(), &mut rand::rng());
     let server = QueueServer::new(&env.config.redis);
     let Entry { last_fetch, side_door } = entry;
+    let rests = env.pauses.watch(job.queue);
+    let (stop, handing_back) = (shutdown.clone(), running.clone());
     let consumer =
-        Consumer::start(server, job.queue, last_fetch, shutdown.clone(), running.clone());
+        Consumer::start(server, job.queue, last_fetch, rests, stop.clone(), handing_back);
     consumer.open(&side_door);
     let concurrency = env.jobs_at_once(job.queue);
     let worker = WorkerBuilder::new(name).backend(consumer).concurrency(concurrency).build(
         move |id: RowId| {
-            let (env, running) = (env.clone(), running.clone());
+            let (env, running, shutdown) = (env.clone(), running.clone(), stop.clone());
             async move {
-                guard(env, running, job, id).await;
+                if wait_while_it_rests(&env, job, &shutdown).await {
+                    guard(env, running, job, id).await;
+                }
                 Ok::<(), BoxDynError>(())
             }
         },
@@ -84,6 +88,16 @@ fn consume(
         shutdown.cancelled().await;
         Ok::<(), WorkerError>(())
     }))
+}
+
+/// The one door to every job, whoever brings the id: what was popped before the queue was told to rest
+/// waits here. `false`: the process ends; the sweep of another worker brings the row.
+async fn wait_while_it_rests(env: &Environment, job: Job, shutdown: &CancellationToken) -> bool {
+    let mut rests = env.pauses.watch(job.queue);
+    tokio::select! {
+        () = shutdown.cancelled() => !env.pauses.rests(job.queue),
+        goes_on = rests.wait_for(|rests| !rests) => goes_on.is_ok(),
+    }
 }
 
 /// Runs a job on a task of its own, so that neither its panic nor the end of its worker touches

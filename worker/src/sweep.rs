@@ -4,6 +4,7 @@
 //! dead workers and pushes due rows, never more than a window's worth, so that no backlog floods
 //! Redis. While a backlog lasts it fills the window again as soon as it has room. While Redis is away
 //! it hands due rows to the consumers of its own process, as many as those have room for.
+//! Of a queue that rests nothing is pushed; lives end and leases are taken back there as always.
 
 use std::{
     sync::{
@@ -21,7 +22,7 @@ use shared::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Environment, JOBS, consumers::SideDoors, jobs::Job};
+use crate::{Environment, JOBS, consumers::SideDoors, jobs::Job, pauses::Pauses};
 
 /// The duty's name in `leases`.
 const LEASE: &str = "sweep";
@@ -29,8 +30,13 @@ const LEASE: &str = "sweep";
 const REFILL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Sweeps until `shutdown`, whenever this process leads.
-pub async fn run(env: Arc<Environment>, side_doors: SideDoors, shutdown: CancellationToken) {
-    let sweep = Sweep::new(&env, side_doors);
+pub async fn run(
+    env: Arc<Environment>,
+    side_doors: SideDoors,
+    pauses: Pauses,
+    shutdown: CancellationToken,
+) {
+    let sweep = Sweep::new(&env, side_doors, pauses);
     while !shutdown.is_cancelled() {
         let begun = Instant::now();
         let backlog = sweep.all().await.unwrap_or_else(|error| {
@@ -59,6 +65,7 @@ struct Sweep<'a> {
     env: &'a Environment,
     depths: QueueDepths,
     side_doors: SideDoors,
+    pauses: Pauses,
     /// Redis did not answer in this sweep: it is not waited for again.
     redis_away: AtomicBool,
     period: Duration,
@@ -66,11 +73,11 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(env: &'a Environment, side_doors: SideDoors) -> Self {
+    fn new(env: &'a Environment, side_doors: SideDoors, pauses: Pauses) -> Self {
         let depths = QueueDepths::new(QueueServer::new(&env.config.redis));
         let window = u64::from(env.config.worker.queue_window);
         let (redis_away, period) = (AtomicBool::new(false), env.config.worker.sweep());
-        Self { env, depths, side_doors, redis_away, period, window }
+        Self { env, depths, side_doors, pauses, redis_away, period, window }
     }
 
     /// One whole sweep, if this process leads; whether a backlog stays behind. What fails for the
@@ -123,8 +130,12 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Pushes as many due rows as the window has room for; whether more may be due.
+    /// Pushes as many due rows as the window has room for; whether more may be due. None of a queue that
+    /// rests: they would be pushed again and again.
     async fn fill(&self, job: &Job) -> Result<bool, sqlx::Error> {
+        if self.pauses.rests(job.queue) {
+            return Ok(false);
+        }
         let Some(depth) = self.depth(job).await else { return self.hand_in(job).await };
         let room = self.window.saturating_sub(depth);
         // Half a window is work for a while; small helpings would cost more than they bring.

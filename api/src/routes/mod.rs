@@ -52,6 +52,13 @@ fn operations() -> impl OpenApi {
         (organizations::OrganizationApi, organizations::MemberApi, organizations::InvitationApi),
         (
             admin::AdminApi,
+            admin::QueueApi,
+            admin::ProviderApi,
+            admin::CronApi,
+            admin::StaffBlockApi,
+            admin::session::ConsoleSessionApi,
+            admin::TimelineApi,
+            admin::OverviewApi,
             admin::StaffUserApi,
             admin::StaffSessionApi,
             admin::StaffMessageApi,

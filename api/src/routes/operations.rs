@@ -17,18 +17,20 @@ pub(crate) fn livez() -> &'static str {
 }
 
 /// Requests can be answered: PostgreSQL is there with the right schema, and it is known which
-/// sessions were revoked. Redis away is reported
+/// sessions were revoked and whom staff have blocked. Redis away is reported
 /// and is no reason to be taken out: sends answer 202, logins work.
 #[handler]
 pub(crate) async fn readyz(Data(state): Data<&SharedState>) -> Response {
     let database = db::schema_is_current(&state.pool).await;
     let revocations = state.auth.bearers().revocations().is_loaded();
-    let ready = matches!(database, Ok(true)) && revocations;
+    let blocks = state.blocks.is_loaded();
+    let ready = matches!(database, Ok(true)) && revocations && blocks;
     let body = json!({
         "ready": ready,
         "database": database.is_ok(),
         "schema": database.unwrap_or(false),
         "revocations": revocations,
+        "blocks": blocks,
         "redis": state.redis.ping().await.is_ok() && state.waiters.is_listening(),
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

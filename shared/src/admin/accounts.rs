@@ -32,6 +32,11 @@ impl Acting {
     pub const fn on_the_server() -> Self {
         Self { user_id: 0, role: Role::Admin, source: Source::cli() }
     }
+
+    /// The account, if somebody's does it.
+    pub const fn account(&self) -> Option<i64> {
+        if self.user_id == 0 { None } else { Some(self.user_id) }
+    }
 }
 
 /// Why an account is left as it is.

@@ -35,10 +35,14 @@ impl Role {
     /// Whether somebody with this role may do this. The one place that says so.
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::LookAtUsers | Action::LookAtPayments | Action::LookAtMessages => true,
+            Action::LookAtUsers
+            | Action::LookAtPayments
+            | Action::LookAtMessages
+            | Action::LookAtOperations => true,
             Action::SeePersonalData
             | Action::EndSessions
             | Action::ModerateChat
+            | Action::BlockSenders
             | Action::EditUsers
             | Action::RetryMessages => matches!(self, Self::Support | Self::Admin),
             Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
@@ -47,6 +51,7 @@ impl Role {
             Action::SwitchUsers
             | Action::TouchStaff
             | Action::ReadAudit
+            | Action::RunOperations
             | Action::EraseUsers
             | Action::LookAtKeys
             | Action::ManageKeys => matches!(self, Self::Admin),
@@ -79,6 +84,12 @@ pub enum Action {
     AdjustWallets,
     /// Look at rooms and what is said in them, settle reports of messages, and close rooms.
     ModerateChat,
+    /// Look at queues, providers, cron jobs and blocks.
+    LookAtOperations,
+    /// Let queues and providers rest, run cron jobs, have many rows tried again or given up.
+    RunOperations,
+    /// Refuse numbers and addresses.
+    BlockSenders,
     /// Find texts, requests of codes, webhooks and what the guard found, masked; never a code.
     LookAtMessages,
     /// Have one text or webhook tried again, sent once more, taken back or given up.
@@ -95,7 +106,7 @@ pub enum Action {
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
@@ -107,6 +118,9 @@ impl Action {
         Self::SettlePayments,
         Self::AdjustWallets,
         Self::ModerateChat,
+        Self::LookAtOperations,
+        Self::RunOperations,
+        Self::BlockSenders,
         Self::LookAtMessages,
         Self::RetryMessages,
         Self::EditUsers,
@@ -114,6 +128,18 @@ impl Action {
         Self::LookAtKeys,
         Self::ManageKeys,
     ];
+
+    /// Its word for the console, which shows what somebody may do: `look_at_users`.
+    pub fn word(self) -> String {
+        let mut word = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.push(letter.to_ascii_lowercase());
+        }
+        word
+    }
 
     /// Whether whoever does it has to have proven a moment ago who they are.
     pub const fn needs_recent_login(self) -> bool {
@@ -138,20 +164,23 @@ mod tests {
     #[test]
     fn each_role_may_do_what_the_table_says_and_nothing_else() {
         use Action::{
-            AdjustWallets, EditUsers, EndSessions, LookAtMessages, LookAtPayments, LookAtUsers,
-            ModerateChat, RetryMessages, ReturnMoney, SeePersonalData, SettlePayments,
+            AdjustWallets, BlockSenders, EditUsers, EndSessions, LookAtMessages, LookAtOperations,
+            LookAtPayments, LookAtUsers, ModerateChat, RetryMessages, ReturnMoney, SeePersonalData,
+            SettlePayments,
         };
         let table: [(Role, &[Action]); 4] = [
-            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtMessages]),
+            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtOperations, LookAtMessages]),
             (
                 Role::Support,
                 &[
                     LookAtUsers,
                     LookAtPayments,
-                    LookAtMessages,
                     SeePersonalData,
                     EndSessions,
                     ModerateChat,
+                    LookAtOperations,
+                    BlockSenders,
+                    LookAtMessages,
                     RetryMessages,
                     EditUsers,
                 ],
@@ -161,10 +190,11 @@ mod tests {
                 &[
                     LookAtUsers,
                     LookAtPayments,
-                    LookAtMessages,
                     ReturnMoney,
                     SettlePayments,
                     AdjustWallets,
+                    LookAtOperations,
+                    LookAtMessages,
                 ],
             ),
             (Role::Admin, &Action::ALL),
@@ -185,6 +215,13 @@ mod tests {
         for word in ["", "Admin", "superuser", "owner"] {
             assert_eq!(Role::parse(word), None, "{word}");
         }
+    }
+
+    #[test]
+    fn every_action_has_a_word_of_its_own() {
+        assert_eq!(Action::SeePersonalData.word(), "see_personal_data");
+        let words: std::collections::BTreeSet<_> = Action::ALL.map(Action::word).into();
+        assert_eq!(words.len(), Action::ALL.len());
     }
 
     #[test]

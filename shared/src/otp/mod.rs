@@ -8,8 +8,10 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     batch::Batcher,
+    blocks::Blocks,
     clock::SharedClock,
     config::{self, Config, GuardMode, Otp as OtpConfig},
+    login_events::{self, LoginEvents},
     phone::PhoneNumber,
     purge::{Purged, Slice},
     sms::{self, MessageStatus},
@@ -26,7 +28,7 @@ mod wording;
 
 pub use caps::DailyCap;
 pub use send::{AcceptedSend, NewSend, SendCodeError};
-pub use verify::{CheckedCode, VerifyCodeError};
+pub use verify::{CheckedCode, GivenCode, VerifyCodeError};
 pub use wording::ReadableMessage;
 pub(crate) use wording::text_of;
 
@@ -83,7 +85,10 @@ pub struct Otp {
     codes: Batcher<wording::ReadCodes>,
     guarded: bool,
     decisions: guard::Decisions,
+    /// Whom staff have refused; `None` where nothing is accepted.
+    blocks: Option<Blocks>,
     returns: Batcher<guard::GiveBack>,
+    events: LoginEvents,
 }
 
 /// State of one request, for its owner.
@@ -116,6 +121,7 @@ impl Otp {
         let checks = verify::ReserveAttempts::new(&config.otp, clock.clone());
         let checks = Batcher::start(checks, &pool, WRITERS);
         let codes = Batcher::start(wording::ReadCodes, &pool, WRITERS);
+        let events = LoginEvents::start(&pool, clock.clone());
         let guarded = config.guard.mode != GuardMode::Off;
         let text_of =
             |(path, mount): (&String, &config::Mount)| Some((path.clone(), mount.text.clone()?));
@@ -131,8 +137,27 @@ impl Otp {
             codes,
             guarded,
             decisions,
+            blocks: None,
             returns,
+            events,
         })
+    }
+
+    /// Where what goes wrong on the way in is written down.
+    pub const fn events(&self) -> &LoginEvents {
+        &self.events
+    }
+
+    /// The same for a process that accepts sends: whom staff have refused is refused.
+    #[must_use]
+    pub fn refusing(self, blocks: Blocks) -> Self {
+        Self { blocks: Some(blocks), ..self }
+    }
+
+    /// Whether staff have refused this number; nobody logs in with it by a code. Known as soon as the
+    /// table was read once.
+    pub fn is_blocked(&self, phone: &PhoneNumber) -> bool {
+        self.blocks.as_ref().is_some_and(|blocks| blocks.number(phone))
     }
 
     /// A cool-down never outlives the code it is about.
@@ -272,8 +297,8 @@ impl Otp {
 }
 
 /// Makes codes of a number useless, inside the caller's transaction: nobody proves anything with them
-/// any more, and what is still on its way is not sent. Who asked for them, from where, is forgotten.
-/// Their daily counters stay. Locks their rows.
+/// any more, and what is still on its way is not sent. Who asked for them, or tried them, from where, is
+/// forgotten. Their daily counters stay. Locks their rows.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -284,6 +309,7 @@ pub(crate) async fn forget(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     store::void(connection, phone, purposes, now).await?;
+    login_events::forget_number(connection, phone, purposes).await?;
     store::delete_requests(connection, phone, purposes).await
 }
 

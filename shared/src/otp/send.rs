@@ -17,11 +17,13 @@ use super::{
 };
 use crate::{
     batch::{BatchWrite, WriteError},
+    blocks::Blocks,
     clock::{SharedClock, seconds_to_tomorrow},
     config::{Config, Cooldown, Otp as OtpConfig},
     idempotency::{self, Keyed},
     ids,
     jobs::RowId,
+    login_events::{Kind, NewEvent, Trace},
     phone::PhoneNumber,
     sms::{
         self, MessageStatus, NewOtpMessage,
@@ -80,7 +82,7 @@ pub enum SendCodeError {
         /// Whole seconds until the next day (UTC) begins.
         retry_after: i64,
     },
-    /// The guard against pumping takes it for abuse.
+    /// The guard against pumping takes it for abuse, or staff have refused the number or address.
     #[error("guarded")]
     Guarded,
     /// Somebody else has the idempotency key.
@@ -94,7 +96,39 @@ pub enum SendCodeError {
     Write(#[from] WriteError),
 }
 
+impl SendCodeError {
+    /// The code of the answer that says so, for what is written down.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::CoolDown { .. } => "otp_cooldown",
+            Self::OverCap { cap: DailyCap::Number, .. } => "daily_number_limit",
+            Self::OverCap { cap: DailyCap::Country, .. } => "daily_country_limit",
+            Self::OverCap { cap: DailyCap::All, .. } => "daily_limit",
+            Self::Guarded => "send_refused",
+            Self::Repeated => "idempotency_in_flight",
+            Self::Database(_) | Self::Write(_) => "unavailable",
+        }
+    }
+}
+
 impl Otp {
+    /// Writes down that a send is refused, and the code of the answer; see [`crate::login_events`].
+    pub fn note_refused(
+        &self,
+        phone: &PhoneNumber,
+        purpose: Purpose,
+        trace: Trace,
+        reason: &'static str,
+    ) {
+        // Whoever asks is not told that it is a block; staff are.
+        let refused =
+            |blocks: &Blocks| blocks.number(phone) || trace.ip.is_some_and(|ip| blocks.address(ip));
+        let is_block = reason == "send_refused" && self.blocks.as_ref().is_some_and(refused);
+        let reason = if is_block { "blocked" } else { reason };
+        let event = NewEvent::of_number(Kind::SendRefused, phone.clone(), purpose, trace);
+        self.events.note(NewEvent { reason: Some(reason), ..event });
+    }
+
     /// Accepts one send and returns the id to push.
     ///
     /// # Errors
@@ -105,6 +139,7 @@ impl Otp {
         rng: &mut (impl Rng + Send),
     ) -> Result<AcceptedSend, SendCodeError> {
         let _timer = OTP_ACCEPT_SECONDS.start_timer();
+        self.refuse_blocked(new)?;
         match self.try_accept(new, None, rng).await {
             // A send that failed starts no cool-down: let it pass if that is what stands there.
             Err(SendCodeError::CoolDown { .. })
@@ -114,6 +149,18 @@ impl Otp {
             }
             other => other,
         }
+    }
+
+    /// Nobody is sent a code before it is known who is not to get one.
+    fn refuse_blocked(&self, new: &NewSend) -> Result<(), SendCodeError> {
+        let Some(blocks) = &self.blocks else { return Ok(()) };
+        if !blocks.is_loaded() {
+            return Err(WriteError::Away.into());
+        }
+        if blocks.number(&new.phone) || new.ip.is_some_and(|ip| blocks.address(ip)) {
+            return Err(SendCodeError::Guarded);
+        }
+        Ok(())
     }
 
     /// The idempotency key of the last message of this code, if that message failed for good.

@@ -101,7 +101,7 @@ pub(crate) async fn retry(
     life: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Option<MessageKind>, sqlx::Error> {
-    store::retry(connection, id, life, now).await
+    store::retry_one(connection, id, life, now).await
 }
 
 /// Ends a message that waits for its next attempt, or is being asked about. `false`: it does not.

@@ -29,6 +29,19 @@ pub struct Standing {
     pub failing_at: Option<DateTime<Utc>>,
     /// `None`: never asked, or it cannot say.
     pub credit: Option<Credit>,
+    /// `None`: it is used.
+    pub paused: Option<Pause>,
+}
+
+/// A provider that nothing is sent through because somebody said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Who said so; `None`: a command on the server.
+    pub by: Option<i64>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A provider that refuses our account.
@@ -178,6 +191,28 @@ pub async fn take_probe(
 /// When the database is away.
 pub async fn end_pause(pool: &PgPool, provider: &str) -> Result<bool, sqlx::Error> {
     store::end_pause(pool, provider).await
+}
+
+/// Stops the use of a provider, inside the caller's transaction. `false`: somebody had before.
+///
+/// # Errors
+/// When the database is away.
+pub async fn pause(
+    connection: &mut PgConnection,
+    provider: &str,
+    by: Option<i64>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    store::pause_provider(connection, provider, by, reason, now).await
+}
+
+/// Takes a provider into use again, inside the caller's transaction. `false`: it was.
+///
+/// # Errors
+/// When the database is away.
+pub async fn resume(connection: &mut PgConnection, provider: &str) -> Result<bool, sqlx::Error> {
+    store::resume_provider(connection, provider).await
 }
 
 /// Takes down what is left on an account. Where it has become more while the account is refused,

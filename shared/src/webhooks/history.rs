@@ -100,6 +100,30 @@ pub async fn replay(
     }
 }
 
+/// Makes these deliveries due at once that wait or were given up, inside the caller's transaction, with
+/// all their attempts before them; those that are.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn retry(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    give_up_after: Duration,
+) -> Result<Vec<i64>, sqlx::Error> {
+    store::retry(connection, ids, give_up_after).await
+}
+
+/// Gives up those of these deliveries that wait, inside the caller's transaction; those that were.
+/// What waited behind them is due.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn give_up(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+    let given_up = store::give_up_these(connection, ids).await?;
+    store::release_followers(connection, &given_up).await?;
+    Ok(given_up)
+}
+
 /// Makes one delivery due at once, as [`replay`] does, inside the caller's transaction. `false`: there
 /// is none, or it is being told.
 ///

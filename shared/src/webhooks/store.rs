@@ -380,6 +380,42 @@ pub(super) async fn replay(
     Ok((row.rows, row.reached))
 }
 
+/// As [`replay`], of these rows, and not those that were sent.
+pub(super) async fn retry(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    give_up_after: Duration,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE webhook_deliveries
+         SET status = 'queued', attempts_before = attempt, next_attempt_at = now(),
+             pushed_until = NULL, settled_at = NULL, reason = NULL, response_status = NULL,
+             give_up_at = now() + make_interval(secs => $2)
+         WHERE id = ANY($1) AND status IN ('queued', 'failed')
+         RETURNING id",
+        ids,
+        give_up_after.as_secs_f64(),
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn give_up_these(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE webhook_deliveries
+         SET status = 'failed', reason = 'given_up', next_attempt_at = NULL, pushed_until = NULL,
+             settled_at = now()
+         WHERE id = ANY($1) AND status = 'queued'
+         RETURNING id",
+        ids,
+    )
+    .fetch_all(connection)
+    .await
+}
+
 crate::purge_table!(pub(super) purge, count_purgeable, "webhook_events", "created_at",
     "AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event_id = webhook_events.id
         AND d.status IN ('queued', 'sending'))");

@@ -34,18 +34,22 @@ enum Guard {
     Viewers,
     /// Staff with more than the right to look.
     Staff,
+    /// Whoever is in the console: neither tokens nor keys open it.
+    Console,
 }
 
-use Guard::{Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
+use Guard::{Console, Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 152] = [
+const TABLE: [(&str, Guard); 172] = [
     ("acceptInvitation", Theirs),
+    ("addBlock", Staff),
     ("addChatReaction", Theirs),
     ("addChatRoomMembers", Theirs),
     ("adjustWallet", Staff),
     ("authenticate", Open),
     ("banFromChatRoom", Theirs),
+    ("beginConsoleSession", Open),
     ("beginPhoneChange", Own),
     ("blacklistToken", Open),
     ("blockChatUser", Own),
@@ -73,6 +77,7 @@ const TABLE: [(&str, Guard); 152] = [
     ("editChatMessage", Theirs),
     ("editUser", Staff),
     ("enableUser", Staff),
+    ("endConsoleSession", Console),
     ("endOtherSessions", Own),
     ("endSession", Theirs),
     ("eraseMe", Own),
@@ -80,11 +85,13 @@ const TABLE: [(&str, Guard); 152] = [
     ("getChatMessage", Theirs),
     ("getChatRoom", Theirs),
     ("getChatRoot", Own),
+    ("getConsoleSession", Console),
     ("getMe", Own),
     ("getMessage", Texts),
     ("getMyWallet", Own),
     ("getOrganization", Theirs),
     ("getOtp", Open),
+    ("getOverview", Viewers),
     ("getPayment", Theirs),
     ("getPaymentStatus", Open),
     ("getStaffMessage", Viewers),
@@ -92,9 +99,11 @@ const TABLE: [(&str, Guard); 152] = [
     ("getStaffPayment", Viewers),
     ("getStaffRoom", Staff),
     ("getStaffWebhook", Viewers),
+    ("getTimeline", Viewers),
     ("getUser", Viewers),
     ("getUserWallet", Viewers),
     ("getWallet", Shop),
+    ("giveUpQueueRows", Staff),
     ("giveUpStaffMessage", Staff),
     ("giveUpStaffWebhook", Staff),
     ("grantChatPermissions", Theirs),
@@ -104,6 +113,7 @@ const TABLE: [(&str, Guard); 152] = [
     ("leaveChatRoom", Theirs),
     ("listApiKeys", Staff),
     ("listAuditEvents", Staff),
+    ("listBlocks", Viewers),
     ("listChatBlocks", Own),
     ("listChatEvents", Theirs),
     ("listChatMessages", Own),
@@ -112,6 +122,8 @@ const TABLE: [(&str, Guard); 152] = [
     ("listChatRoomMembers", Theirs),
     ("listChatRoomPermissions", Theirs),
     ("listChatRooms", Own),
+    ("listCronJobs", Viewers),
+    ("listCronRuns", Viewers),
     ("listGuardDecisions", Viewers),
     ("listInboundMessages", Key),
     ("listMessages", Texts),
@@ -122,6 +134,8 @@ const TABLE: [(&str, Guard); 152] = [
     ("listOrganizations", Own),
     ("listPaymentReturns", Viewers),
     ("listPayments", Own),
+    ("listProviders", Viewers),
+    ("listQueues", Viewers),
     ("listSessions", Own),
     ("listStaffMessages", Viewers),
     ("listStaffOrganizations", Viewers),
@@ -140,6 +154,8 @@ const TABLE: [(&str, Guard); 152] = [
     ("login", Open),
     ("lookAtPayment", Staff),
     ("muteChatRoomMember", Theirs),
+    ("pauseProvider", Staff),
+    ("pauseQueue", Staff),
     ("pinChatRoom", Theirs),
     ("postChatMessage", Theirs),
     ("readChatRoom", Theirs),
@@ -147,15 +163,20 @@ const TABLE: [(&str, Guard); 152] = [
     ("refundPayment", Staff),
     ("register", Open),
     ("releaseHold", Shop),
+    ("removeBlock", Staff),
     ("removeChatReaction", Theirs),
     ("removeChatRoomMember", Theirs),
     ("removeOrganizationMember", Theirs),
     ("reopenChatRoom", Theirs),
+    ("reopenChatRoomAsStaff", Staff),
     ("replaceChatMessage", Theirs),
     ("replaceChatRoom", Theirs),
     ("reportChatMessage", Theirs),
     ("resendStaffMessage", Staff),
     ("resetPassword", Open),
+    ("resumeProvider", Staff),
+    ("resumeQueue", Staff),
+    ("retryQueueRows", Staff),
     ("retryStaffMessage", Staff),
     ("retryStaffWebhook", Staff),
     ("reversePayment", Staff),
@@ -163,6 +184,7 @@ const TABLE: [(&str, Guard); 152] = [
     ("revokeChatPermission", Theirs),
     ("revokeStaffSession", Staff),
     ("revokeUserSessions", Staff),
+    ("runCronJob", Staff),
     ("searchChatMessages", Own),
     ("sendBulk", Texts),
     ("sendConfirmation", Own),
@@ -317,6 +339,9 @@ impl Victim {
             .replace("{invitation_id}", &self.invitation.to_string())
             .replace("{user_id}", &self.member.to_string())
             .replace("{level}", "1")
+            .replace("{queue}", "sms")
+            .replace("{name}", "sandbox")
+            .replace("{job}", "purge-expired-otps")
             .replace("{bulk_id}", &self.bulk)
             .replace("{request_id}", "0123456789abcdef0123456789abcdef")
             .replace("{handle}", "0123456789abcdef0123456789abcdef");
@@ -486,7 +511,7 @@ fn expected(guard: Guard, caller: &Caller, operation: &Operation) -> Option<u16>
         (Open, _) => None,
         // Whoever has no token may say which session with a refresh token.
         (Own, Caller::Anonymous | Caller::OtherKey(_)) if operation.id == "logOut" => None,
-        (_, Caller::Anonymous) => Some(401),
+        (_, Caller::Anonymous) | (Console, _) => Some(401),
         (Key, Caller::OtherKey(_)) => Some(200),
         (Key | Shop, _) => Some(403),
         (Texts, _) if is_viewer => Some(403),

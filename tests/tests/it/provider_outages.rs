@@ -16,7 +16,7 @@ const MAY_PROBE: &str =
     "SELECT count(*) FROM sms_provider_states WHERE out_until <= now() AND probe_until > now()";
 
 /// What one worker shows of a series.
-async fn metric(peyk: &Peyk, worker: &Process, series: &str) -> Option<String> {
+pub(crate) async fn metric(peyk: &Peyk, worker: &Process, series: &str) -> Option<String> {
     let line = worker.log_line("worker started").await;
     let url = format!("http://{}/metrics", line["operations"].as_str().unwrap());
     let text = peyk.client().get(url).send().await.unwrap().text().await.unwrap();

@@ -49,6 +49,7 @@ async fn our_consumer_drains_10000_ids_and_drops_what_is_no_id() {
         redis.queue_server(),
         Queue::Otp,
         LastFetch::default(),
+        watch::channel(false).1,
         CancellationToken::new(),
         TaskTracker::new(),
     );

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
+use shared::cron::{self as runs, CronRun};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     CronJob,
     perform::{self, ByHand},
     scheduler,
-    store::{self, LastRun},
 };
 use crate::{CRON_JOBS, Environment};
 
@@ -93,7 +93,7 @@ async fn cancel_on_signal(stop: CancellationToken) {
 }
 
 async fn list(env: &Environment) -> anyhow::Result<Vec<String>> {
-    let runs = store::last_runs(&env.pool, &scheduler::job_names()).await?;
+    let runs = runs::last_runs(&env.pool, &scheduler::job_names()).await?;
     let now = env.clock.now();
     Ok(CRON_JOBS
         .iter()
@@ -113,7 +113,7 @@ async fn list(env: &Environment) -> anyhow::Result<Vec<String>> {
 }
 
 /// `2026-01-05 01:30:00Z (ok, 12 rows in 34 ms)`.
-fn describe(run: &LastRun) -> String {
+fn describe(run: &CronRun) -> String {
     let mut facts = vec![run.state.clone()];
     match (run.rows, run.took_ms) {
         (Some(rows), Some(ms)) => facts.push(format!("{rows} rows in {ms} ms")),
@@ -136,10 +136,12 @@ pub(crate) fn shown(at: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
 
-    fn last(state: &str, rows: Option<i64>, took_ms: Option<i64>) -> LastRun {
-        LastRun {
+    fn last(state: &str, rows: Option<i64>, took_ms: Option<i64>) -> CronRun {
+        CronRun {
             job: "purge".to_owned(),
             fire_at: DateTime::UNIX_EPOCH,
+            started_at: DateTime::UNIX_EPOCH,
+            asked_by: None,
             state: state.to_owned(),
             by_hand: false,
             rows,
@@ -154,11 +156,11 @@ mod tests {
         let at = "1970-01-01 00:00:00Z";
         let ok = last("ok", Some(12), Some(34));
         assert_eq!(describe(&ok), format!("{at} (ok, 12 rows in 34 ms)"));
-        let by_hand = LastRun { by_hand: true, ..ok };
+        let by_hand = CronRun { by_hand: true, ..ok };
         assert_eq!(describe(&by_hand), format!("{at} (ok, 12 rows in 34 ms, by hand)"));
         assert_eq!(describe(&last("running", Some(7), None)), format!("{at} (running, 7 rows)"));
         assert_eq!(describe(&last("skipped", None, None)), format!("{at} (skipped)"));
-        let failed = LastRun { error: Some("why".to_owned()), ..last("error", Some(0), Some(1)) };
+        let failed = CronRun { error: Some("why".to_owned()), ..last("error", Some(0), Some(1)) };
         assert_eq!(describe(&failed), format!("{at} (error, 0 rows in 1 ms, why)"));
     }
 

@@ -1,11 +1,15 @@
 //! Fires cron jobs when they are due, while this process leads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::{
     config::Missed,
-    leases,
+    cron::{self as runs, Announced, CronRun},
+    leases::{self, Term},
     telemetry::{CRON_RUNS, CRON_SUCCESS_AGE},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -13,12 +17,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     CronJob,
     perform::{begun, bury, perform},
-    store::{self, Claim, Firing, LEASE, LastRun},
+    store::{self, Claim, Firing, LEASE},
 };
 use crate::{CRON_JOBS, Environment};
 
 const LEASE_TTL: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_secs(1);
+/// How often jobs are announced that are the same as before.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 /// How far back the first look at a job that never ran goes: it begins with its next firing,
 /// and a tick that came late must not miss that one.
 const FIRST_LOOK_BACK: TimeDelta = TimeDelta::seconds(2);
@@ -31,12 +37,13 @@ pub async fn run(env: Arc<Environment>, shutdown: CancellationToken) {
     let running = TaskTracker::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = Told::default();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = fire_if_leader(&env, &running, &shutdown).await {
+        if let Err(error) = fire_if_leader(&env, &running, &shutdown, &mut told).await {
             tracing::warn!(%error, "cron tick failed");
         }
     }
@@ -49,19 +56,21 @@ async fn fire_if_leader(
     env: &Arc<Environment>,
     running: &TaskTracker,
     shutdown: &CancellationToken,
+    told: &mut Told,
 ) -> Result<(), sqlx::Error> {
     // From here on this process may be frozen at any point and lead no more when it goes on:
     // the term decides whether a firing may still begin.
     let term = leases::acquire(&env.pool, LEASE, &env.process, LEASE_TTL).await;
     let Ok(Some(term)) = term else {
         // Only a leader's word counts.
+        *told = Told::default();
         CRON_SUCCESS_AGE.reset();
         return term.map(drop);
     };
     let now = env.clock.now();
-    let runs = store::last_runs(&env.pool, &job_names()).await?;
+    let lasts = runs::last_runs(&env.pool, &job_names()).await?;
     for job in CRON_JOBS {
-        let last = runs.iter().find(|run| run.job == job.name);
+        let last = lasts.iter().find(|run| run.job == job.name);
         let Some(fire_at) = look_at(env, job, last, now) else { continue };
         let firing = Firing { job: job.name, fire_at, holder: &env.process, term };
         let missed = is_missed(job.missed(&env.config), fire_at, now);
@@ -81,7 +90,56 @@ async fn fire_if_leader(
             Err(error) => tracing::warn!(job = job.name, %error, "cron firing failed"),
         }
     }
+    run_asked(env, term, running, shutdown).await?;
+    told.tell(env, now).await
+}
+
+/// Begins the runs that staff asked for.
+async fn run_asked(
+    env: &Arc<Environment>,
+    term: Term,
+    running: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(), sqlx::Error> {
+    for name in runs::asked(&env.pool).await? {
+        let Some(job) = CronJob::find(&name) else { continue };
+        bury(env, job.name).await?;
+        let fire_at = env.clock.now();
+        let firing = Firing { job: job.name, fire_at, holder: &env.process, term };
+        if store::claim_asked(&env.pool, firing).await? {
+            let run = begun(env, job, fire_at, shutdown.clone());
+            running.spawn(perform(env.clone(), job, run));
+        }
+    }
     Ok(())
+}
+
+/// What this process has told of the jobs, and when.
+#[derive(Default)]
+struct Told(Option<(Instant, Vec<Announced>)>);
+
+impl Told {
+    /// Tells staff which jobs there are: what has changed at once, the same once a minute.
+    async fn tell(&mut self, env: &Environment, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        let jobs = announced(env, now);
+        let known =
+            |(at, told): &(Instant, Vec<Announced>)| *told == jobs && at.elapsed() < TELL_EVERY;
+        if !self.0.as_ref().is_some_and(known) {
+            runs::announce(&env.pool, &jobs).await?;
+            self.0 = Some((Instant::now(), jobs));
+        }
+        Ok(())
+    }
+}
+
+fn announced(env: &Environment, now: DateTime<Utc>) -> Vec<Announced> {
+    let announced = CRON_JOBS.iter().map(|job| Announced {
+        name: job.name.to_owned(),
+        about: job.about.to_owned(),
+        schedule: job.expression(&env.config),
+        next_at: job.next_after(&env.config, now),
+    });
+    announced.collect()
 }
 
 /// Names of all jobs, as the database takes them.
@@ -93,7 +151,7 @@ pub(super) fn job_names() -> Vec<String> {
 fn look_at(
     env: &Environment,
     job: &CronJob,
-    last: Option<&LastRun>,
+    last: Option<&CronRun>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let schedule = job.schedule(&env.config).ok().flatten()?;

@@ -1,4 +1,4 @@
-//! All SQL of the `cron_runs` table.
+//! SQL of the `cron_runs` table as the worker writes it; shared/src/cron reads it.
 
 use chrono::{DateTime, Utc};
 use shared::leases::Term;
@@ -11,45 +11,6 @@ pub(super) const LEASE: &str = "cron";
 /// Seconds after its last step that a run counts as dead. A step is one statement, which the
 /// pool bounds, and a pause as long.
 pub(super) const RUN_TTL_SECONDS: f64 = 30.0;
-
-/// The latest firing of a job.
-#[derive(Debug, Clone)]
-pub(super) struct LastRun {
-    pub(super) job: String,
-    pub(super) fire_at: DateTime<Utc>,
-    /// `running`, or how it ended: `ok`, `error`, `skipped`, `stopped`, `died`.
-    pub(super) state: String,
-    pub(super) by_hand: bool,
-    /// How many rows it changed, so far.
-    pub(super) rows: Option<i64>,
-    pub(super) took_ms: Option<i64>,
-    /// What went wrong.
-    pub(super) error: Option<String>,
-    /// Seconds since the job's latest success, which may be an earlier firing.
-    pub(super) success_age: Option<i64>,
-}
-
-/// The latest firing of each of these jobs that ever fired.
-pub(super) async fn last_runs(pool: &PgPool, jobs: &[String]) -> Result<Vec<LastRun>, sqlx::Error> {
-    // A row that was finished by a worker of an earlier version has no outcome.
-    sqlx::query_as!(
-        LastRun,
-        r#"SELECT r.job, r.fire_at, r.term IS NULL AS "by_hand!", r.rows, r.took_ms, r.error,
-                  coalesce(r.outcome, CASE
-                      WHEN r.finished_at IS NULL AND r.running_until > now() THEN 'running'
-                      WHEN r.finished_at IS NULL THEN 'died'
-                      WHEN r.error IS NULL THEN 'ok' ELSE 'error' END) AS "state!",
-                  (SELECT extract(epoch FROM now() - s.finished_at)::bigint FROM cron_runs s
-                   WHERE s.job = r.job AND s.outcome = 'ok'
-                   ORDER BY s.fire_at DESC LIMIT 1) AS success_age
-           FROM unnest($1::text[]) AS jobs (name)
-           CROSS JOIN LATERAL (
-               SELECT * FROM cron_runs WHERE job = jobs.name ORDER BY fire_at DESC LIMIT 1) r"#,
-        jobs,
-    )
-    .fetch_all(pool)
-    .await
-}
 
 /// One firing, as a leader writes it down.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +70,34 @@ pub(super) async fn claim(
         (true, false) => Claim::Taken,
         (false, false) => Claim::Fenced,
     })
+}
+
+/// Begins a run that somebody asked for, as [`claim`] does a firing. One that is in the way of a run
+/// under way stays asked for. `false`: nothing was begun.
+pub(super) async fn claim_asked(pool: &PgPool, firing: Firing<'_>) -> Result<bool, sqlx::Error> {
+    let Firing { job, fire_at, holder, term } = firing;
+    sqlx::query_scalar!(
+        r#"WITH lease AS MATERIALIZED (
+               SELECT expires_at FROM leases
+               WHERE name = $1 AND holder = $2 AND term = $3 FOR SHARE),
+           valid AS MATERIALIZED (SELECT FROM lease WHERE expires_at > clock_timestamp()),
+           asked AS MATERIALIZED (SELECT job, asked_by FROM cron_requests WHERE job = $4 FOR UPDATE),
+           written AS (
+               INSERT INTO cron_runs (job, fire_at, holder, term, running_until, asked_by)
+               SELECT asked.job, $5, $2, $3, now() + make_interval(secs => $6), asked.asked_by
+               FROM valid, asked
+               ON CONFLICT DO NOTHING RETURNING job),
+           heard AS (DELETE FROM cron_requests WHERE job IN (SELECT job FROM written))
+           SELECT EXISTS (SELECT FROM written) AS "written!""#,
+        LEASE,
+        holder,
+        term.0,
+        job,
+        fire_at,
+        RUN_TTL_SECONDS,
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// Begins a run by hand, which needs no lease. `false`: a run of the job is under way.

@@ -41,7 +41,7 @@ pub(super) async fn deliver_row(id: RowId, env: &Environment) -> Result<(), Writ
     let Some(_place) = env.gather.alone(LINE_PATIENCE).await else { return Ok(()) };
     let Some(turn) = provider.turn(Queue::Bulk, LINE_PATIENCE).await else { return Ok(()) };
     let begun = Instant::now();
-    let delivered = deliver(id, env, &env.bulk_deliveries, turn).await;
+    let delivered = deliver(id, Queue::Bulk, env, turn).await;
     // How much of it was the provider's time is not known.
     env.courtesy.give_way(begun.elapsed().min(WORK_OF_ONE)).await;
     delivered
@@ -69,6 +69,9 @@ async fn join_others(
 
 /// How long the provider was called.
 async fn deliver_group(ids: &[RowId], env: &Environment, turn: Turn<'_>) -> Duration {
+    if env.pauses.rests(Queue::Bulk) {
+        return Duration::ZERO;
+    }
     let claims = join_all(ids.iter().map(|id| env.bulk_deliveries.claim(*id))).await;
     let mut shared: Vec<(&Guard, Vec<Delivery<'_>>)> = Vec::new();
     let mut alone = Vec::new();

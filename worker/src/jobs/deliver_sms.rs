@@ -34,7 +34,7 @@ const SETTLE_TRIES: u32 = 3;
 const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest pause before a job looks again whether a provider takes calls.
 const NOBODY_PAUSE: Duration = Duration::from_millis(500);
-/// Pause of a text whose only providers refuse our account: that lasts.
+/// Pause of a text whose only providers refuse our account, or rest: that lasts.
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(10);
 /// How long a job waits for room on a provider's line, or for its turn.
 pub(super) const LINE_PATIENCE: Duration = Duration::from_secs(5);
@@ -110,7 +110,7 @@ async fn deliver_code(id: RowId, env: &Environment) -> Result<(), WriteError> {
     if !wait_for_provider(env).await {
         return Ok(());
     }
-    deliver(id, env, &env.deliveries, Turn::free()).await
+    deliver(id, Queue::Otp, env, Turn::free()).await
 }
 
 /// The same, when the provider's line has room.
@@ -120,16 +120,21 @@ async fn deliver_text(id: RowId, env: &Environment) -> Result<(), WriteError> {
     }
     let Some(provider) = env.likely_provider(Queue::Sms) else { return Ok(()) };
     let Some(turn) = provider.turn(Queue::Sms, LINE_PATIENCE).await else { return Ok(()) };
-    deliver(id, env, &env.deliveries, turn).await
+    deliver(id, Queue::Sms, env, turn).await
 }
 
-/// Claims one row and works on it.
+/// Claims one row and works on it, unless the queue was told to rest while it waited for its turn.
 pub(super) async fn deliver(
     id: RowId,
+    queue: Queue,
     env: &Environment,
-    deliveries: &Deliveries,
     turn: Turn<'_>,
 ) -> Result<(), WriteError> {
+    if env.pauses.rests(queue) {
+        return Ok(());
+    }
+    let bulk = queue == Queue::Bulk;
+    let deliveries = if bulk { &env.bulk_deliveries } else { &env.deliveries };
     let Some(claim) = deliveries.claim(id).await? else {
         return Ok(());
     };
@@ -332,9 +337,11 @@ impl<'a> Delivery<'a> {
         }
     }
 
+    /// One that staff let rest can be asked all the same.
     fn is_out(&self, name: &str) -> bool {
         let queue = self.claim.kind.queue();
-        self.env.provider(name).is_some_and(|provider| !provider.wait(queue).is_zero())
+        let is_out = |provider: &Guard| !provider.is_paused() && !provider.wait(queue).is_zero();
+        self.env.provider(name).is_some_and(is_out)
     }
 
     async fn look_up(&self, name: &str) -> Lookup {

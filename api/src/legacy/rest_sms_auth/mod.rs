@@ -120,6 +120,7 @@ impl RestSmsAuthApi {
         input: Input<SmsAuthCode>,
     ) -> Result<SmsAuthResponse, SmsAuthCodeProblem> {
         state.need_method(LoginMethod::Otp)?;
+        state.refuse_blocked(entrant.client.ip.0)?;
         let started = tokio::time::Instant::now();
         let SmsAuthCode { phone_number: number, code } = input.0;
         let phone = phone_number(state.0, "phone_number", &number)?;
@@ -236,7 +237,7 @@ async fn log_in(
     let named = mount.settings.user_field;
     let login = CodeLogin { phone, code, group, named, request_id: None, origin: &origin };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
-    let LoggedIn { user, tokens } = match state.auth.login_by_code(&login, &mut rng).await {
+    let LoggedIn { user, tokens, .. } = match state.auth.login_by_code(&login, &mut rng).await {
         Ok(logged_in) => logged_in,
         Err(error) => {
             let problem = refuse(state, error, ip, measured, started).await;

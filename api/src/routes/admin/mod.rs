@@ -1,17 +1,25 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
 mod api_keys;
+mod blocks;
+mod cron;
 mod guard;
 mod key_types;
 pub(crate) mod listing;
 mod message_types;
 mod messages;
+mod operation_types;
 mod organizations;
 mod otp_requests;
+mod overview;
+mod providers;
+mod queues;
 mod room_types;
 mod rooms;
+pub(crate) mod session;
 mod sessions;
 mod templates;
+mod timeline;
 mod types;
 mod users;
 mod webhooks;
@@ -33,10 +41,11 @@ use shared::{
 };
 
 pub(crate) use self::{
-    api_keys::StaffKeyApi, guard::StaffGuardApi, messages::StaffMessageApi,
-    organizations::StaffOrganizationApi, otp_requests::StaffOtpApi, rooms::StaffRoomApi,
-    sessions::StaffSessionApi, templates::StaffTemplateApi, users::StaffUserApi,
-    webhooks::StaffWebhookApi,
+    api_keys::StaffKeyApi, blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi,
+    messages::StaffMessageApi, organizations::StaffOrganizationApi, otp_requests::StaffOtpApi,
+    overview::OverviewApi, providers::ProviderApi, queues::QueueApi, rooms::StaffRoomApi,
+    sessions::StaffSessionApi, templates::StaffTemplateApi, timeline::TimelineApi,
+    users::StaffUserApi,     webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{

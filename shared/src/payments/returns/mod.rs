@@ -115,6 +115,15 @@ impl Standing {
     }
 }
 
+/// Has the gateway asked now about those of these returns that wait, inside the caller's transaction;
+/// those that are due.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn retry(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+    store::make_due(connection, ids).await
+}
+
 /// A return that is asked for.
 pub struct NewReturn<'a> {
     /// The payment.

@@ -272,6 +272,21 @@ pub(in crate::payments) async fn take_due(
     due::take_due!(pool, room, "payment_returns", "lease_until IS NULL")
 }
 
+/// Makes those of these due that wait for their next attempt.
+pub(in crate::payments) async fn make_due(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE payment_returns SET next_attempt_at = now(), pushed_until = NULL
+         WHERE id = ANY($1) AND state = 'asked' AND lease_until IS NULL
+         RETURNING id",
+        ids,
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// What is due.
 pub(in crate::payments) async fn backlog(pool: &PgPool) -> Result<Backlog, sqlx::Error> {
     due::backlog!(pool, "payment_returns", "lease_until IS NULL")

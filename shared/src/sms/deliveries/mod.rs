@@ -53,7 +53,7 @@ pub struct Claim {
     pub expires_at: DateTime<Utc>,
     /// The api process that waits for the outcome.
     pub reply_to: Option<String>,
-    /// Whether the number wants no such text (any more): it must not be sent.
+    /// Whether the number wants no such text (any more), or is blocked: it must not be sent.
     pub blocked: bool,
     /// Earlier attempts, oldest first.
     pub history: Vec<PastAttempt>,

@@ -32,7 +32,7 @@ mod wire;
 
 pub use crate::settings::Problem;
 pub use balance::Balance;
-pub use registry::{build, build_all, has_templates};
+pub use registry::{build, build_all, build_over, has_templates};
 pub use webhook::{WebhookAnswer, WebhookEvent, WebhookRefused, WebhookRequest};
 
 /// What a provider is asked to carry, for one recipient.

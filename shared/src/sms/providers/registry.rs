@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use sqlx::PgPool;
 
 use super::{
     Problem, Setup, SmsProvider, http, ippanel, kavenegar, megafon, melipayamak, parsian_webco,
@@ -65,7 +66,15 @@ pub fn has_templates(kind: &str) -> bool {
 /// with any account, used or not, is added to `errors`; `sms.order` itself is checked with the
 /// rest of the configuration.
 pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
-    let built = build_all(config, errors);
+    ordered(config, build_each(config, None, errors))
+}
+
+/// As [`build`], for a process that sends: sandbox providers do wrong what is planned in this database.
+pub fn build_over(config: &Config, pool: &PgPool) -> Vec<Arc<dyn SmsProvider>> {
+    ordered(config, build_each(config, Some(pool), &mut Vec::new()))
+}
+
+fn ordered(config: &Config, built: Vec<Arc<dyn SmsProvider>>) -> Vec<Arc<dyn SmsProvider>> {
     let named = |name: &String| built.iter().find(|provider| provider.name() == name);
     config.sms_order().iter().filter_map(named).cloned().collect()
 }
@@ -73,6 +82,14 @@ pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsP
 /// Every account, by name, whether or not texts are sent through it: those that are not used any
 /// more still report what they carried.
 pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
+    build_each(config, None, errors)
+}
+
+fn build_each(
+    config: &Config,
+    pool: Option<&PgPool>,
+    errors: &mut Vec<ConfigError>,
+) -> Vec<Arc<dyn SmsProvider>> {
     let timeouts = Timeouts { connect: config.sms.connect_timeout(), budget: config.sms.budget() };
     let callbacks = Callbacks::new(config);
     let order = config.sms_order();
@@ -92,7 +109,7 @@ pub fn build_all(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn 
         .iter()
         .filter_map(|(name, table)| {
             let account = Account { section: SECTION, name, table, setup: &setup(name) };
-            build_one(&account, config.sms.kind(name), errors)
+            build_one(&account, config.sms.kind(name), pool, errors)
         })
         .collect()
 }
@@ -109,13 +126,16 @@ fn check_common(account: &Account<'_, Setup>, errors: &mut Vec<ConfigError>) {
 fn build_one(
     account: &Account<'_, Setup>,
     kind: &str,
+    pool: Option<&PgPool>,
     errors: &mut Vec<ConfigError>,
 ) -> Option<Arc<dyn SmsProvider>> {
     match Kind::parse(kind) {
         Some(Kind::ParsianWebco) => built(account, errors, parsian_webco::ParsianWebco::new),
         Some(Kind::Kavenegar) => built(account, errors, kavenegar::Kavenegar::new),
         Some(Kind::Melipayamak) => built(account, errors, melipayamak::Melipayamak::new),
-        Some(Kind::Sandbox) => built(account, errors, sandbox::Sandbox::configured),
+        Some(Kind::Sandbox) => built(account, errors, |name, config, setup| {
+            sandbox::Sandbox::configured(name, config, setup).map(|sandbox| sandbox.over(pool))
+        }),
         Some(Kind::SmsIr) => built(account, errors, sms_ir::SmsIr::new),
         Some(Kind::Http) => built(account, errors, http::Http::new),
         Some(Kind::Ippanel) => built(account, errors, ippanel::Ippanel::new),

@@ -45,7 +45,12 @@ pub(in crate::sms) async fn claim(
            RETURNING id, attempt, kind AS "kind: MessageKind", phone, local_id, created_at,
                expires_at, reply_to, body, template,
                (kind <> 'otp' AND EXISTS (
-                   SELECT 1 FROM sms_blocklist b WHERE b.phone = m.phone)) AS "blocked!",
+                   SELECT 1 FROM sms_blocklist b WHERE b.phone = m.phone)
+                OR EXISTS (SELECT FROM blocks WHERE kind <> 'ip') AND EXISTS (
+                   SELECT FROM blocks b
+                   WHERE b.value IN (SELECT left(m.phone, n) FROM generate_series(4, 16) AS n)
+                     AND (b.kind = 'prefix' OR b.kind = 'number' AND b.value = m.phone)
+                     AND (b.expires_at IS NULL OR b.expires_at > $3))) AS "blocked!",
                variables AS "variables: Json<Vec<(String, String)>>",
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'provider', a.provider, 'action', a.action, 'outcome', a.outcome)

@@ -87,16 +87,24 @@ pub(in crate::sms) async fn latest(
         .collect()
 }
 
-/// Those of the numbers that want no texts but codes.
+/// Those of the numbers that want no texts but codes, or are to get none at all.
 pub(in crate::sms) async fn blocked(
     connection: &mut PgConnection,
     phones: impl Iterator<Item = &PhoneNumber>,
 ) -> Result<HashSet<PhoneNumber>, sqlx::Error> {
     let phones: Vec<_> = phones.map(|phone| phone.as_e164().to_owned()).collect();
-    let rows =
-        sqlx::query_scalar!("SELECT phone FROM sms_blocklist WHERE phone = ANY($1)", &phones)
-            .fetch_all(connection)
-            .await?;
+    let rows = sqlx::query_scalar!(
+        r#"SELECT p.phone AS "phone!" FROM unnest($1::text[]) AS p (phone)
+               WHERE EXISTS (SELECT FROM sms_blocklist b WHERE b.phone = p.phone)
+                  OR EXISTS (
+                   SELECT FROM blocks b
+                   WHERE b.value IN (SELECT left(p.phone, n) FROM generate_series(4, 16) AS n)
+                     AND (b.kind = 'prefix' OR b.kind = 'number' AND b.value = p.phone)
+                     AND (b.expires_at IS NULL OR b.expires_at > now()))"#,
+        &phones,
+    )
+    .fetch_all(connection)
+    .await?;
     rows.iter().map(|phone| stored_phone(phone)).collect()
 }
 

@@ -1,6 +1,7 @@
 //! All SQL of the feature.
 
 mod blocklist;
+mod by_hand;
 mod counters;
 mod deliveries;
 mod hours;
@@ -12,8 +13,8 @@ mod states;
 mod told;
 
 pub(super) use self::{
-    blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
-    staff::*, states::*, told::*,
+    blocklist::*, by_hand::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*,
+    reports::*, staff::*, states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::super::{
     providers::Balance,
-    standing::{Credit, Outage, Standing},
+    standing::{Credit, Outage, Pause, Standing},
 };
 
 pub(in crate::sms) async fn standings(pool: &PgPool) -> Result<Vec<Standing>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT provider, out_since, out_until, out_code, failing_at, balance, balance_unit,
-               balance_at, low_since,
+               balance_at, low_since, paused_at, paused_by, pause_reason,
                coalesce(out_until <= now() AND (probe_until IS NULL OR probe_until <= now()), false)
                AS "is_due!"
            FROM sms_provider_states ORDER BY provider"#,
@@ -30,6 +31,11 @@ pub(in crate::sms) async fn standings(pool: &PgPool) -> Result<Vec<Standing>, sq
                 is_due: row.is_due,
             }),
             failing_at: row.failing_at,
+            paused: row.paused_at.zip(row.pause_reason).map(|(at, reason)| Pause {
+                at,
+                by: row.paused_by,
+                reason,
+            }),
             credit: credit.map(|((amount, unit), at)| Credit {
                 balance: Balance::in_unit(amount, &unit),
                 at,
@@ -150,6 +156,44 @@ pub(in crate::sms) async fn end_pause(pool: &PgPool, provider: &str) -> Result<b
     .execute(pool)
     .await?;
     Ok(ended.rows_affected() == 1)
+}
+
+pub(in crate::sms) async fn pause_provider(
+    connection: &mut PgConnection,
+    provider: &str,
+    by: Option<i64>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let paused = sqlx::query!(
+        "INSERT INTO sms_provider_states AS s (provider, paused_at, paused_by, pause_reason)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT (provider) DO UPDATE
+         SET paused_at = excluded.paused_at, paused_by = excluded.paused_by,
+             pause_reason = excluded.pause_reason
+         WHERE s.paused_at IS NULL",
+        provider,
+        now,
+        by,
+        reason,
+    )
+    .execute(connection)
+    .await?;
+    Ok(paused.rows_affected() == 1)
+}
+
+pub(in crate::sms) async fn resume_provider(
+    connection: &mut PgConnection,
+    provider: &str,
+) -> Result<bool, sqlx::Error> {
+    let resumed = sqlx::query!(
+        "UPDATE sms_provider_states SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
+         WHERE provider = $1 AND paused_at IS NOT NULL",
+        provider,
+    )
+    .execute(connection)
+    .await?;
+    Ok(resumed.rows_affected() == 1)
 }
 
 /// Writes a balance; whether the one before it was low.

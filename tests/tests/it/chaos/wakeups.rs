@@ -11,7 +11,7 @@ use shared::{
     jobs::{Queue, RowId},
     queue::{Consumer, LastFetch, Pusher},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A lost wake-up would cost two seconds, the end of a blocking pop. Between this and that there
@@ -31,6 +31,7 @@ async fn pushes_wake_up(count: usize, p99_within: Duration) {
         redis.queue_server(),
         Queue::Otp,
         LastFetch::default(),
+        watch::channel(false).1,
         CancellationToken::new(),
         TaskTracker::new(),
     );

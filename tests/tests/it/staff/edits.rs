@@ -50,6 +50,7 @@ async fn an_account_is_changed_and_the_log_has_the_names_of_what_changed() {
     }
     assert_eq!(edit(&peyk, &support, 999, &change).await.0, 404);
     // Her number has an account in the other group by now.
+    peyk_tests::aging::pass_seconds(&peyk.database.pool, &sara.mobile, 300.0).await;
     let again = Person::with(&peyk, &sara.mobile).await;
     let (status, taken) = edit(&peyk, &support, again.id, &json!({"group": 1})).await;
     assert_eq!((status, &taken["code"]), (409, &json!("conflict")), "{taken}");

@@ -60,7 +60,8 @@ async fn a_code_is_tried_again_only_while_it_can_be_used() {
     let support = staff(&peyk, "support").await;
     let mobile = fresh_mobile();
     let (request, code) = send(&peyk, &mobile).await;
-    let sql = "UPDATE sms_messages SET status = 'failed' WHERE phone = $1 RETURNING id";
+    let sql = "UPDATE sms_messages SET status = 'failed', delivery = NULL WHERE phone = $1
+        RETURNING id";
     let phone = format!("+98{}", &mobile[1..]);
     let fail = async || -> i64 {
         sqlx::query_scalar(sql).bind(&phone).fetch_one(&peyk.database.pool).await.unwrap()

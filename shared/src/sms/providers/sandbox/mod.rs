@@ -8,12 +8,19 @@
 //! | `00001` | refused for good (`sandbox.refused`, about the recipient) |
 //! | `00002` | "try again later", every time (`sandbox.later`) |
 //! | `00003` | none: the budget runs out and the outcome is unknown (`sandbox.timeout`) |
+//!
+//! All other numbers get what people have planned at `/sandbox/faults`: see [`faults`].
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::PgPool;
 
+use self::faults::Fault;
 use super::{Lookup, Outcome, OutgoingSms, Problem, Rejection, Setup, SmsProvider};
+
+pub mod faults;
+mod store;
 
 /// The settings of a sandbox provider: none. Keys other than `kind` are start-up errors.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -24,12 +31,20 @@ pub struct Config {}
 pub struct Sandbox {
     name: String,
     budget: Duration,
+    /// Where faults are planned; `None`: nowhere.
+    pool: Option<PgPool>,
 }
 
 impl Sandbox {
     /// A sandbox that is silent for `budget` where it plays one that never answers.
     pub fn new(name: &str, budget: Duration) -> Self {
-        Self { name: name.to_owned(), budget }
+        Self { name: name.to_owned(), budget, pool: None }
+    }
+
+    /// The same with the faults that are planned in this database.
+    #[must_use]
+    pub fn over(self, pool: Option<&PgPool>) -> Self {
+        Self { pool: pool.cloned(), ..self }
     }
 
     /// As [`Sandbox::new`], from its table, which is empty.
@@ -49,9 +64,7 @@ impl SmsProvider for Sandbox {
 
     async fn send(&self, sms: &OutgoingSms) -> Outcome {
         match Rehearsal::of(sms) {
-            Rehearsal::Accept => {
-                Outcome::Accepted { provider_message_id: Some(format!("sandbox-{}", sms.local_id)) }
-            }
+            Rehearsal::Accept => self.carry(sms).await,
             Rehearsal::Refuse => Outcome::Rejected {
                 reason: Rejection::Recipient,
                 code: "sandbox.refused".to_owned(),
@@ -71,9 +84,49 @@ impl SmsProvider for Sandbox {
     async fn lookup(&self, sms: &OutgoingSms) -> Lookup {
         match Rehearsal::of(sms) {
             Rehearsal::Silence => Lookup::Unavailable { code: "sandbox.timeout".to_owned() },
+            _ if self.has_carried(sms).await => {
+                Lookup::Found { provider_message_id: Some(id_of(sms)) }
+            }
             _ => Lookup::NotFound,
         }
     }
+}
+
+impl Sandbox {
+    /// Takes it, unless something else is planned.
+    async fn carry(&self, sms: &OutgoingSms) -> Outcome {
+        match self.fault(sms).await {
+            Some(Fault::Refuse) => {
+                return Outcome::Rejected {
+                    reason: Rejection::Request,
+                    code: "sandbox.fault_refuse".to_owned(),
+                };
+            }
+            Some(Fault::TimeOut) => {
+                tokio::time::sleep(self.budget).await;
+                return Outcome::Unknown { code: "sandbox.fault_time_out".to_owned() };
+            }
+            Some(Fault::Slow) => tokio::time::sleep(self.budget * 3 / 4).await,
+            None => {}
+        }
+        Outcome::Accepted { provider_message_id: Some(id_of(sms)) }
+    }
+
+    /// No playing is worth a text: without the database there is no fault.
+    async fn fault(&self, sms: &OutgoingSms) -> Option<Fault> {
+        let taken = store::take(self.pool.as_ref()?, &self.name, sms.local_id).await;
+        taken.inspect_err(|error| tracing::debug!(%error, "faults cannot be read")).ok()?
+    }
+
+    /// Whether it carried a text that it did not answer for.
+    async fn has_carried(&self, sms: &OutgoingSms) -> bool {
+        let Some(pool) = &self.pool else { return false };
+        store::was_carried(pool, &self.name, sms.local_id).await.unwrap_or(false)
+    }
+}
+
+fn id_of(sms: &OutgoingSms) -> String {
+    format!("sandbox-{}", sms.local_id)
 }
 
 /// What the number asks for.
