@@ -19,6 +19,7 @@ use crate::audit::{self, Entry, Source, Subject};
 
 pub mod api_keys;
 pub mod audit_events;
+pub mod blocks;
 mod cursor;
 pub mod guard;
 pub mod messages;
@@ -28,6 +29,7 @@ pub mod payments;
 pub mod reports;
 pub mod room_messages;
 pub mod rooms;
+pub mod queue_items;
 pub mod sessions;
 mod sql;
 #[cfg(test)]
@@ -54,7 +56,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
     SET LOCAL statement_timeout = '2s'";
 
 /// Every list there is, for the tests that try all they offer.
-pub const ALL: [&Listing; 15] = [
+pub const ALL: [&Listing; 20] = [
     &users::LISTING,
     &sessions::LISTING,
     &otp_requests::LISTING,
@@ -70,6 +72,11 @@ pub const ALL: [&Listing; 15] = [
     &rooms::LISTING,
     &wallet_entries::LISTING,
     &wallets::LISTING,
+    &blocks::LISTING,
+    &queue_items::texts::LISTING,
+    &queue_items::deliveries::LISTING,
+    &queue_items::payments::LISTING,
+    &queue_items::returns::LISTING,
 ];
 
 /// What values are.

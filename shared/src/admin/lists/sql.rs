@@ -118,18 +118,15 @@ impl<'a> Composed<'a> {
         let Some(after) = &self.after else { return };
         let than = if self.sort.descending { "<" } else { ">" };
         let id = self.listing.id.sql;
-        match (&after.key, self.sort.key) {
-            (Some(value), Some(key)) => {
-                query.push(format!(" AND ({}, {id}) {than} (", key.sql));
-                push_value(query, value);
-                query.push(", ");
-                push_value(query, &after.id);
-                query.push(")");
-            }
-            _ => {
-                query.push(format!(" AND {id} {than} "));
-                push_value(query, &after.id);
-            }
+        if let (Some(value), Some(key)) = (&after.key, self.sort.key) {
+            query.push(format!(" AND ({}, {id}) {than} (", key.sql));
+            push_value(query, value);
+            query.push(", ");
+            push_value(query, &after.id);
+            query.push(")");
+        } else {
+            query.push(format!(" AND {id} {than} "));
+            push_value(query, &after.id);
         }
     }
 
