@@ -70,8 +70,10 @@ impl OrganizationStory {
             last_name: mask::word(&member.last_name),
             ..member
         };
-        let invitation =
-            |it: StaffInvitation| StaffInvitation { mobile_number: it.mobile_number.masked(), ..it };
+        let invitation = |it: StaffInvitation| StaffInvitation {
+            mobile_number: it.mobile_number.masked(),
+            ..it
+        };
         Self {
             members: self.members.into_iter().map(member).collect(),
             invitations: self.invitations.into_iter().map(invitation).collect(),

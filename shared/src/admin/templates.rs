@@ -31,8 +31,8 @@ impl Admin {
         config: &Sms,
     ) -> Result<Vec<StaffTemplate>, sqlx::Error> {
         let subject = Subject { kind: "template", id: None };
-        let looked = Entry::new(source, "template.listed", subject)
-            .with("rows", config.templates.len());
+        let looked =
+            Entry::new(source, "template.listed", subject).with("rows", config.templates.len());
         audit::record(&mut *self.pool.acquire().await?, &looked, self.clock.now()).await?;
         let parts = |text: &Option<String>| text.as_deref().map(|text| segments(text).count);
         let templates = config.templates.iter().map(|(name, template)| StaffTemplate {

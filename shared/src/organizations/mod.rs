@@ -25,6 +25,7 @@ pub mod roles;
 mod staff;
 mod store;
 
+pub(crate) use self::staff::people_of;
 pub use self::{
     forget::{ForgetError, forget_user, lock_of_user},
     invitations::{
@@ -33,7 +34,6 @@ pub use self::{
     },
     members::Member,
 };
-pub(crate) use self::staff::people_of;
 use self::{
     names::{Name, Uname},
     roles::{Action, Role},

@@ -45,7 +45,7 @@ pub(crate) use self::{
     messages::StaffMessageApi, organizations::StaffOrganizationApi, otp_requests::StaffOtpApi,
     overview::OverviewApi, providers::ProviderApi, queues::QueueApi, rooms::StaffRoomApi,
     sessions::StaffSessionApi, templates::StaffTemplateApi, timeline::TimelineApi,
-    users::StaffUserApi,     webhooks::StaffWebhookApi,
+    users::StaffUserApi, webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{
@@ -54,10 +54,7 @@ use self::{
     },
     types::{AuditPage, StaffDone, StaffRole, StaffUserPage},
 };
-use super::{
-    Tag,
-    paging::example_limit,
-};
+use super::{Tag, paging::example_limit};
 use crate::{
     caller::{Staff, task},
     error::{Code, Problem, problems},
@@ -205,8 +202,7 @@ impl AdminApi {
         limit: Query<Option<i64>>,
     ) -> Result<Json<AuditPage>, StaffListProblem> {
         let one_or_all = |text: &str| {
-            let filter =
-                if text.contains(':') { &events::SUBJECT_ROW } else { &events::SUBJECT };
+            let filter = if text.contains(':') { &events::SUBJECT_ROW } else { &events::SUBJECT };
             Some((filter, text_value(text)))
         };
         let asked = Asked::new(state.0, "admin/audit/", (sort.0, cursor.0, limit.0))

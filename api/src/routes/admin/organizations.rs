@@ -203,11 +203,7 @@ impl StaffOrganizationApi {
     ///
     /// With those who belong to it and those who were asked to. Viewers and finance see people masked.
     /// Written down in the audit log.
-    #[oai(
-        path = "/admin/organizations/:id",
-        method = "get",
-        operation_id = "getStaffOrganization"
-    )]
+    #[oai(path = "/admin/organizations/:id", method = "get", operation_id = "getStaffOrganization")]
     async fn get(
         &self,
         state: Data<&SharedState>,

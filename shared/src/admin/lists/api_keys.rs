@@ -54,8 +54,7 @@ pub const SEARCH: Filter = Filter::scanned(
 pub const SCOPE: Filter = Filter::scanned("scope", Kind::Text, "? = ANY(k.scopes)");
 
 /// Whether they open anything.
-pub const IS_ACTIVE: Filter =
-    Filter::scanned("is_active", Kind::Flag, concat!(active!(), " = ?"));
+pub const IS_ACTIVE: Filter = Filter::scanned("is_active", Kind::Flag, concat!(active!(), " = ?"));
 
 /// The keys.
 pub const LISTING: Listing = Listing {

@@ -26,10 +26,10 @@ pub mod messages;
 pub mod organizations;
 pub mod otp_requests;
 pub mod payments;
+pub mod queue_items;
 pub mod reports;
 pub mod room_messages;
 pub mod rooms;
-pub mod queue_items;
 pub mod sessions;
 mod sql;
 #[cfg(test)]

@@ -46,8 +46,7 @@ pub const STATE: Filter = Filter::indexed("state", Kind::Text, "p.state = ?");
 pub const GATEWAY: Filter = Filter::scanned("gateway", Kind::Text, "p.gateway = ?");
 
 /// The largest first.
-const AMOUNT: Sort =
-    Sort::by("amount", Key { sql: "p.amount_rials", kind: Kind::Integer }, true);
+const AMOUNT: Sort = Sort::by("amount", Key { sql: "p.amount_rials", kind: Kind::Integer }, true);
 
 /// The payments.
 pub const LISTING: Listing = Listing {

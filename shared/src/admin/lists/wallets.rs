@@ -41,7 +41,8 @@ pub const LISTING: Listing = Listing {
     subject: "wallet",
     listed: "wallet.listed",
     searched: "wallet.searched",
-    columns: "w.user_id, u.phone AS mobile_number, w.balance_rials,
+    columns:
+        "w.user_id, u.phone AS mobile_number, w.balance_rials,
         coalesce((SELECT sum(h.amount_rials)::bigint FROM wallet_holds h
                   WHERE h.user_id = w.user_id AND h.state = 'held'), 0) AS held_rials, w.updated_at",
     from: "wallets w",
