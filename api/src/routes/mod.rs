@@ -65,6 +65,12 @@ fn operations() -> impl OpenApi {
             admin::StaffOtpApi,
             admin::StaffWebhookApi,
             admin::StaffGuardApi,
+            (
+                admin::StaffTemplateApi,
+                admin::StaffKeyApi,
+                admin::StaffOrganizationApi,
+                admin::StaffRoomApi,
+            ),
         ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (

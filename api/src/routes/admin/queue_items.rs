@@ -211,7 +211,7 @@ impl Asked<'_> {
         let its = |sort: &&lists::Sort| sort.within.is_some_and(|within| within.name == self.word);
         let sort = T::LISTING.sorts.iter().find(its).map(|sort| sort.name.to_owned());
         let filters = vec![(filter, Value::Text(kind.to_owned()))];
-        let wanted = Wanted { filters, sort, cursor, limit: self.limit };
+        let wanted = Wanted { filters, sort, cursor, limit: self.limit, about: None };
         let (source, now) = (staff.caller.source(), self.state.clock.now());
         let shown = staff.shown();
         let page = lists::list::<T>(&self.state.pool, &source, &wanted, shown, now).await?;

@@ -81,11 +81,8 @@ fn ways(document: &Value, operation: &Value) -> Vec<String> {
     let together = |filter: &String| {
         // Some orders are only there together with an account.
         let needs = |order: &String| {
-            if order == "sort=last_seen" && !filter.starts_with("user_id") {
-                "&user_id=17"
-            } else {
-                ""
-            }
+            let of_some = ["sort=last_seen", "sort=last_activity"].contains(&order.as_str());
+            if of_some && !filter.starts_with("user_id") { "&user_id=17" } else { "" }
         };
         let way = |order: &String| format!("?{filter}&{order}{}", needs(order));
         orders.iter().map(way).collect::<Vec<_>>()

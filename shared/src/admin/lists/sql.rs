@@ -147,10 +147,9 @@ fn sort_of(listing: &'static Listing, wanted: &Wanted) -> Result<&'static Sort, 
         None => sorts.next(),
     };
     let sort = sort.ok_or(ListError::Sort)?;
-    match sort.within {
-        Some(needed) if !wanted.filters.iter().any(|(given, _)| given.name == needed.name) => {
-            Err(ListError::SortNeeds(needed.name))
-        }
+    let given = |needed: &&Filter| wanted.filters.iter().any(|(it, _)| it.name == needed.name);
+    match sort.within.first() {
+        Some(needed) if !sort.within.iter().any(given) => Err(ListError::SortNeeds(needed.name)),
         _ => Ok(sort),
     }
 }
