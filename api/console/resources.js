@@ -147,7 +147,7 @@ const wallets = {
   columns: ["user_id", "mobile_number", "balance_rials", "held_rials", "updated_at"], title: (row) => money(row.balance_rials),
   links: [(row) => ({ may: "look_at_users", path: `users/${row.user_id}/`, text: "link.user" })],
   related: [{ noun: "entries", query: () => ({}), names: (row) => ({ user_id: row.user_id }), columns: ["id", "kind", "amount_rials", "balance_rials", "description", "created_at"] },
-    audit("wallet")],
+    audit("user")],
   actions: [{ name: "adjust_wallet", operation: "POST admin/wallets/{user_id}/adjust/", may: "adjust_wallets", main: true,
     names: (row) => ({ user_id: row.user_id }), body: () => ({ currency: "IRR" }),
     fields: [{ name: "amount", kind: "number", required: true, hint: true }, REASON] }],

@@ -97,7 +97,7 @@ impl Admin {
         id: i64,
     ) -> Result<(), WebhookChangeError> {
         let mut tx = self.pool.begin().await?;
-        if !history::give_up_one(&mut tx, id).await? {
+        if history::give_up(&mut tx, &[id]).await?.is_empty() {
             return Err(self.why_not(id).await);
         }
         let entry = Entry::new(source, "webhook.given_up", subject(id));

@@ -64,11 +64,6 @@ impl Subject {
         Self { kind: "organization", id: Some(id) }
     }
 
-    /// The accounts.
-    pub const fn users() -> Self {
-        Self { kind: "user", id: None }
-    }
-
     /// A payment.
     pub const fn payment(id: i64) -> Self {
         Self { kind: "payment", id: Some(id) }

@@ -105,7 +105,7 @@ impl Blocked {
         }
     }
 
-    fn parse(kind: &str, value: &str) -> Option<Self> {
+    pub(crate) fn parse(kind: &str, value: &str) -> Option<Self> {
         match kind {
             "number" => PhoneNumber::from_e164(value).ok().map(Self::Number),
             "prefix" => Some(Self::Prefix(value.to_owned())),

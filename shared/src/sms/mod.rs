@@ -10,7 +10,6 @@ use crate::{jobs::Queue, phone::PhoneNumber};
 
 pub mod blocklist;
 pub(crate) mod budget;
-pub mod by_hand;
 pub mod callbacks;
 pub mod deliveries;
 mod events;
@@ -96,7 +95,7 @@ impl MessageStatus {
     }
 
     /// The states a row may go to from this one by itself; everything else is refused by the store. A
-    /// person may have a message tried again that ended, and give one up: see [`by_hand`].
+    /// person may have a message tried again that ended, and give one up: see [`staff`].
     pub fn can_become(self, next: Self) -> bool {
         use MessageStatus::{Cancelled, Expired, Failed, Queued, Sending, Sent, Unknown};
         match self {

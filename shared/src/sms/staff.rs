@@ -104,6 +104,28 @@ pub(crate) async fn retry(
     store::retry_one(connection, id, life, now).await
 }
 
+/// As [`retry`] of those of these messages that are of this kind; those that wait are due now. The ids
+/// of what is.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn retry_all(
+    connection: &mut PgConnection,
+    kind: MessageKind,
+    ids: &[i64],
+    life: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let ids = store::of_kind(connection, ids, kind).await?;
+    let mut due = store::hasten(connection, &ids, now).await?;
+    for id in ids.iter().filter(|id| !due.contains(id)).copied().collect::<Vec<_>>() {
+        if retry(connection, id, life, now).await?.is_some() {
+            due.push(id);
+        }
+    }
+    Ok(due)
+}
+
 /// Ends a message that waits for its next attempt, or is being asked about. `false`: it does not.
 ///
 /// # Errors
@@ -113,11 +135,34 @@ pub(crate) async fn give_up(
     outbox: &Outbox,
     id: i64,
 ) -> Result<bool, sqlx::Error> {
-    let given_up = store::give_up_one(connection, id).await?;
-    if given_up {
-        events::tell(connection, outbox, &[id], Moment::Settled).await?;
-    }
-    Ok(given_up)
+    let (given_up, _) = end(connection, outbox, &[id]).await?;
+    Ok(!given_up.is_empty())
+}
+
+/// As [`give_up`] of those of these messages that are of this kind: their ids, and the idempotency keys
+/// of codes that surely nobody got.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub(crate) async fn give_up_all(
+    connection: &mut PgConnection,
+    outbox: &Outbox,
+    kind: MessageKind,
+    ids: &[i64],
+) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
+    let ids = store::of_kind(connection, ids, kind).await?;
+    end(connection, outbox, &ids).await
+}
+
+async fn end(
+    connection: &mut PgConnection,
+    outbox: &Outbox,
+    ids: &[i64],
+) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
+    let ended = store::give_up(connection, ids).await?;
+    let ids: Vec<_> = ended.iter().map(|row| row.id).collect();
+    events::tell(connection, outbox, &ids, Moment::Settled).await?;
+    Ok((ids, ended.into_iter().filter_map(|row| row.code).collect()))
 }
 
 /// As [`super::messages::Messages::cancel`].

@@ -100,30 +100,6 @@ pub async fn replay(
     }
 }
 
-/// Makes these deliveries due at once that wait or were given up, inside the caller's transaction, with
-/// all their attempts before them; those that are.
-///
-/// # Errors
-/// When the database refuses or is away.
-pub async fn retry(
-    connection: &mut PgConnection,
-    ids: &[i64],
-    give_up_after: Duration,
-) -> Result<Vec<i64>, sqlx::Error> {
-    store::retry(connection, ids, give_up_after).await
-}
-
-/// Gives up those of these deliveries that wait, inside the caller's transaction; those that were.
-/// What waited behind them is due.
-///
-/// # Errors
-/// When the database refuses or is away.
-pub async fn give_up(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
-    let given_up = store::give_up_these(connection, ids).await?;
-    store::release_followers(connection, &given_up).await?;
-    Ok(given_up)
-}
-
 /// Makes one delivery due at once, as [`replay`] does, inside the caller's transaction. `false`: there
 /// is none, or it is being told.
 ///
@@ -140,19 +116,17 @@ pub(crate) async fn replay_one(
     Ok(changed == 1)
 }
 
-/// Gives one delivery up that waits, inside the caller's transaction, and lets go what waits behind
-/// it. `false`: it does not wait.
+/// Gives up those of these deliveries that wait, inside the caller's transaction; those that were.
+/// What waited behind them is due.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub(crate) async fn give_up_one(
+pub(crate) async fn give_up(
     connection: &mut PgConnection,
-    id: i64,
-) -> Result<bool, sqlx::Error> {
-    let given_up = store::give_up_one(connection, id).await?;
-    if given_up {
-        store::release_followers(connection, &[id]).await?;
-    }
+    ids: &[i64],
+) -> Result<Vec<i64>, sqlx::Error> {
+    let given_up = store::give_up_these(connection, ids).await?;
+    store::release_followers(connection, &given_up).await?;
     Ok(given_up)
 }
 

@@ -235,22 +235,6 @@ pub(super) async fn give_up(connection: &mut PgConnection) -> Result<Vec<i64>, s
     .await
 }
 
-pub(super) async fn give_up_one(
-    connection: &mut PgConnection,
-    id: i64,
-) -> Result<bool, sqlx::Error> {
-    let given_up = sqlx::query!(
-        "UPDATE webhook_deliveries
-         SET status = 'failed', reason = 'staff.given_up', next_attempt_at = NULL,
-             pushed_until = NULL, settled_at = now()
-         WHERE id = $1 AND status = 'queued'",
-        id,
-    )
-    .execute(connection)
-    .await?;
-    Ok(given_up.rows_affected() == 1)
-}
-
 pub(super) async fn data(pool: &PgPool, event_id: &str) -> Result<Option<Value>, sqlx::Error> {
     sqlx::query_scalar!("SELECT data FROM webhook_events WHERE id = $1", event_id)
         .fetch_optional(pool)
@@ -380,33 +364,13 @@ pub(super) async fn replay(
     Ok((row.rows, row.reached))
 }
 
-/// As [`replay`], of these rows, and not those that were sent.
-pub(super) async fn retry(
-    connection: &mut PgConnection,
-    ids: &[i64],
-    give_up_after: Duration,
-) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "UPDATE webhook_deliveries
-         SET status = 'queued', attempts_before = attempt, next_attempt_at = now(),
-             pushed_until = NULL, settled_at = NULL, reason = NULL, response_status = NULL,
-             give_up_at = now() + make_interval(secs => $2)
-         WHERE id = ANY($1) AND status IN ('queued', 'failed')
-         RETURNING id",
-        ids,
-        give_up_after.as_secs_f64(),
-    )
-    .fetch_all(connection)
-    .await
-}
-
 pub(super) async fn give_up_these(
     connection: &mut PgConnection,
     ids: &[i64],
 ) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "UPDATE webhook_deliveries
-         SET status = 'failed', reason = 'given_up', next_attempt_at = NULL, pushed_until = NULL,
+         SET status = 'failed', reason = 'staff.given_up', next_attempt_at = NULL, pushed_until = NULL,
              settled_at = now()
          WHERE id = ANY($1) AND status = 'queued'
          RETURNING id",

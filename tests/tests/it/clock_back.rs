@@ -62,8 +62,8 @@ impl Bench {
     /// Uses the code that a request brought.
     async fn log_in(&self, sent: &AcceptedSend) {
         let (phone, code) = (&self.phone, self.code().await);
-        let given =
-            GivenCode { code: &code, request_id: Some(&sent.request_id), trace: &Trace::default() };
+        let (request_id, trace) = (Some(&*sent.request_id), &Trace::default());
+        let given = GivenCode { code: &code, request_id, trace };
         let checked = self.otp.check(phone, Purpose::Login, &given).await;
         let mut connection = self.database.pool.acquire().await.unwrap();
         assert!(self.otp.consume(&mut connection, &checked.unwrap()).await.unwrap());

@@ -9,20 +9,26 @@ use poem_openapi::{
     types::Example,
 };
 use shared::{
-    admin::{mask, roles::Action},
+    admin::{
+        lists::{Value, blocks},
+        mask,
+        roles::Action,
+    },
     blocks::{BadBlock, Block, BlockError, Blocked, LONGEST_REASON, MOST, NewBlock},
 };
 
-use super::{StaffListProblem, queues::StaffOperateProblem};
+use super::{
+    StaffListProblem,
+    listing::{
+        Asked, ByAge, example_cursor, example_search, example_sort, phone_value, staff_page,
+    },
+    queues::StaffOperateProblem,
+};
 use crate::{
     caller::{Staff, task},
     error::{Code, Problem},
     input::{Fields, FromFields, Input, Text},
-    routes::{
-        Tag,
-        paging::{Link, Paging, example_before, example_limit},
-        parse_phone,
-    },
+    routes::{Tag, paging::example_limit, parse_phone},
     state::{SharedState, State},
     timestamp::Timestamp,
 };
@@ -102,25 +108,10 @@ impl Example for StaffBlock {
     }
 }
 
-/// A page of blocks, newest first.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct StaffBlockPage {
-    /// The next page; null on the last.
-    next: Option<String>,
-    /// Pages go one way: always null.
-    previous: Option<String>,
-    /// The blocks.
-    results: Vec<StaffBlock>,
-}
-
-impl Example for StaffBlockPage {
-    fn example() -> Self {
-        let url = |before: i64| format!("https://peyk.example/api/admin/blocks/?before={before}");
-        let results = vec![StaffBlock::example()];
-        Self { next: Some(url(7)), previous: Some(url(107)), results }
-    }
-}
+staff_page!(
+    /// A page of blocks.
+    StaffBlockPage of StaffBlock, "admin/blocks/"
+);
 
 /// Blocks something.
 #[derive(Debug, Object)]
@@ -223,28 +214,34 @@ pub(crate) struct StaffBlockApi;
 impl StaffBlockApi {
     /// Who is blocked
     ///
-    /// Newest first. Viewers and finance see numbers masked. Written down in the audit log.
+    /// What holds now. Viewers and finance see numbers masked. Written down in the audit log.
     #[oai(path = "/admin/blocks", method = "get", operation_id = "listBlocks")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
         &self,
         state: Data<&SharedState>,
         staff: Staff<task::LookAtOperations>,
-        /// Only blocks before this id.
-        #[oai(example = "example_before")]
-        before: Query<Option<i64>>,
+        /// A whole number in any usual form, the beginning of numbers, or a network, as it is blocked.
+        #[oai(example = "example_search", validator(max_length = 64))]
+        search: Query<Option<String>>,
+        /// Only blocks of this kind.
+        #[oai(example = "example_kind")]
+        kind: Query<Option<BlockKind>>,
+        /// In this order; `newest` unless asked otherwise.
+        #[oai(example = "example_sort")]
+        sort: Query<Option<ByAge>>,
+        /// Where the page before ended: what its `next` says.
+        #[oai(example = "example_cursor", validator(max_length = 200))]
+        cursor: Query<Option<String>>,
         /// How many, at most 100.
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffBlockPage>, StaffListProblem> {
-        let paging = Paging::new(before.0, limit.0);
-        let source = staff.caller.source();
-        let found = state.blocks.list(&source, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
-        let link = Link { state: state.0, path: "admin/blocks/", query: &[] };
-        let next = paging.cut(&mut found, |block| block.id, &link);
         let whole = staff.role.may(Action::SeePersonalData);
-        let results = found.into_iter().map(|block| StaffBlock::new(block, whole)).collect();
-        Ok(Json(StaffBlockPage { next, previous: None, results }))
+        let asked = Asked::new(state.0, "admin/blocks/", (sort.0, cursor.0, limit.0))
+            .search(search.0, |text| Some((&blocks::VALUE, read_search(state.0, text))))
+            .with(&blocks::KIND, kind.0);
+        Ok(Json(asked.page_of(&staff, |block: Block| StaffBlock::new(block, whole)).await?))
     }
 
     /// Block somebody
@@ -295,6 +292,20 @@ impl From<BlockError> for Problem {
 /// See [`MOST`].
 const TOO_MANY: &str = "There are 10,000 blocks, which is the most there may be.";
 const _: () = assert!(MOST == 10_000, "the sentence says so");
+
+/// As it is written down.
+fn read_search(state: &State, text: &str) -> Value {
+    if let Ok(phone) = state.phones.parse(text) {
+        return phone_value(&phone);
+    }
+    let network = Blocked::network(text).ok().map(|network| network.value());
+    Value::Text(network.unwrap_or_else(|| text.to_owned()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_kind() -> Option<BlockKind> {
+    Some(BlockKind::Number)
+}
 
 fn example_block() -> i64 {
     7

@@ -44,7 +44,7 @@ use self::{
     listing::{
         Asked, ByAge, example_cursor, example_flag, example_search, example_sort, phone_value,
     },
-    types::{AuditPage, StaffDone, StaffRole, StaffUser, StaffUserPage},
+    types::{AuditPage, StaffDone, StaffRole, StaffUserPage},
 };
 use super::{
     Tag,
@@ -112,23 +112,6 @@ impl AdminApi {
             .with(&by::IS_ACTIVE, is_active.0)
             .with(&by::GROUP, group.0);
         Ok(Json(asked.page::<Person, StaffUserPage>(&staff).await?))
-    }
-
-    /// Look at an account
-    ///
-    /// Viewers and finance see personal data masked. Written down in the audit log.
-    #[oai(path = "/admin/users/:id", method = "get", operation_id = "getUser")]
-    async fn get_user(
-        &self,
-        state: Data<&SharedState>,
-        staff: Staff<task::LookAtUsers>,
-        /// The account.
-        #[oai(example = "example_user")]
-        id: Path<i64>,
-    ) -> Result<Json<StaffUser>, StaffLookProblem> {
-        let found = state.admin.find(&staff.caller.source(), id.0, staff.shown()).await;
-        let found = found.map_err(Problem::from)?;
-        Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
     }
 
     /// Disable an account

@@ -134,6 +134,9 @@ mod tests {
         for way in ["?&", "?is_active=false&sort=oldest", "?search=09120000123&", "?role=admin&"] {
             assert!(users.ways.iter().any(|it| it == way), "{way}: {:?}", users.ways);
         }
-        assert!(lists.iter().all(|list| list.ways.len() > 1), "each offers something");
+        // Some are short and shown whole.
+        let whole = ["listCronJobs", "listProviders", "listQueues"];
+        let mut others = lists.iter().filter(|list| !whole.contains(&&*list.name));
+        assert!(others.all(|list| list.ways.len() > 1), "each offers something");
     }
 }

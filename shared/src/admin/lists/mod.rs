@@ -17,10 +17,12 @@ use sqlx::{FromRow, PgPool, Row as _, postgres::PgRow};
 use super::{Admin, Shown};
 use crate::audit::{self, Entry, Source, Subject};
 
+pub mod blocks;
 mod cursor;
 pub mod guard;
 pub mod messages;
 pub mod otp_requests;
+pub mod queue_items;
 pub mod sessions;
 mod sql;
 #[cfg(test)]
@@ -45,13 +47,18 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
     SET LOCAL statement_timeout = '2s'";
 
 /// Every list there is, for the tests that try all they offer.
-pub const ALL: [&Listing; 6] = [
+pub const ALL: [&Listing; 11] = [
     &users::LISTING,
     &sessions::LISTING,
     &otp_requests::LISTING,
     &messages::LISTING,
     &webhooks::LISTING,
     &guard::LISTING,
+    &blocks::LISTING,
+    &queue_items::texts::LISTING,
+    &queue_items::deliveries::LISTING,
+    &queue_items::payments::LISTING,
+    &queue_items::returns::LISTING,
 ];
 
 /// What values are.

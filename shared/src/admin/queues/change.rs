@@ -1,5 +1,8 @@
 //! What staff do to many rows of a queue at once: have them tried again, give them up.
 
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
 use super::{CHANGED_AT_ONCE, Queues, entry, kind_of, store};
 use crate::{
     admin::accounts::Acting,
@@ -59,6 +62,14 @@ pub struct Changed {
     pub more: bool,
 }
 
+impl Changed {
+    /// Where nothing could be changed asking again helps nobody.
+    fn of(ids: Vec<i64>, unsent: Vec<i64>, more: bool) -> Self {
+        let more = more && !ids.is_empty();
+        Self { ids, unsent, more }
+    }
+}
+
 /// Why nothing is changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperateError {
@@ -71,8 +82,8 @@ pub enum OperateError {
 }
 
 impl Queues {
-    /// Has rows tried again, now: what waits is due, what failed is due as if it were new, what nobody
-    /// knows of is asked about. A code is tried while it lives. Payments are looked at.
+    /// Has rows tried again, now: what waits is due, a text that ended without being sent for sure is due
+    /// as if it were new, a code only while it lives. Payments are looked at.
     ///
     /// # Errors
     /// When the database is away; of payments some may have been made due then.
@@ -87,17 +98,24 @@ impl Queues {
         let mut tx = self.pool.begin().await?;
         let ids = match queue {
             Queue::Otp | Queue::Sms | Queue::Bulk => {
-                let life = now + self.message_life;
-                sms::by_hand::retry(&mut tx, kind_of(queue), &ids, (now, life)).await?
+                sms::staff::retry_all(&mut tx, kind_of(queue), &ids, self.message_life, now).await?
             }
-            Queue::Webhooks => history::retry(&mut tx, &ids, self.give_up_after).await?,
+            Queue::Webhooks => {
+                let mut again = Vec::new();
+                for id in ids {
+                    if history::replay_one(&mut tx, id, self.give_up_after).await? {
+                        again.push(id);
+                    }
+                }
+                again
+            }
             Queue::Returns => payments::returns::retry(&mut tx, &ids).await?,
             Queue::Payments => self.look_at(acting, ids).await?,
         };
         let what = entry(acting, "queue.retried", queue);
-        audit::record(&mut tx, &described(what, chosen, &ids), now).await?;
+        record(&mut tx, described(what, chosen, &ids), now).await?;
         tx.commit().await?;
-        Ok(Changed { ids, unsent: Vec::new(), more })
+        Ok(Changed::of(ids, Vec::new(), more))
     }
 
     /// Each in a transaction of its own, with its own event.
@@ -129,12 +147,12 @@ impl Queues {
         let (ids, unsent) = if queue == Queue::Webhooks {
             (history::give_up(&mut tx, &ids).await?, Vec::new())
         } else {
-            sms::by_hand::give_up(&mut tx, &self.outbox, kind_of(queue), &ids).await?
+            sms::staff::give_up_all(&mut tx, &self.outbox, kind_of(queue), &ids).await?
         };
         let what = entry(acting, "queue.given_up", queue);
-        audit::record(&mut tx, &described(what, chosen, &ids), self.clock.now()).await?;
+        record(&mut tx, described(what, chosen, &ids), self.clock.now()).await?;
         tx.commit().await?;
-        Ok(Changed { ids, unsent, more })
+        Ok(Changed::of(ids, unsent, more))
     }
 
     /// The rows that are meant, and whether there may be more of them.
@@ -164,10 +182,10 @@ impl Queues {
         let due = state == State::Due;
         match queue {
             Queue::Otp | Queue::Sms | Queue::Bulk if waits => {
-                store::sms::waiting(pool, kind_of(queue), due).await
+                store::sms::waiting(pool, kind_of(queue).as_str(), due).await
             }
             Queue::Otp | Queue::Sms | Queue::Bulk => {
-                store::sms::ended(pool, kind_of(queue), state.as_str()).await
+                store::sms::ended(pool, kind_of(queue).as_str(), state.as_str()).await
             }
             Queue::Webhooks if waits => store::webhooks::waiting(pool, &self.endpoints, due).await,
             Queue::Webhooks if state == State::Failed => store::webhooks::failed(pool).await,
@@ -184,7 +202,20 @@ impl Queues {
     }
 }
 
-fn described<'a>(entry: Entry<'a>, chosen: &Chosen, ids: &[i64]) -> Entry<'a> {
+/// What changed nothing is no event.
+async fn record(
+    connection: &mut PgConnection,
+    entry: Option<Entry<'_>>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    match entry {
+        Some(entry) => audit::record(connection, &entry, now).await,
+        None => Ok(()),
+    }
+}
+
+/// `None`: no rows.
+fn described<'a>(entry: Entry<'a>, chosen: &Chosen, ids: &[i64]) -> Option<Entry<'a>> {
     let entry = match chosen {
         Chosen::Ids(_) => entry,
         Chosen::All { state, reason } => {
@@ -195,5 +226,5 @@ fn described<'a>(entry: Entry<'a>, chosen: &Chosen, ids: &[i64]) -> Entry<'a> {
             }
         }
     };
-    entry.with("rows", ids)
+    (!ids.is_empty()).then(|| entry.with("rows", ids))
 }

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     jobs::Queue,
     payments::Payments,
+    sms::MessageKind,
     webhooks::Outbox,
 };
 
@@ -145,7 +146,7 @@ impl Queues {
         let pool = &self.pool;
         let (counted, kinds) = match queue {
             Queue::Otp | Queue::Sms | Queue::Bulk => {
-                (store::sms::count(pool, kind_of(queue)).await?, Vec::new())
+                (store::sms::count(pool, kind_of(queue).as_str()).await?, Vec::new())
             }
             Queue::Webhooks => store::webhooks::count(pool, &self.endpoints).await?,
             Queue::Payments => {
@@ -216,12 +217,11 @@ fn entry<'a>(acting: &'a Acting, action: &'static str, queue: Queue) -> Entry<'a
 }
 
 /// What `sms_messages` calls the texts of a queue.
-const fn kind_of(queue: Queue) -> &'static str {
-    use crate::sms::MessageKind::{Bulk, Otp, Text};
+const fn kind_of(queue: Queue) -> MessageKind {
     match queue {
-        Queue::Otp => Otp.as_str(),
-        Queue::Bulk => Bulk.as_str(),
-        Queue::Sms | Queue::Webhooks | Queue::Payments | Queue::Returns => Text.as_str(),
+        Queue::Otp => MessageKind::Otp,
+        Queue::Bulk => MessageKind::Bulk,
+        Queue::Sms | Queue::Webhooks | Queue::Payments | Queue::Returns => MessageKind::Text,
     }
 }
 
@@ -239,9 +239,8 @@ mod tests {
 
     #[test]
     fn every_queue_of_texts_has_the_kind_that_leads_to_it() {
-        use crate::sms::MessageKind;
         for kind in [MessageKind::Otp, MessageKind::Text, MessageKind::Bulk] {
-            assert_eq!(kind_of(kind.queue()), kind.as_str());
+            assert_eq!(kind_of(kind.queue()), kind);
         }
     }
 }

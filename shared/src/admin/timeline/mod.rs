@@ -103,7 +103,7 @@ impl Admin {
         if !items.is_empty() {
             items.extend(wanted.kept.items(now));
         }
-        let (items, next) = page(items, before, wanted.limit);
+        let (items, _) = page(items, before, usize::MAX);
         let answer = match (wanted.before, found.is_of_codes()) {
             (None, true) => {
                 let paused = queues::paused(&self.pool).await?;
@@ -115,6 +115,7 @@ impl Admin {
             }
             _ => None,
         };
+        let (items, next) = page(items, before, wanted.limit);
         let looked = looked(source, wanted, &found, items.len());
         audit::record(&mut *self.pool.acquire().await?, &looked, now).await?;
         let subjects = found.subjects();

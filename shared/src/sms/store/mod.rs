@@ -1,7 +1,6 @@
 //! All SQL of the feature.
 
 mod blocklist;
-mod by_hand;
 mod counters;
 mod deliveries;
 mod hours;
@@ -13,8 +12,8 @@ mod states;
 mod told;
 
 pub(super) use self::{
-    blocklist::*, by_hand::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*,
-    reports::*, staff::*, states::*, told::*,
+    blocklist::*, counters::*, deliveries::*, hours::*, inbound::*, messages::*, reports::*,
+    staff::*, states::*, told::*,
 };
 
 use crate::phone::PhoneNumber;

@@ -10,7 +10,7 @@ use super::{
         staff::{Again, Attempt, Standing},
         templates::Wording,
     },
-    stored_phone,
+    Expired, stored_phone,
 };
 
 /// Makes a message due at once that nobody works on any more, with all attempts before it; a code
@@ -46,22 +46,70 @@ pub(in crate::sms) async fn retry_one(
     .await
 }
 
-/// Ends a message that waits; one that a provider may have stays `unknown`.
-pub(in crate::sms) async fn give_up_one(
+/// Those of these messages that are of this kind.
+pub(in crate::sms) async fn of_kind(
     connection: &mut PgConnection,
-    id: i64,
-) -> Result<bool, sqlx::Error> {
-    let given_up = sqlx::query!(
-        "UPDATE sms_messages
-         SET status = CASE status WHEN 'unknown' THEN 'unknown' ELSE 'failed' END,
-             reason = CASE status WHEN 'unknown' THEN 'sms.unresolved' ELSE 'staff.given_up' END,
-             next_attempt_at = NULL, pushed_until = NULL, settled_at = now()
-         WHERE id = $1 AND status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL",
-        id,
+    ids: &[i64],
+    kind: MessageKind,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM sms_messages WHERE id = ANY($1) AND kind = $2 ORDER BY id",
+        ids,
+        kind.as_str(),
     )
-    .execute(connection)
-    .await?;
-    Ok(given_up.rows_affected() == 1)
+    .fetch_all(connection)
+    .await
+}
+
+/// Makes those of these messages due at once that wait and live; their ids.
+pub(in crate::sms) async fn hasten(
+    connection: &mut PgConnection,
+    ids: &[i64],
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE sms_messages SET next_attempt_at = least(next_attempt_at, now()), pushed_until = NULL
+         WHERE id = ANY($1) AND status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
+           AND expires_at > $2
+         RETURNING id",
+        ids,
+        now,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Ends those of these messages that wait. One that a provider may have taken is not known to have
+/// reached nobody, see [`super::expire`]: it stays `unknown`.
+pub(in crate::sms) async fn give_up(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<Vec<Expired>, sqlx::Error> {
+    sqlx::query_as!(
+        Expired,
+        "WITH chosen AS (
+             SELECT id, status = 'unknown' OR EXISTS (
+                 SELECT FROM sms_attempts a
+                 WHERE a.message_id = sms_messages.id AND a.action = 'send'
+                   AND a.attempt > sms_messages.attempts_before
+                   AND coalesce(a.outcome, 'unknown') = 'unknown'
+                   AND NOT EXISTS (
+                       SELECT FROM sms_attempts l
+                       WHERE l.message_id = a.message_id AND l.attempt > a.attempt
+                         AND l.provider = a.provider AND l.outcome = 'not_found')) AS in_doubt
+             FROM sms_messages
+             WHERE id = ANY($1) AND status IN ('queued', 'unknown') AND next_attempt_at IS NOT NULL
+             ORDER BY id FOR UPDATE)
+         UPDATE sms_messages m
+         SET status = CASE WHEN in_doubt THEN 'unknown' ELSE 'failed' END,
+             reason = CASE WHEN in_doubt THEN 'sms.unresolved' ELSE 'staff.given_up' END,
+             next_attempt_at = NULL, pushed_until = NULL, settled_at = now()
+         FROM chosen WHERE m.id = chosen.id
+         RETURNING m.id, CASE WHEN kind = 'otp' AND NOT in_doubt THEN local_id END AS code",
+        ids,
+    )
+    .fetch_all(connection)
+    .await
 }
 
 pub(in crate::sms) async fn standing_of(

@@ -111,6 +111,8 @@ async fn the_pages_of_strangers_and_of_the_sandbox_fit_and_are_readable() {
                 tab.click(&format!("[data-language={language}]"), 1).await;
             }
             tab.wait_for("main h1").await;
+            // The two of the chat are logging in.
+            tab.wait_until_gone("main [role=status]").await;
             look(&tab, name, language, axe.as_deref()).await;
         }
     }

@@ -185,3 +185,60 @@ async fn payments_of_a_queue_are_looked_at_now() {
     })
     .await;
 }
+
+/// The ids of all pages of the rows of a queue that stand so, in their order.
+async fn listed(peyk: &Peyk, by: &Person, queue: &str, state: &str) -> Vec<i64> {
+    let mut path = format!("admin/queues/{queue}/items/?state={state}&limit=100");
+    let mut ids = Vec::new();
+    loop {
+        let page = by.get(peyk, &path).await;
+        ids.extend(column(&page, "id").into_iter().filter_map(Value::as_i64));
+        let Some(next) = page.json["next"].as_str() else { return ids };
+        path = next.split_once("/api/").unwrap().1.to_owned();
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_queue_are_listed_by_how_they_stand_each_once() {
+    let peyk = patient().start().await;
+    let viewer = staff(&peyk, "viewer").await;
+    peyk.database.execute(REFUSED).await;
+    peyk.database.execute(WAITING).await;
+    peyk.database.execute(OTHERS).await;
+    // Many ended in the same moment.
+    let failed = listed(&peyk, &viewer, "sms", "failed").await;
+    let mut once = failed.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!((failed.len(), once.len()), (1_103, 1_103));
+    let soonest = "UPDATE sms_messages SET next_attempt_at = now() + interval '1 min'
+        WHERE id = (SELECT max(id) FROM sms_messages)";
+    peyk.database.execute(soonest).await;
+    let scheduled = listed(&peyk, &viewer, "sms", "scheduled").await;
+    assert_eq!((scheduled.len(), scheduled[0]), (4, *scheduled.iter().max().unwrap()));
+    for (queue, state, rows) in [
+        ("sms", "running", 0),
+        ("sms", "due", 0),
+        ("sms", "unknown", 0),
+        ("bulk", "failed", 0),
+        ("otp", "scheduled", 0),
+        ("webhooks", "failed", 1),
+        ("webhooks", "scheduled", 1),
+        ("webhooks", "unknown", 0),
+        ("payments", "unknown", 0),
+        ("returns", "failed", 0),
+    ] {
+        let ids = listed(&peyk, &viewer, queue, state).await;
+        assert_eq!(ids.len(), rows, "{queue} {state}");
+    }
+    let page = viewer.get(&peyk, "admin/queues/sms/items/?state=failed&limit=1").await;
+    let row = &page.json["results"][0];
+    assert_eq!(
+        (&row["kind"], &row["status"], &row["attempt"]),
+        (&json!("text"), &json!("failed"), &json!(1))
+    );
+    assert_eq!((&row["subject"], &row["subject_id"]), (&json!("message"), &row["id"]));
+    assert!(!page.json.to_string().contains("+98912"), "nothing of anybody: {page:?}");
+    assert_eq!(viewer.get(&peyk, "admin/queues/sms/items/?state=lost").await.status, 400);
+    assert_eq!(viewer.get(&peyk, "admin/queues/sms/items/").await.status, 400);
+}

@@ -3,7 +3,7 @@
 use peyk_tests::{
     aging::pass_seconds,
     fake::{Behaviour, FakeKavenegar},
-    harness::{Peyk, fresh_mobile},
+    harness::{Peyk, fresh_mobile, wait_for},
 };
 use serde_json::json;
 
@@ -141,4 +141,40 @@ async fn what_was_refused_or_waits_is_the_answer() {
     let decision = super::timeline_steps::item(&page, "guard_refused");
     assert!(decision["params"]["rules"].as_str().unwrap().starts_with("ip_day "), "{decision}");
     assert_eq!(decision["params"].get("maybe"), None, "the request says it");
+}
+
+#[tokio::test]
+async fn what_staff_stopped_is_the_answer() {
+    let peyk = patient().start().await;
+    let (admin, viewer) = (Person::new(&peyk).await, viewer(&peyk).await);
+    admin.join_staff(&peyk, "admin").await;
+    let reason = json!({"reason": "the provider changes its prices"});
+    let paused = admin.post(&peyk, "admin/queues/otp/pause/", &reason).await;
+    assert_eq!(paused.status, 200, "{paused:?}");
+    // What a worker had taken before it heard of it goes out; nothing that comes later does.
+    let waits = wait_for("a code to wait", || async {
+        let mobile = fresh_mobile();
+        assert_eq!(peyk.send_otp_async(&mobile).await.status, 202);
+        let page = timeline(&peyk, &viewer, &mobile).await;
+        (page.json["answer"]["verdict"] == "queue_paused").then_some(mobile)
+    })
+    .await;
+    let resumed = admin.post(&peyk, "admin/queues/otp/resume/", &reason).await;
+    assert_eq!(resumed.status, 200, "{resumed:?}");
+    let sent = ["sent", "delivered"];
+    wait_for("the code to go out", || async {
+        let verdict = timeline(&peyk, &viewer, &waits).await.json["answer"]["verdict"].clone();
+        sent.contains(&verdict.as_str().unwrap()).then_some(())
+    })
+    .await;
+
+    let mobile = fresh_mobile();
+    let block = json!({"kind": "number", "value": mobile, "reason": "asked for by the police"});
+    let blocked = admin.post(&peyk, "admin/blocks/", &block).await;
+    assert!([200, 201].contains(&blocked.status), "{blocked:?}");
+    wait_for_verdict(&peyk, &viewer, &mobile, "blocked").await;
+    assert_eq!(peyk.send_otp_async(&mobile).await.status, 429);
+    let page = wait_for_items(&peyk, &viewer, &mobile, ("send_refused", 1)).await;
+    assert_eq!(page.json["answer"]["verdict"], "blocked");
+    assert_eq!(page.json["answer"]["params"]["reason"], "blocked");
 }
