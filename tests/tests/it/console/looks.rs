@@ -8,18 +8,23 @@ use serde_json::json;
 use super::steps::{Console, at_home, pictures};
 use crate::people::Person;
 
-const PAGES: [(&str, &str); 20] = [
+const PAGES: [(&str, &str); 25] = [
     ("home", ""),
     ("timeline", "timeline/?search=user:2"),
     ("users", "users/"),
     ("user", "users/2/"),
     ("sessions", "sessions/"),
+    ("organizations", "organizations/"),
+    ("rooms", "rooms/"),
     ("reports", "reports/"),
     ("otp_requests", "otp_requests/"),
     ("messages", "messages/"),
     ("message", "messages/1/"),
     ("guard", "guard/"),
     ("webhooks", "webhooks/"),
+    ("templates", "templates/"),
+    ("wallets", "wallets/"),
+    ("api_keys", "api_keys/"),
     ("payments", "payments/"),
     ("payment", "payments/1/"),
     ("wallet", "wallets/2/"),
