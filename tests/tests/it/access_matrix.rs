@@ -41,7 +41,7 @@ enum Guard {
 use Guard::{Console, Key, Open, Own, Shop, Staff, Texts, Theirs, Viewers};
 
 /// By operationId.
-const TABLE: [(&str, Guard); 172] = [
+const TABLE: [(&str, Guard); 173] = [
     ("acceptInvitation", Theirs),
     ("addBlock", Staff),
     ("addChatReaction", Theirs),
@@ -135,6 +135,7 @@ const TABLE: [(&str, Guard); 172] = [
     ("listPaymentReturns", Viewers),
     ("listPayments", Own),
     ("listProviders", Viewers),
+    ("listQueueItems", Viewers),
     ("listQueues", Viewers),
     ("listSessions", Own),
     ("listStaffMessages", Viewers),

@@ -13,6 +13,7 @@ mod organizations;
 mod otp_requests;
 mod overview;
 mod providers;
+mod queue_items;
 mod queues;
 mod room_types;
 mod rooms;
@@ -43,9 +44,9 @@ use shared::{
 pub(crate) use self::{
     api_keys::StaffKeyApi, blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi,
     messages::StaffMessageApi, organizations::StaffOrganizationApi, otp_requests::StaffOtpApi,
-    overview::OverviewApi, providers::ProviderApi, queues::QueueApi, rooms::StaffRoomApi,
-    sessions::StaffSessionApi, templates::StaffTemplateApi, timeline::TimelineApi,
-    users::StaffUserApi, webhooks::StaffWebhookApi,
+    overview::OverviewApi, providers::ProviderApi, queue_items::QueueItemApi, queues::QueueApi,
+    rooms::StaffRoomApi, sessions::StaffSessionApi, templates::StaffTemplateApi,
+    timeline::TimelineApi, users::StaffUserApi, webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{

@@ -34,7 +34,7 @@ const COOKIE: [u16; 6] = [401; 6];
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 62] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 63] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("beginConsoleSession", "POST", "/api/admin/session/", [400; 6]),
@@ -68,6 +68,8 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 62] = [
     ("listCronRuns", "GET", "/api/admin/cron/{job}/runs/", [401, 403, 404, 404, 404, 404]),
     ("listGuardDecisions", "GET", "/api/admin/guard/", ALL),
     ("listProviders", "GET", "/api/admin/providers/", ALL),
+    // A state has to be named.
+    ("listQueueItems", "GET", "/api/admin/queues/{queue}/items/", [401, 403, 400, 400, 400, 400]),
     ("listQueues", "GET", "/api/admin/queues/", ALL),
     ("listStaffMessages", "GET", "/api/admin/messages/", ALL),
     ("listStaffOrganizations", "GET", "/api/admin/organizations/", ALL),
