@@ -582,10 +582,11 @@ async fn who_may_not_is_told_so_whatever_is_wrong_with_the_request() {
             assert_eq!(answer.status, status, "{} by {caller:?}: {answer:?}", operation.id);
             refused += 1;
         }
-        // What staff do about a room can be undone, and a text is nobody's account: neither waits.
-        let waits = ["/admin/chat/", "/admin/messages/", "/admin/webhooks/"]
+        // What staff do about rooms, queues, providers, jobs and blocks can be undone, and a text is
+        // nobody's account: none of that waits.
+        let waits = ["chat", "messages", "webhooks", "blocks", "queues", "providers", "cron"]
             .iter()
-            .all(|path| !operation.path.contains(path));
+            .all(|noun| !operation.path.contains(&format!("/admin/{noun}/")));
         if *guard == Staff && operation.method == Method::POST && waits {
             let answer = ask_nonsense(&peyk, &stale, &operation).await;
             assert_eq!(answer.json["code"], "confirmation_required", "{}", operation.id);
