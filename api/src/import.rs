@@ -5,10 +5,11 @@ use std::{fmt::Write, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use shared::{
+    chat::files::Files,
     clock::{Clock, SystemClock},
     config::Config,
     db,
-    import::{self, Mode, Options, Reason, Stays, Summary, Tally, TimeZone},
+    import::{self, Mode, Options, Reason, Summary, Tally, TimeZone},
     money::Currency,
     payments::gateways::Kind,
     phone::PhoneRules,
@@ -58,6 +59,9 @@ pub(crate) struct ImportDjango {
     /// What the old site counted money in (`BANK.SETTINGS.CURRENCY`), IRT or IRR: its wallets do not say
     #[arg(long, value_parser = import::currency)]
     currency: Option<Currency>,
+    /// The folder of the old site's files (`MEDIA_ROOT`): those that messages have come along
+    #[arg(long, value_name = "DIR")]
+    media: Option<PathBuf>,
     /// Rows that are committed together
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
@@ -105,6 +109,8 @@ impl ImportDjango {
             }
             None => self.from,
         };
+        // Whoever only looks needs no place for files.
+        let files = (mode.writes() && self.media.is_some()).then(|| Files::open(config));
         Ok(Options {
             from: from.into(),
             mode,
@@ -118,6 +124,9 @@ impl ImportDjango {
             phones: PhoneRules::new(&config.phone.countries, &config.phone.default_country)?,
             groups: config.auth.groups.clone(),
             gateways: gateways(config),
+            media: self.media,
+            files: files.transpose()?,
+            file_bytes: u64::from(config.chat.files.max_mb) << 20,
             report: self.report,
             full: self.full,
         })
@@ -135,25 +144,11 @@ fn describe(summary: &Summary, mode: Mode) -> String {
     for (part, tally) in &summary.parts {
         describe_part(&mut text, part, tally, mode);
     }
-    for (heading, later) in [
-        ("not imported yet, a later version will: keep the old database", true),
-        ("not imported", false),
-    ] {
-        let mut stays = summary
-            .elsewhere
-            .iter()
-            .filter(|(table, _)| (table.why == Stays::Later) == later)
-            .peekable();
-        if stays.peek().is_some() {
-            line(&mut text, format_args!("{heading}"));
-        }
-        for (table, rows) in stays {
-            let why = match table.why {
-                Stays::Later => "",
-                Stays::Forever(why) => why,
-            };
-            line(&mut text, format_args!("  {:<40} {rows:>9} {why}", table.table));
-        }
+    if !summary.elsewhere.is_empty() {
+        line(&mut text, format_args!("not imported"));
+    }
+    for (table, rows) in &summary.elsewhere {
+        line(&mut text, format_args!("  {:<40} {rows:>9} {}", table.table, table.why));
     }
     text
 }

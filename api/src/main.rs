@@ -4,6 +4,7 @@ mod audit;
 mod blocklist;
 mod caller;
 mod chat_check;
+mod console;
 mod currency;
 mod document;
 mod error;
@@ -36,7 +37,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
     config::{Config, Mode, init_toml},
-    db, telemetry,
+    db, processes, telemetry,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -96,7 +97,7 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// Connect clients to a running Peyk: does its chat lose, double or reorder anything?
     ChatCheck(chat_check::ChatCheck),
-    /// Move accounts here from the Django packages, with their ids and passwords
+    /// Move accounts, money and chat here from the Django packages, with their ids
     ImportDjango(import::ImportDjango),
     /// Print the OpenAPI document, or write openapi.json and openapi.yaml to a folder
     Openapi {
@@ -226,6 +227,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let app = router::operations_app(state.clone());
         tokio::spawn(server::serve(listener, app, limits, shutdown.clone()));
     }
+    let beating = tokio::spawn(processes::beat(
+        state.pool.clone(),
+        state.process.clone(),
+        processes::Kind::Api,
+        ws::open_sockets,
+        shutdown.clone(),
+    ));
     let app = router::app(state.clone());
     let last_seen = state.last_seen.clone();
     tracing::info!(listen = %listen, mode = ?state.config.mode, "api started");
@@ -239,6 +247,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
     server::serve(listener, app, limits, shutdown).await?;
     last_seen.write().await;
+    drop(beating.await);
     tracing::info!("api stopped");
     Ok(())
 }

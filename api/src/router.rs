@@ -11,7 +11,7 @@ use shared::{
 };
 
 use crate::{
-    document,
+    console, document,
     legacy::rest_sms_auth::{DOCUMENTED_MOUNT, Mounted},
     middleware::{AllowedMethods, EdgeConfig, with_edge},
     routes::{
@@ -49,9 +49,16 @@ pub(crate) fn app(state: SharedState) -> impl Endpoint<Output = Response> {
         let page = document::ui_html(&service(), &document);
         routes = routes.at("/docs", fixed(page, "text/html; charset=utf-8"));
     }
+    routes = routes
+        .at("/admin", get(console::index))
+        .at("/admin/*path", get(console::index))
+        .at(format!("{}/*name", console::ASSETS), get(console::asset));
     if config.mode == Mode::Sandbox {
         routes = routes
-            .at("/sandbox", get(sandbox::page))
+            .at("/", get(console::walk))
+            .at("/sandbox", get(console::inbox))
+            .at("/sandbox/chat", get(console::chat))
+            .at("/sandbox/failures", get(console::failures))
             .at("/sandbox/messages", get(sandbox::messages))
             .at("/sandbox/faults", get(sandbox::faults::look).post(sandbox::faults::plan))
             .at("/sandbox/bank/:authority", get(sandbox::bank::look).post(sandbox::bank::act))
@@ -86,6 +93,9 @@ fn edge(config: &Config) -> EdgeConfig {
     }
     let file = format!("{FOLDER}/{{year}}/{{month}}/{{day}}/{{name}}");
     allowed.add_undocumented(&file, &json!({"get": {}}), &[String::new()]);
+    for page in ["/admin", "/admin/assets/{name}"] {
+        allowed.add_undocumented(page, &json!({"get": {}}), &[String::new()]);
+    }
     EdgeConfig {
         allowed,
         legacy_field_errors: config.http.legacy_field_errors,

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use secrecy::SecretSlice;
 use shared::{
-    admin::{Admin, queues::Queues},
+    admin::{Admin, overview::Overviews, queues::Queues},
     auth::{Auth, bearers::Bearers, tokens::Tokens},
     blocks::Blocks,
     chat::{Chat, announce::Announcer, files::Files},
@@ -44,6 +44,8 @@ const BLOCKED_WAIT_SECONDS: u32 = 3_600;
 /// The features and connections of one api process.
 pub(crate) struct State {
     pub(crate) config: Config,
+    /// This process's unique name.
+    pub(crate) process: String,
     pub(crate) pool: PgPool,
     pub(crate) redis: Redis,
     pub(crate) otp: Otp,
@@ -51,6 +53,7 @@ pub(crate) struct State {
     pub(crate) templates: Templates,
     pub(crate) auth: Auth,
     pub(crate) admin: Admin,
+    pub(crate) overviews: Overviews,
     pub(crate) queues: Queues,
     pub(crate) blocks: Blocks,
     pub(crate) clock: SharedClock,
@@ -102,6 +105,8 @@ impl State {
         let gateways = Gateways::build(&config, Some(&pool), &mut Vec::new());
         let told = outbox.clone();
         let payments = Payments::new(pool.clone(), clock.clone(), told, &config, gateways);
+        let (counted, paid) = (pool.clone(), payments.clone());
+        let overviews = Overviews::new(counted, clock.clone(), paid, &config);
         let (people, told) = (pool.clone(), outbox.clone());
         let queues = Queues::new(people, clock.clone(), told, payments.clone(), &config);
         let (rooms, told) = (pool.clone(), outbox.clone());
@@ -125,6 +130,7 @@ impl State {
             templates: Templates::new(&config.sms),
             auth,
             admin,
+            overviews,
             queues,
             blocks,
             clock,
@@ -136,7 +142,8 @@ impl State {
                 config.limits.api_processes,
             ),
             pusher: Pusher::start(QueueServer::new(&config.redis), config.worker.queue_window),
-            waiters: Waiters::start(&config, process)?,
+            waiters: Waiters::start(&config, process.clone())?,
+            process,
             otp,
             pool,
             redis,

@@ -16,6 +16,7 @@ mod report;
 mod scenarios;
 mod statistics;
 mod system;
+mod web_socket;
 mod yardsticks;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -35,6 +36,12 @@ enum Command {
     Run(Box<Options>),
     /// Serve a bare route, the yardstick of what HTTP alone costs
     Bare {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+    /// Hand on what one connection says to others, the yardstick of what sockets alone cost
+    BareFan {
         /// Where to listen
         #[arg(long)]
         listen: SocketAddr,
@@ -66,6 +73,12 @@ pub(crate) enum Part {
     Wallets,
     /// Messages posted beside pgbench with the same transaction
     Chat,
+    /// Pages of a room with a long history
+    ChatPages,
+    /// What passes in rooms handed on to their sockets, beside a bare loop
+    Fan,
+    /// Memory of sockets that have nothing to do
+    Sockets,
     /// Pages of the lists of staff, with every search, filter and order
     Console,
     /// Redis and a bare HTTP route
@@ -105,6 +118,9 @@ pub(crate) struct Options {
     /// Entries of a wallet with a long history
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) entries: usize,
+    /// Messages of a room with a long history
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) messages: usize,
     /// Messages among which staff look; accounts, sessions and payments are a fifth of that
     #[arg(long, default_value_t = 100_000)]
     pub(crate) console_rows: i64,
@@ -132,8 +148,9 @@ impl Options {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Run(options) => run(&options).await,
+        Command::Run(options) => Box::pin(run(&options)).await,
         Command::Bare { listen } => bare::serve(listen).await,
+        Command::BareFan { listen } => bare::fan::serve(listen).await,
     }
 }
 

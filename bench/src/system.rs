@@ -28,7 +28,7 @@ use crate::{
 /// Longest wait for a process to be ready.
 const READY: Duration = Duration::from_secs(30);
 /// Limits and caps stay on, set beyond what the load reaches.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("MODE", "production"),
     ("LOG__FORMAT", "json"),
     ("LIMITS__OTP_SEND_PER_IP", "500000/1s"),
@@ -41,6 +41,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("PAYMENTS__GATEWAYS__ZARINPAL__MERCHANT_ID", "00000000-0000-0000-0000-000000000000"),
     ("PAYMENTS__HOURLY_PER_USER", "1000000"),
     ("CHAT__RATE", "500000/1s"),
+    ("CHAT__SOCKETS__PER_USER", "1000"),
 ];
 
 /// Everything under test.
@@ -207,6 +208,17 @@ impl System {
     ) -> anyhow::Result<(ChatRows, ChatRows)> {
         let counts = [users, rooms, members, hot_members];
         Ok((ready_chat(&self.pool, counts).await?, ready_chat(&self.yardstick, counts).await?))
+    }
+
+    /// A history of so many messages for a room whose ten members follow `user` and have read all but
+    /// the last twenty.
+    pub(crate) async fn ready_messages(
+        &self,
+        room: i64,
+        user: i64,
+        messages: usize,
+    ) -> anyhow::Result<()> {
+        ready_messages(&self.pool, room, user, messages).await
     }
 
     /// Redis loses everything.
@@ -446,6 +458,32 @@ async fn ready_chat(pool: &PgPool, counts: [usize; 4]) -> anyhow::Result<ChatRow
     sqlx::query("ANALYZE users, rooms, room_members").execute(pool).await?;
     sqlx::query("CHECKPOINT").execute(pool).await?;
     Ok(ChatRows { user, room, hot_room })
+}
+
+async fn ready_messages(
+    pool: &PgPool,
+    room: i64,
+    user: i64,
+    messages: usize,
+) -> anyhow::Result<()> {
+    let mut tx = pool.begin().await?;
+    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
+    let history = "INSERT INTO chat_messages
+            (room_id, seq, sender_id, client_id, fingerprint, type, text, folded, created_at)
+        SELECT $1, n, $2 + n % 10, n::text, n, 'text', 'سلام، این پیام ' || n || ' است.',
+            'سلام این پیام ' || n || ' است', now() - ($3 - n) * interval '1 second'
+        FROM generate_series(1, $3) AS n";
+    let messages = i64::try_from(messages)?;
+    sqlx::query(history).bind(room).bind(user).bind(messages).execute(&mut *tx).await?;
+    for sql in [
+        "UPDATE rooms SET head = $2, head_at = now() WHERE id = $1",
+        "UPDATE room_members SET read_seq = $2 - 20 WHERE room_id = $1",
+    ] {
+        sqlx::query(sql).bind(room).bind(messages).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    sqlx::query("VACUUM ANALYZE chat_messages").execute(pool).await?;
+    Ok(())
 }
 
 /// Everybody, with what they have: the ledger defends itself against that by triggers, which are off

@@ -2,9 +2,11 @@
 
     python afterwards.py URL EXPECTED.json
 
-With their old passwords, whatever hashed them, and with the refresh tokens that simplejwt gave them.
+With their old passwords, whatever hashed them, and with the refresh tokens that simplejwt gave them. Then
+one of them looks at what is left of their chats.
 """
 
+import hashlib
 import json
 import sys
 import urllib.error
@@ -60,5 +62,17 @@ for key, token in expected["tokens"].items():
     status, again = ask("token/refresh/", {"refresh": token})
     check(f"the token of {key} once more", again.get("refresh"), pair.get("refresh"))
 check("tokens", len(expected["tokens"]) >= 2, True)
+
+here = expected["here"]
+sara = next(key for key, row in here["users"].items() if row[0] == "sara")
+_, body = log_in("sara", PASSWORD)
+_, rooms = ask("chat/chatrooms/", token=body["access"])
+wanted = {int(key): row[8] for key, row in here["rooms"].items() if sara in row[6]}
+check("rooms", {room["id"]: room["head"] for room in rooms}, wanted)
+check("what is unread", {room["unread_count"] for room in rooms}, {0})
+key, row = min(here["files"].items(), key=lambda item: int(item[0]))
+_, message = ask(f"chat/messages/{row[2]}/", token=body["access"])
+with urllib.request.urlopen(message["file_url"]) as answer:
+    check("a file", hashlib.sha256(answer.read()).hexdigest(), row[7])
 print("\n".join(wrong))
 sys.exit(bool(wrong))

@@ -1,4 +1,4 @@
-"""A site with the two packages, on the database of OLD_DATABASE (a URL)."""
+"""A site with the two packages, on the database of OLD_DATABASE (a URL), with its files in OLD_MEDIA."""
 
 import os
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ INSTALLED_APPS = [
 ]
 # Also what simplejwt signs its tokens with.
 SECRET_KEY = "only-for-this-test-and-of-fifty-characters-or-so"
+MEDIA_ROOT = os.environ["OLD_MEDIA"]
 USE_TZ = True
 TIME_ZONE = "Asia/Tehran"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -217,6 +217,8 @@ pub const CRON_JOBS: &[CronJob] = &[
     cron::purge_idempotency_keys::JOB,
     cron::purge_guard_counters::JOB,
     cron::purge_guard_decisions::JOB,
+    cron::purge_login_events::JOB,
+    cron::purge_gone_processes::JOB,
     cron::purge_expired_blocks::JOB,
     cron::purge_cron_runs::JOB,
     cron::purge_webhook_events::JOB,

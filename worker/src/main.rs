@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use shared::{config::Config, db, ids, telemetry};
+use shared::{config::Config, db, ids, processes, telemetry};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use worker::{
     Environment, JOBS,
@@ -101,6 +101,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let (doors, pauses) = (consumers.side_doors(), consumers.pauses());
     tasks.spawn(sweep::run(env.clone(), doors, pauses, shutdown.clone()));
     tasks.spawn(cron::run(env.clone(), shutdown.clone()));
+    let (pool, name) = (env.pool.clone(), env.process.clone());
+    tasks.spawn(processes::beat(pool, name, processes::Kind::Worker, || 0, shutdown.clone()));
     let health = consumers.health();
     tokio::spawn(worker::operations::serve(listener, env.clone(), health, shutdown.clone()));
     tracing::info!(process = env.process, %operations, "worker started");

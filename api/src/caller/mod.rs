@@ -1,5 +1,6 @@
 //! Who calls: somebody who logged in, a program with an API key, or a stranger.
 
+pub(crate) mod console;
 mod programs;
 mod staff;
 
@@ -19,6 +20,7 @@ use shared::{
         security,
     },
     device::Device,
+    login_events::Trace,
     sessions::{self, Origin},
 };
 
@@ -48,13 +50,14 @@ impl<'a> FromRequest<'a> for Client {
             ip: Some(ip.0),
             user_agent: user_agent.map(|text| text.chars().take(512).collect()),
             device: user_agent.map(Device::parse).unwrap_or_default(),
+            request_id: Some(RequestId::from_request(request, body).await?.as_str().to_owned()),
         };
         Ok(Self { ip, origin })
     }
 }
 
-/// Somebody who logged in: `Authorization: Bearer <access token>`, checked. An operation that takes
-/// one answers 401 to everybody else.
+/// Somebody who logged in: `Authorization: Bearer <access token>`, or the cookie of the console for
+/// what it calls, checked. An operation that takes one answers 401 to everybody else.
 pub(crate) struct SignedIn {
     /// The account.
     pub(crate) user_id: i64,
@@ -68,7 +71,26 @@ pub(crate) struct SignedIn {
 impl<'a> FromRequest<'a> for SignedIn {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let state: &SharedState = request.data().expect("the router gives every request the state");
-        let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
+        let ip = ClientIp::from_request(request, body).await?;
+        let who = match console::find(request, state, ip).await? {
+            Some((_, open)) => (open.user_id, open.id),
+            None => {
+                let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
+                (user_id, session_id)
+            }
+        };
+        Self::of(who, request, body).await
+    }
+}
+
+impl SignedIn {
+    /// The owner of this account in this session, who was checked.
+    async fn of(
+        (user_id, session_id): (i64, i64),
+        request: &Request,
+        body: &mut RequestBody,
+    ) -> Result<Self> {
+        let state: &SharedState = request.data().expect("the router gives every request the state");
         let ip = ClientIp::from_request(request, body).await?;
         state.last_seen.note(session_id, state.auth.now(), ip.0);
         Ok(Self {
@@ -108,6 +130,11 @@ impl SignedIn {
 }
 
 impl SignedIn {
+    /// From where this request comes, for what is written down of proofs that fail.
+    pub(crate) fn trace(&self) -> Trace {
+        Trace { ip: Some(self.ip.0), request_id: Some(self.request.as_str().to_owned()) }
+    }
+
     /// Who does what this request asks for, and from where: for the audit log.
     pub(crate) fn source(&self) -> Source {
         Source {

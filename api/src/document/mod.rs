@@ -112,7 +112,9 @@ fn tidy(value: &mut Value) {
             if let Some(schema) = members.remove("application/json; charset=utf-8") {
                 members.insert("application/json".to_owned(), schema);
             }
-            for (written, usual) in [("LOCATION", "Location"), ("LINK", "Link")] {
+            for (written, usual) in
+                [("LOCATION", "Location"), ("LINK", "Link"), ("SET-COOKIE", "Set-Cookie")]
+            {
                 if let Some(header) = members.remove(written) {
                     members.insert(usual.to_owned(), header);
                 }

@@ -11,13 +11,18 @@ const OPENED_BY: [(&str, &[&str]); 8] = [
     ("Wallets", &["bearer"]),
     ("Organizations", &["bearer"]),
     ("Chat", &["bearer"]),
-    ("Staff", &["bearer"]),
+    ("Staff", &["bearer", "cookie"]),
 ];
 
 /// Operations that an access token opens, and something in the body as well.
 const ALSO_OPENED_BY: [(&str, &str); 1] = [("logOut", "bearer")];
 /// Operations of those tags that other things open; nothing: they are open to everybody.
-const OTHERWISE: [(&str, &[&str]); 11] = [
+const OTHERWISE: [(&str, &[&str]); 16] = [
+    ("confirm", &["bearer", "cookie"]),
+    ("sendConfirmation", &["bearer", "cookie"]),
+    ("beginConsoleSession", &[]),
+    ("getConsoleSession", &["cookie"]),
+    ("endConsoleSession", &["cookie"]),
     ("listInboundMessages", &["apiKey"]),
     ("verifyPayment", &[]),
     ("verifyPaymentForm", &[]),
@@ -45,6 +50,14 @@ pub(super) fn add(document: &mut Value) {
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "The access token of a login.",
+        },
+        "cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-peyk",
+            "description": "The session of the console, begun with `admin/session/` (`peyk` over \
+                plain HTTP). What changes something also needs `X-CSRF-Token`, which that operation \
+                gives, and has to come from a page of this server.",
         },
     });
     let operations = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);

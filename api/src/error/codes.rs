@@ -126,6 +126,11 @@ codes! {
     PermissionDenied "permission_denied" FORBIDDEN
         ["Permission denied", "دسترسی ندارید"]
         ["You do not have permission to perform this action.", "شما اجازهٔ انجام این کار را ندارید."];
+    /// A request with the cookie of the console that another page may have made.
+    CsrfFailed "csrf_failed" FORBIDDEN
+        ["Request not taken", "درخواست پذیرفته نشد"]
+        ["CSRF Failed: the request did not come from the console.",
+         "درخواست از صفحهٔ کنسول نیامده است. صفحه را دوباره باز کنید."];
     /// Pages of this origin may not open WebSockets (`chat.sockets.origins`).
     OriginNotAllowed "origin_not_allowed" FORBIDDEN
         ["Origin not allowed", "مبدأ مجاز نیست"]
@@ -168,6 +173,11 @@ codes! {
     RoomOfTwo "room_of_two" FORBIDDEN
         ["A room of two", "گفتگوی دونفره"]
         ["A room of two has no such thing.", "در گفتگوی دونفره چنین کاری ممکن نیست."];
+    /// Those who look after the room do not open what staff closed.
+    RoomClosedByStaff "room_closed_by_staff" FORBIDDEN
+        ["Closed by staff", "بسته‌شده از سوی ناظران"]
+        ["Staff closed this room: only they open it again.",
+         "ناظران این گفتگو را بسته‌اند و فقط خودشان می‌توانند بازش کنند."];
     /// The address of a file was good once.
     FileAddressExpired "file_address_expired" FORBIDDEN
         ["Address expired", "نشانی منقضی"]

@@ -133,7 +133,7 @@ pub(crate) struct AuthenticateResult {
 }
 
 impl From<LoggedIn> for AuthenticateResult {
-    fn from(LoggedIn { user, tokens }: LoggedIn) -> Self {
+    fn from(LoggedIn { user, tokens, .. }: LoggedIn) -> Self {
         Self { access: tokens.access, refresh: tokens.refresh, user: user.into() }
     }
 }
@@ -176,32 +176,43 @@ impl AuthenticateApi {
         measured: Measured,
         input: Input<Authenticate>,
     ) -> Result<Json<AuthenticateResult>, AuthenticateProblem> {
-        state.need_method(LoginMethod::Otp)?;
-        state.refuse_blocked(client.ip.0)?;
-        let started = tokio::time::Instant::now();
-        let input = input.0;
-        let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;
-        let group = allowed_group(state.0, input.group)?;
-        let Client { ip, origin } = client;
-        let login = CodeLogin {
-            phone: &phone,
-            code: &input.code,
-            group,
-            named: UserField::Phone,
-            request_id: input.request_id.as_deref(),
-            origin: &origin,
-        };
-        let mut rng = rand::make_rng::<rand::rngs::StdRng>();
-        match state.auth.login_by_code(&login, &mut rng).await {
-            Ok(logged_in) => {
-                OTP_CHECKS.with_label_values(&["accepted"]).inc();
-                // Told, never asked: no failure of others is in the way of a right code.
-                let failures = limits::verify_failure_ip(&state.config.limits, ip.0);
-                measured.recall(&state, &failures);
-                Ok(Json(logged_in.into()))
-            }
-            Err(error) => Err(refuse(state.0, error, ip, &measured, started).await.into()),
+        Ok(Json(enter(state.0, client, &measured, &input.0).await?.into()))
+    }
+}
+
+/// Logs in with a code, and counts it.
+///
+/// # Errors
+/// 401 for wrong ones, 403 where that is closed, 429 after too many.
+pub(crate) async fn enter(
+    state: &State,
+    client: Client,
+    measured: &Measured,
+    input: &Authenticate,
+) -> Result<LoggedIn, Problem> {
+    state.need_method(LoginMethod::Otp)?;
+    state.refuse_blocked(client.ip.0)?;
+    let started = tokio::time::Instant::now();
+    let phone = parse_phone(&state.phones, "mobile_number", &input.mobile_number)?;
+    let group = allowed_group(state, input.group)?;
+    let Client { ip, origin } = client;
+    let login = CodeLogin {
+        phone: &phone,
+        code: &input.code,
+        group,
+        named: UserField::Phone,
+        request_id: input.request_id.as_deref(),
+        origin: &origin,
+    };
+    let mut rng = rand::make_rng::<rand::rngs::StdRng>();
+    match state.auth.login_by_code(&login, &mut rng).await {
+        Ok(logged_in) => {
+            OTP_CHECKS.with_label_values(&["accepted"]).inc();
+            // Told, never asked: no failure of others is in the way of a right code.
+            measured.recall(state, &limits::verify_failure_ip(&state.config.limits, ip.0));
+            Ok(logged_in)
         }
+        Err(error) => Err(refuse(state, error, ip, measured, started).await),
     }
 }
 

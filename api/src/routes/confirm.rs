@@ -160,7 +160,8 @@ async fn by_code(
 ) -> Result<(), Problem> {
     let started = Instant::now();
     let (user_id, session_id) = (caller.user_id, caller.session_id);
-    let confirm = ConfirmByCode { user_id, session_id, code, request_id };
+    let trace = &caller.trace();
+    let confirm = ConfirmByCode { user_id, session_id, code, request_id, trace };
     if let Err(error) = state.auth.confirm_by_code(&confirm).await {
         let Some(problem) = failed(error) else {
             let (ip, measured) = (caller.ip, &caller.measured);

@@ -16,6 +16,7 @@ use shared::{
     ids,
     jobs::Queue,
     limits::Ask,
+    login_events::Trace,
     otp::{AcceptedSend, DailyCap, NewSend, Purpose, RequestView, SendCodeError},
     phone::PhoneNumber,
     sms::MessageStatus,
@@ -262,9 +263,23 @@ pub(crate) async fn send_code(
     asked: Asked,
     measured: &Measured,
 ) -> Result<SendOtpResponse, Problem> {
+    let (phone, purpose, ip, request) =
+        (asked.phone.clone(), asked.purpose, asked.ip, asked.request.clone());
     let result = send_once(state, asked, measured).await;
     OTP_SENDS.with_label_values(&[label(&result)]).inc();
+    if let Err(problem) = &result
+        && is_refusal(problem.code())
+    {
+        let trace = Trace { ip: Some(ip.0), request_id: Some(request.as_str().to_owned()) };
+        state.otp.note_refused(&phone, purpose, trace, problem.code().as_str());
+    }
     result.map(|(response, _)| response)
+}
+
+/// Whether no text was accepted, and the client did nothing wrong: staff find it in the timeline of
+/// the number. Of one that no provider took there is a row.
+fn is_refusal(code: Code) -> bool {
+    !matches!(code, Code::ProviderRejected | Code::IdempotencyInFlight | Code::IdempotencyMismatch)
 }
 
 /// Whether an answer is about an earlier send.

@@ -70,7 +70,7 @@ pub(crate) struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// The list's own address.
+    /// The list without a query.
     pub(crate) fn url(&self) -> String {
         let prefix = self.state.config.http.prefixes.first().map_or("", String::as_str);
         format!("{}{prefix}/{}", self.state.config.http.public_url, self.path)

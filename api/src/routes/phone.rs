@@ -186,6 +186,7 @@ pub(crate) async fn confirm(
         session_id: caller.session_id,
         code,
         request_id,
+        trace: &caller.trace(),
         language: match language {
             Language::English => TextLanguage::En,
             Language::Persian => TextLanguage::Fa,

@@ -215,6 +215,7 @@ impl Hub {
             (Topic::Room(room), Notice::Head(seq)) => self.mark(room, *seq),
             (Topic::Room(room), Notice::Passing(what)) => self.pass(room, what, is_remote),
             (Topic::Person(user_id), Notice::Seats) => self.note_seats(user_id),
+            (Topic::Room(_), Notice::Seat(user_id)) => self.note_seats(*user_id),
             _ => {}
         }
     }

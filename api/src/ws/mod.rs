@@ -23,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 use poem::{Endpoint, Request, Response, Result, Route, get};
 use shared::{
     auth::bearers::Bearers, chat::Chat, clock::SharedClock, config::Config, redis::Subscriptions,
+    telemetry::SOCKETS_OPEN,
 };
 
 use self::{feed::Reader, hub::Hub, out::Style};
@@ -62,6 +63,11 @@ impl Sockets {
     pub(crate) async fn drain(&self, within: Duration) {
         sweep::drain(&self.hub, within).await;
     }
+}
+
+/// How many are open in this process.
+pub(crate) fn open_sockets() -> i64 {
+    ["room", "all"].iter().map(|scope| SOCKETS_OPEN.with_label_values(&[*scope]).get()).sum()
 }
 
 fn style(chat: &Chat, config: &Config) -> Style {

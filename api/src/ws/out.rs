@@ -104,7 +104,7 @@ pub(crate) struct Event {
     #[oai(skip_serializing_if_is_none)]
     pub(crate) user: Option<FramePerson>,
     /// More: `emoji`, `on` and `count` of a reaction, `levels`, `until`, `status`, `name`, `descriptions`,
-    /// `slow_seconds`.
+    /// `slow_seconds`, `avatar`, `was_member` of whoever is banned.
     pub(crate) data: Value,
     /// When.
     pub(crate) created_at: DateTime<Utc>,
@@ -355,8 +355,9 @@ fn cut(text: &mut String, bytes: usize) {
     text.truncate(end);
 }
 
-fn event(entry: &Entry) -> Event {
-    let (frame, event) = match entry.kind {
+/// What something that happens is called: the type of its frame, and what exactly happened.
+pub(crate) const fn words(kind: Kind) -> (&'static str, Option<&'static str>) {
+    match kind {
         Kind::Message => ("chat_message", None),
         Kind::MessageEdited => ("message_edited", None),
         Kind::MessageDeleted => ("message_deleted", None),
@@ -372,7 +373,11 @@ fn event(entry: &Entry) -> Event {
         Kind::RoomChanged => ("room", Some("changed")),
         Kind::RoomStatus => ("room", Some("status")),
         Kind::RoomDeleted => ("room", Some("deleted")),
-    };
+    }
+}
+
+fn event(entry: &Entry) -> Event {
+    let (frame, event) = words(entry.kind);
     let edited = entry.message.as_ref().filter(|_| entry.kind == Kind::MessageEdited);
     Event {
         frame: frame.to_owned(),

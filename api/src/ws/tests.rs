@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use shared::{
     chat::{
         Person, RoomId,
-        announce::Announcer,
+        announce::{Announcer, Notice, Topic},
         log::{Entry, Kind, Message, MessageType, Place},
         sockets::Membership,
     },
@@ -416,4 +416,15 @@ async fn in_any_order_of_things_every_socket_gets_every_entry_after_its_place_on
             assert_eq!(got, expected, "seed {seed}, socket {user_id} from {place}");
         }
     }
+}
+
+#[tokio::test]
+async fn whose_seat_changes_is_looked_at_next_if_they_have_a_socket_here() {
+    let hub = hub();
+    let _here = open(&hub, 7, TYPED);
+    for user_id in [7, 8] {
+        hub.told_here(Topic::Room(ROOM), &Notice::Seat(user_id));
+    }
+    assert_eq!(hub.next_look(0).people, [7]);
+    assert_eq!(hub.next_look(0).people, [0_i64; 0]);
 }

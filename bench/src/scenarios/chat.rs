@@ -1,25 +1,19 @@
 //! Messages posted per second, to a thousand rooms and to one, beside pgbench with the same transaction
 //! in turns.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::ensure;
 use shared::{
     auth::tokens::Tokens,
     clock::{Clock, SystemClock},
     sessions::{self, Lifetimes, Method, NewSession, Origin},
 };
-use tokio::task::JoinSet;
 
+use super::closed::{self, Run};
 use crate::{
-    Options,
-    http::Connection,
-    processes, progress,
+    Options, progress,
     report::{Report, Table},
-    statistics::{Figure, Latencies, count, micros_each, number},
+    statistics::{Figure, number},
     system::{ChatRows, System},
     yardsticks::{POST_MESSAGE, Pgbench, pgbench},
 };
@@ -32,13 +26,6 @@ const ROOMS: usize = 1_000;
 const MEMBERS: usize = 10;
 /// Members of the one that everybody writes to.
 const HOT_MEMBERS: usize = 100;
-
-/// One run of posts.
-struct Run {
-    rate: f64,
-    times: Latencies,
-    cpu_micros: f64,
-}
 
 /// Where it is written, and what of pgbench's rate is wanted.
 #[derive(Clone, Copy)]
@@ -58,7 +45,7 @@ pub(crate) async fn measure(
     system.stop_worker().await;
     system.clear(0, 1, Duration::ZERO).await?;
     let (ours, theirs) = system.ready_chat(USERS, ROOMS, MEMBERS, HOT_MEMBERS).await?;
-    let tokens = Arc::new(access_tokens(system, &ours).await?);
+    let tokens = Arc::new(access_tokens(system, &ours, USERS).await?);
     let columns = ["Rooms", "Clients", "Peyk, messages/s", "pgbench, tx/s", "Ratio"];
     let more = ["Peyk p50 ms", "Peyk p99 ms", "pgbench mean ms", "api CPU us each"];
     let mut table = Table::new(&[&columns[..], &more[..]].concat());
@@ -71,7 +58,9 @@ pub(crate) async fn measure(
             for run in 1..=options.runs {
                 progress(&format!("messages, {}, {clients} clients, run {run}", place.name));
                 let writer = Writer { tokens: tokens.clone(), first: ours.first_of(place), place };
-                peyk.push(posts(options, system, &writer, clients).await?);
+                let span = Duration::from_secs(options.seconds);
+                let request = move |number| writer.request(number);
+                peyk.push(closed::run(system, (clients, span), 201, request).await?);
                 let script = format!(
                     "\\set rooms {}\n\\set senders {}\n\\set first_room {}\n\\set first_user {}\n{}",
                     place.rooms,
@@ -126,12 +115,16 @@ fn row(
 }
 
 /// One for each account, in the order of their ids.
-async fn access_tokens(system: &System, rows: &ChatRows) -> anyhow::Result<Vec<String>> {
+pub(super) async fn access_tokens(
+    system: &System,
+    rows: &ChatRows,
+    users: usize,
+) -> anyhow::Result<Vec<String>> {
     let config = system.config()?;
     let tokens = Tokens::new(&config.auth)?;
     let lifetimes = Lifetimes::new(&config.auth);
     let (now, origin) = (SystemClock.now(), Origin::default());
-    let users = (0..).map(|n| rows.user + n).take(USERS);
+    let users = (0..).map(|n| rows.user + n).take(users);
     let new: Vec<_> =
         users.map(|user_id| NewSession { user_id, origin: &origin, method: Method::Otp }).collect();
     let mut connection = system.pool.acquire().await?;
@@ -161,42 +154,4 @@ impl Writer {
         )
         .into_bytes())
     }
-}
-
-async fn posts(
-    options: &Options,
-    system: &mut System,
-    writer: &Writer,
-    clients: usize,
-) -> anyhow::Result<Run> {
-    let api = system.need_api().await?;
-    let span = Duration::from_secs(options.seconds);
-    let (begun, before) = (Instant::now(), processes::cpu(api));
-    let mut tasks = JoinSet::new();
-    for client in 0..clients {
-        let (writer, address) = (writer.clone(), system.address);
-        tasks.spawn(async move {
-            let mut connection = Connection::open(address).await?;
-            let mut times = Vec::new();
-            while begun.elapsed() < span {
-                let request = writer.request(client + times.len() * clients)?;
-                let asked = Instant::now();
-                let (status, body) = connection.ask(&request).await?;
-                let said = || format!("{status} {}", String::from_utf8_lossy(body));
-                ensure!(status == 201, "a message was answered {}", said());
-                times.push(asked.elapsed());
-            }
-            anyhow::Ok(times)
-        });
-    }
-    let mut times = Vec::new();
-    while let Some(more) = tasks.join_next().await {
-        times.extend(more??);
-    }
-    let cpu = processes::cpu(api).saturating_sub(before);
-    Ok(Run {
-        rate: count(times.len()) / begun.elapsed().as_secs_f64(),
-        cpu_micros: micros_each(cpu, times.len()),
-        times: Latencies::new(times),
-    })
 }

@@ -5,12 +5,17 @@ mod backlog;
 mod bearer;
 mod bulk;
 mod chat;
+mod chat_pages;
+mod closed;
 mod console;
 mod drain;
+mod fan;
 mod idle;
 mod latency;
 mod login;
+mod pages;
 mod payments;
+mod sockets;
 mod wallets;
 mod yardsticks;
 
@@ -58,6 +63,15 @@ pub(crate) async fn measure(
     }
     if options.wants(Part::Chat) {
         chat::measure(options, system, report).await?;
+    }
+    if options.wants(Part::ChatPages) {
+        chat_pages::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Fan) {
+        fan::measure(options, system, report).await?;
+    }
+    if options.wants(Part::Sockets) {
+        sockets::measure(options, system, report).await?;
     }
     if options.wants(Part::Console) {
         console::measure(options, system, report).await?;

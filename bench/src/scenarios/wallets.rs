@@ -1,23 +1,23 @@
 //! Postings per second, on one wallet and on many, beside pgbench with the same transaction in turns;
 //! and what a page of a long history costs against one of a short history.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
 use rand::SeedableRng;
 use serde_json::json;
 use shared::{
     auth::api_keys::{self, NewApiKey, Scope},
     clock::{Clock, SystemClock},
 };
-use tokio::task::JoinSet;
 
+use super::{
+    closed::{self, Run},
+    pages::{MOST, page_times},
+};
 use crate::{
-    Options,
-    http::Connection,
-    processes, progress,
+    Options, progress,
     report::{Report, Table},
-    statistics::{Figure, Latencies, count, micros_each, number},
+    statistics::{Figure, number},
     system::System,
     yardsticks::{Pgbench, SPEND, pgbench},
 };
@@ -28,17 +28,6 @@ const WALLETS: usize = 10_000;
 const RICH: i64 = 1_000_000_000;
 /// Entries of a short history.
 const SHORT: usize = 100;
-/// Pages asked for of each history.
-const PAGES: usize = 500;
-/// What a page of the long history may cost of one of the short one.
-const MOST: f64 = 1.5;
-
-/// One run of spends.
-struct Run {
-    rate: f64,
-    times: Latencies,
-    cpu_micros: f64,
-}
 
 /// Measures one wallet and many, and the pages.
 pub(crate) async fn measure(
@@ -59,7 +48,9 @@ pub(crate) async fn measure(
             for run in 1..=options.runs {
                 progress(&format!("spend, {wallets} wallets, {clients} clients, run {run}"));
                 let spender = Spender { key: key.clone(), first, wallets };
-                peyk.push(spends(options, system, &spender, clients).await?);
+                let span = Duration::from_secs(options.seconds);
+                let request = move |number| spender.request(number);
+                peyk.push(closed::run(system, (clients, span), 200, request).await?);
                 let script = format!("\\set wallets {wallets}\n{SPEND}");
                 let (seconds, out) = (options.seconds, &options.out);
                 same.push(pgbench(system, &script, clients, seconds, out).await?);
@@ -122,8 +113,8 @@ struct Spender {
 }
 
 impl Spender {
-    fn request(&self, number: u64) -> anyhow::Result<Vec<u8>> {
-        let place = i64::try_from(number.wrapping_mul(61_803_399) % u64::try_from(self.wallets)?)?;
+    fn request(&self, number: usize) -> anyhow::Result<Vec<u8>> {
+        let place = i64::try_from(number.wrapping_mul(61_803_399) % self.wallets)?;
         let user = self.first + place;
         let body = json!({"user_id": user, "amount": 1, "currency": "IRR", "order_id": "order-7"});
         let body = body.to_string();
@@ -135,44 +126,6 @@ impl Spender {
         )
         .into_bytes())
     }
-}
-
-async fn spends(
-    options: &Options,
-    system: &mut System,
-    spender: &Spender,
-    clients: usize,
-) -> anyhow::Result<Run> {
-    let api = system.need_api().await?;
-    let span = Duration::from_secs(options.seconds);
-    let (begun, before) = (Instant::now(), processes::cpu(api));
-    let mut tasks = JoinSet::new();
-    for client in 0..clients {
-        let (spender, address) = (spender.clone(), system.address);
-        tasks.spawn(async move {
-            let mut connection = Connection::open(address).await?;
-            let mut times = Vec::new();
-            while begun.elapsed() < span {
-                let place = u64::try_from(client + times.len() * clients)?;
-                let request = spender.request(place)?;
-                let asked = Instant::now();
-                let (status, _) = connection.ask(&request).await?;
-                ensure!(status == 200, "a spend was answered {status}");
-                times.push(asked.elapsed());
-            }
-            anyhow::Ok(times)
-        });
-    }
-    let mut times = Vec::new();
-    while let Some(more) = tasks.join_next().await {
-        times.extend(more??);
-    }
-    let cpu = processes::cpu(api).saturating_sub(before);
-    Ok(Run {
-        rate: count(times.len()) / begun.elapsed().as_secs_f64(),
-        cpu_micros: micros_each(cpu, times.len()),
-        times: Latencies::new(times),
-    })
 }
 
 /// The first page and one of the middle of a long and of a short history.
@@ -189,9 +142,10 @@ async fn pages(
         progress(&format!("pages of a wallet with {entries} entries"));
         let middle = system.ready_entries(user, entries).await?;
         system.need_api().await?;
-        let newest = page_times(system, key, &format!("users/{user}/entries/")).await?;
-        let path = format!("users/{user}/entries/?before={middle}");
-        let older = page_times(system, key, &path).await?;
+        let who = format!("X-API-Key: {key}");
+        let path = format!("/api/wallet/users/{user}/entries/");
+        let newest = page_times(system, &who, &path).await?;
+        let older = page_times(system, &who, &format!("{path}?before={middle}")).await?;
         table.row(&[
             entries.to_string(),
             number(newest.p50_ms(), 2),
@@ -208,18 +162,4 @@ async fn pages(
     let about = "`GET /api/wallet/users/{id}/entries/`, one after the other over one connection.";
     report.table("Wallets: pages", about, &table);
     Ok(())
-}
-
-async fn page_times(system: &System, key: &str, path: &str) -> anyhow::Result<Latencies> {
-    let request = format!("GET /api/wallet/{path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n");
-    let mut connection = Connection::open(system.address).await?;
-    let mut times = Vec::with_capacity(PAGES);
-    for _ in 0..PAGES {
-        let asked = Instant::now();
-        let (status, body) =
-            connection.ask(request.as_bytes()).await.context("a page is answered")?;
-        ensure!(status == 200 && !body.is_empty(), "a page was answered {status}");
-        times.push(asked.elapsed());
-    }
-    Ok(Latencies::new(times))
 }

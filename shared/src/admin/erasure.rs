@@ -8,7 +8,7 @@ use super::{Admin, store};
 use crate::{
     audit::{self, Entry, Source, Subject},
     auth::phone_change,
-    chat,
+    chat, login_events,
     organizations::{self, ForgetError},
     otp, payments,
     sessions::{self, EndReason},
@@ -86,6 +86,7 @@ async fn forget(
     organizations::forget_user(connection, id, source, now).await?;
     payments::forget(connection, id).await?;
     phone_change::forget(connection, id).await?;
+    login_events::forget_account(connection, id).await?;
     sessions::forget(connection, id).await?;
     users::forget(connection, id, now).await?;
     Ok(())

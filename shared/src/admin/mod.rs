@@ -17,10 +17,12 @@ use crate::{
 };
 
 mod accounts;
+mod console;
 mod erasure;
 pub mod lists;
 pub mod mask;
 pub mod messages;
+pub mod overview;
 pub mod providers;
 pub mod queues;
 pub mod roles;
@@ -29,6 +31,7 @@ mod sessions;
 pub mod staff;
 mod store;
 pub mod superuser;
+pub mod timeline;
 pub mod webhooks;
 
 use self::roles::Role;

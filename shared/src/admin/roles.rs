@@ -42,17 +42,17 @@ impl Role {
             Action::SeePersonalData
             | Action::EndSessions
             | Action::ModerateChat
+            | Action::BlockSenders
             | Action::EditUsers
-            | Action::RetryMessages
-            | Action::BlockSenders => matches!(self, Self::Support | Self::Admin),
+            | Action::RetryMessages => matches!(self, Self::Support | Self::Admin),
             Action::ReturnMoney | Action::SettlePayments | Action::AdjustWallets => {
                 matches!(self, Self::Finance | Self::Admin)
             }
             Action::SwitchUsers
             | Action::TouchStaff
             | Action::ReadAudit
-            | Action::EraseUsers
-            | Action::RunOperations => matches!(self, Self::Admin),
+            | Action::RunOperations
+            | Action::EraseUsers => matches!(self, Self::Admin),
         }
     }
 }
@@ -121,6 +121,18 @@ impl Action {
         Self::EraseUsers,
     ];
 
+    /// Its word for the console, which shows what somebody may do: `look_at_users`.
+    pub fn word(self) -> String {
+        let mut word = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.push(letter.to_ascii_lowercase());
+        }
+        word
+    }
+
     /// Whether whoever does it has to have proven a moment ago who they are.
     pub const fn needs_recent_login(self) -> bool {
         matches!(
@@ -148,20 +160,20 @@ mod tests {
             SettlePayments,
         };
         let table: [(Role, &[Action]); 4] = [
-            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtMessages, LookAtOperations]),
+            (Role::Viewer, &[LookAtUsers, LookAtPayments, LookAtOperations, LookAtMessages]),
             (
                 Role::Support,
                 &[
                     LookAtUsers,
                     LookAtPayments,
-                    LookAtMessages,
                     SeePersonalData,
                     EndSessions,
                     ModerateChat,
-                    RetryMessages,
-                    EditUsers,
                     LookAtOperations,
                     BlockSenders,
+                    LookAtMessages,
+                    RetryMessages,
+                    EditUsers,
                 ],
             ),
             (
@@ -169,11 +181,11 @@ mod tests {
                 &[
                     LookAtUsers,
                     LookAtPayments,
-                    LookAtMessages,
                     ReturnMoney,
                     SettlePayments,
                     AdjustWallets,
                     LookAtOperations,
+                    LookAtMessages,
                 ],
             ),
             (Role::Admin, &Action::ALL),
@@ -194,6 +206,13 @@ mod tests {
         for word in ["", "Admin", "superuser", "owner"] {
             assert_eq!(Role::parse(word), None, "{word}");
         }
+    }
+
+    #[test]
+    fn every_action_has_a_word_of_its_own() {
+        assert_eq!(Action::SeePersonalData.word(), "see_personal_data");
+        let words: std::collections::BTreeSet<_> = Action::ALL.map(Action::word).into();
+        assert_eq!(words.len(), Action::ALL.len());
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Locked {
 }
 
 /// Locks the account and all active admins, in one order, so that two who remove each other meet:
-/// the later one finds itself the last. `None`: no such account, or it was erased.
+/// the later one finds itself the last. References to them go on being made, because whoever holds a
+/// room makes some, and erasing locks rooms after accounts. `None`: no such account, or it was erased.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     id: i64,
@@ -104,7 +105,7 @@ pub(super) async fn lock(
     let rows = sqlx::query!(
         "SELECT id, role, is_active FROM users
          WHERE (id = $1 OR (role = 'admin' AND is_active)) AND erased_at IS NULL
-         ORDER BY id FOR UPDATE",
+         ORDER BY id FOR NO KEY UPDATE",
         id,
     )
     .fetch_all(connection)

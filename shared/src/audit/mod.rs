@@ -64,11 +64,6 @@ impl Subject {
         Self { kind: "organization", id: Some(id) }
     }
 
-    /// The accounts.
-    pub const fn users() -> Self {
-        Self { kind: "user", id: None }
-    }
-
     /// A payment.
     pub const fn payment(id: i64) -> Self {
         Self { kind: "payment", id: Some(id) }
@@ -82,6 +77,16 @@ impl Subject {
     /// The reports of messages.
     pub const fn reports() -> Self {
         Self { kind: "report", id: None }
+    }
+
+    /// What happened to somebody.
+    pub const fn timelines() -> Self {
+        Self { kind: "timeline", id: None }
+    }
+
+    /// How everything is.
+    pub const fn overview() -> Self {
+        Self { kind: "overview", id: None }
     }
 
     /// The payments.

@@ -3,7 +3,8 @@
 use super::Auth;
 use crate::{
     batch::WriteError,
-    otp::{Purpose, VerifyCodeError},
+    login_events::Trace,
+    otp::{GivenCode, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     sessions, users,
 };
@@ -19,6 +20,8 @@ pub struct ConfirmByCode<'a> {
     pub code: &'a str,
     /// The handle of the send, if the client kept it.
     pub request_id: Option<&'a str>,
+    /// From where.
+    pub trace: &'a Trace,
 }
 
 /// Why nothing is proven.
@@ -70,8 +73,9 @@ impl Auth {
     pub async fn confirm_by_code(&self, confirm: &ConfirmByCode<'_>) -> Result<(), ConfirmError> {
         let phone = self.number_to_confirm(confirm.user_id).await?;
         let phone = phone.ok_or(ConfirmError::Wrong)?;
-        let (code, request) = (confirm.code, confirm.request_id);
-        let checked = self.otp.check(&phone, Purpose::Confirm, code, request).await?;
+        let ConfirmByCode { code, request_id, trace, .. } = *confirm;
+        let given = GivenCode { code, request_id, trace };
+        let checked = self.otp.check(&phone, Purpose::Confirm, &given).await?;
         let mut tx = self.pool.begin().await?;
         if !self.otp.consume(&mut tx, &checked).await? {
             return Err(ConfirmError::Wrong);

@@ -10,7 +10,8 @@ use crate::{
     batch::{Batcher, WriteError},
     clock::SharedClock,
     config::{Config, UserField},
-    otp::{Otp, Purpose, VerifyCodeError},
+    login_events::{Kind, NewEvent},
+    otp::{GivenCode, Otp, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     sessions::{EndReason, Lifetimes, Method, Origin, Session, Which, rotation::Rotate},
     users::User,
@@ -22,6 +23,7 @@ pub mod api_keys;
 pub mod bearers;
 mod code_logins;
 pub mod confirm;
+pub mod console;
 pub mod endings;
 pub mod legacy;
 pub mod passwords;
@@ -84,6 +86,8 @@ pub struct CodeLogin<'a> {
 pub struct LoggedIn {
     /// The account.
     pub user: User,
+    /// Its new session.
+    pub session_id: i64,
     /// Its new tokens.
     pub tokens: TokenPair,
 }
@@ -174,7 +178,13 @@ impl Auth {
         let failed = |user, why| security::login_failed(Method::Otp, login.origin, user, why);
         match &entered {
             Err(LoginError::NoSuchCode) => failed(None, "no_such_code"),
-            Err(LoginError::AccountDisabled(user)) => failed(Some(*user), "account_disabled"),
+            Err(LoginError::AccountDisabled(user)) => {
+                failed(Some(*user), "account_disabled");
+                let (phone, trace) = (login.phone.clone(), login.origin.trace());
+                let event =
+                    NewEvent::of_number(Kind::AccountDisabled, phone, Purpose::Login, trace);
+                self.otp.events().note(NewEvent { user_id: Some(*user), ..event });
+            }
             Ok(_) | Err(LoginError::Database(_) | LoginError::Write(_)) => {}
         }
         entered
@@ -188,8 +198,9 @@ impl Auth {
         if self.otp.is_blocked(login.phone) {
             return Err(LoginError::NoSuchCode);
         }
-        let checked =
-            self.otp.check(login.phone, Purpose::Login, login.code, login.request_id).await?;
+        let trace = login.origin.trace();
+        let given = GivenCode { code: login.code, request_id: login.request_id, trace: &trace };
+        let checked = self.otp.check(login.phone, Purpose::Login, &given).await?;
         let entry = self.code_logins.write(RightCode {
             checked: checked.clone(),
             phone: login.phone.clone(),
@@ -237,7 +248,7 @@ impl Auth {
     ) -> LoggedIn {
         let session = self.entered(admitted, origin);
         let tokens = self.bearers.pair(&session, self.clock.now(), rng);
-        LoggedIn { user, tokens }
+        LoggedIn { user, session_id: session.id, tokens }
     }
 
     /// The session of a login that is committed; what ended for it holds.

@@ -62,6 +62,8 @@ pub enum Notice {
     Passing(Passing),
     /// The person belongs to other rooms than before.
     Seats,
+    /// This person's seat in the room is another than before.
+    Seat(i64),
 }
 
 /// A notice on its way.
@@ -152,6 +154,12 @@ impl Announcer {
         }
     }
 
+    /// What somebody is in a room changed, committed, and the log does not say so: whoever has sockets
+    /// in the room looks.
+    pub fn seat(&self, room: RoomId, user_id: i64) {
+        self.announce(Topic::Room(room), Notice::Seat(user_id));
+    }
+
     /// Reads what was published; `None` for what this process published itself, which was told here
     /// already, and for what cannot be read.
     pub fn read(&self, text: &str) -> Option<Notice> {
@@ -204,7 +212,8 @@ mod tests {
         let frame = r#"{"message_type": "webrtc_signal",  "sdp": [1, null]}"#;
         let raw: Box<RawValue> = serde_json::from_str(frame).unwrap();
         let signal = Notice::Passing(Passing::Signal { user_id: 7, frame: raw.into() });
-        for notice in [Notice::Head(9), Notice::Seats, Notice::Passing(Passing::Asks), signal] {
+        let asks = Notice::Passing(Passing::Asks);
+        for notice in [Notice::Head(9), Notice::Seats, Notice::Seat(7), asks, signal] {
             let from = announcer.number.wrapping_add(1);
             let text = serde_json::to_string(&Told { from, notice: notice.clone() }).unwrap();
             let read = announcer.read(&text).expect("it is from another process");

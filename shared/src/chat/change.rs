@@ -5,7 +5,7 @@ use super::{
     create::RoomError,
     log::{self, Kind, NewEntry},
     members::record,
-    permissions::{Action, Status},
+    permissions::{Action, Refusal, Status},
     rooms::Room,
     seat, store,
 };
@@ -34,6 +34,8 @@ pub(super) struct Current {
     pub(super) name: Option<String>,
     pub(super) descriptions: Option<String>,
     pub(super) status: Status,
+    /// Only staff open it again.
+    pub(super) closed_by_staff: bool,
     pub(super) slow_seconds: i32,
     pub(super) tells_by_sms: bool,
     pub(super) avatar_id: Option<i64>,
@@ -45,6 +47,7 @@ impl Current {
             name: changes.name.clone().unwrap_or_else(|| self.name.clone()),
             descriptions: changes.descriptions.clone().unwrap_or_else(|| self.descriptions.clone()),
             status: changes.status.unwrap_or(self.status),
+            closed_by_staff: self.closed_by_staff,
             slow_seconds: changes.slow_seconds.unwrap_or(self.slow_seconds),
             tells_by_sms: changes.tells_by_sms.unwrap_or(self.tells_by_sms),
             avatar_id: changes.avatar_id.unwrap_or(self.avatar_id),
@@ -111,6 +114,9 @@ impl Chat {
         for action in was.needs(&new) {
             standing.may(action)?;
         }
+        if was.closed_by_staff && new.status != was.status {
+            return Err(Refusal::ClosedByStaff.into());
+        }
         if new != was {
             store::set_current(&mut tx, room, &new).await?;
             if new.avatar_id != was.avatar_id {
@@ -135,12 +141,8 @@ impl Chat {
         let mut tx = self.pool.begin().await?;
         seat::lock(&mut tx, room, user, now).await?.may(Action::Delete)?;
         store::delete_room(&mut tx, room, now).await?;
-        let entry = NewEntry::by(user, Kind::RoomDeleted);
-        let head = log::append(&mut tx, room, &entry, now).await?;
         record(&mut tx, caller, ("room.deleted", room), None, now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
-        Ok(())
+        Ok(self.finish(tx, room, &NewEntry::by(user, Kind::RoomDeleted), now).await?)
     }
 
     /// Closes a room, or opens it again.
@@ -157,26 +159,47 @@ impl Chat {
         self.change(caller, room, &changes).await
     }
 
-    /// Closes a room whose members the caller does not belong to: for staff, who were asked for their
-    /// role before.
+    /// Closes a room whose members the caller does not belong to, until staff open it again: for
+    /// staff, who were asked for their role before.
     ///
     /// # Errors
     /// [`ChatError::NotFound`].
     pub async fn close_as_staff(&self, caller: &Caller, room: RoomId) -> Result<(), ChatError> {
+        self.change_as_staff(caller, (room, "room.closed_by_staff"), |was| {
+            Some(Current { status: Status::Closed, closed_by_staff: true, ..was })
+        })
+        .await
+    }
+
+    /// Opens a room that staff closed: for staff, who were asked for their role before.
+    ///
+    /// # Errors
+    /// [`ChatError::NotFound`]: no such room, or staff did not close it.
+    pub async fn reopen_as_staff(&self, caller: &Caller, room: RoomId) -> Result<(), ChatError> {
+        self.change_as_staff(caller, (room, "room.reopened_by_staff"), |was| {
+            let is_theirs = was.closed_by_staff;
+            is_theirs.then_some(Current { status: Status::Open, closed_by_staff: false, ..was })
+        })
+        .await
+    }
+
+    async fn change_as_staff(
+        &self,
+        caller: &Caller,
+        (room, action): (RoomId, &'static str),
+        change: impl FnOnce(Current) -> Option<Current> + Send,
+    ) -> Result<(), ChatError> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         store::lock_room(&mut tx, room).await?;
         let was = store::find_current(&mut tx, room).await?.ok_or(ChatError::NotFound)?;
-        let head = if was.status == Status::Closed {
-            None
-        } else {
-            let new = Current { status: Status::Closed, ..was };
-            store::set_current(&mut tx, room, &new).await?;
-            let entry = NewEntry::by(caller.user_id, Kind::RoomStatus);
-            let entry = entry.with("status", Status::Closed.number());
-            Some(log::append(&mut tx, room, &entry, now).await?)
-        };
-        record(&mut tx, caller, ("room.closed_by_staff", room), None, now).await?;
+        let new = change(was.clone()).ok_or(ChatError::NotFound)?;
+        store::set_current(&mut tx, room, &new).await?;
+        let mut head = None;
+        for entry in was.entries(&new, caller.user_id) {
+            head = Some(log::append(&mut tx, room, &entry, now).await?);
+        }
+        record(&mut tx, caller, (action, room), None, now).await?;
         tx.commit().await?;
         self.tell(room, head);
         Ok(())
@@ -192,6 +215,7 @@ mod tests {
             name: Some("a".to_owned()),
             descriptions: None,
             status: Status::Open,
+            closed_by_staff: false,
             slow_seconds: 0,
             tells_by_sms: false,
             avatar_id: None,

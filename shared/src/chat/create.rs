@@ -99,7 +99,7 @@ impl From<Refusal> for RoomError {
 }
 
 /// What an owner has, for clients that ask for levels and not for roles.
-pub(super) fn owners() -> Levels {
+pub(crate) fn owners() -> Levels {
     use super::permissions::Level;
     Level::ALL.into_iter().filter(|level| *level != Level::ReadOnly).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Chat, ChatError, RoomId,
-    log::{self, Kind, Message, NewEntry},
+    log::{Kind, Message, NewEntry},
     permissions::{Action, Levels, Rank, Refusal, Role, Standing},
     seat, store,
 };
@@ -62,9 +62,7 @@ impl Chat {
         if found.text != text {
             store::edit_message(&mut tx, message_id, text, now).await?;
             let entry = NewEntry::by(user_id, Kind::MessageEdited).about(message_id);
-            let seq = log::append(&mut tx, room, &entry, now).await?;
-            tx.commit().await?;
-            self.announcer.head(room, seq);
+            self.finish(tx, room, &entry, now).await?;
         }
         let changed = store::find_message(&self.pool, message_id).await?;
         Ok(changed.ok_or(ChatError::NotFound)?)
@@ -88,10 +86,7 @@ impl Chat {
         may_delete(standing, user_id, &found)?;
         store::bury_message(&mut tx, message_id, user_id, now).await?;
         let entry = NewEntry::by(user_id, Kind::MessageDeleted).about(message_id);
-        let seq = log::append(&mut tx, room, &entry, now).await?;
-        tx.commit().await?;
-        self.announcer.head(room, seq);
-        Ok(())
+        Ok(self.finish(tx, room, &entry, now).await?)
     }
 
     /// Where a message is.

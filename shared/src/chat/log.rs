@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{Chat, Person, RoomId, store};
 
@@ -24,7 +24,7 @@ pub enum Kind {
     MemberLeft,
     /// The subject was put out.
     MemberRemoved,
-    /// The subject was put out for good.
+    /// The subject was put out for good. `data`: `was_member`, whether they belonged to the room.
     MemberBanned,
     /// The subject may be let in again.
     MemberUnbanned,
@@ -271,6 +271,23 @@ pub(super) async fn append(
 }
 
 impl Chat {
+    /// Writes the one thing that happened down, commits what makes it true, and tells everybody.
+    ///
+    /// # Errors
+    /// As [`append`].
+    pub(super) async fn finish(
+        &self,
+        mut tx: Transaction<'_, Postgres>,
+        room: RoomId,
+        entry: &NewEntry,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let head = append(&mut tx, room, entry, now).await?;
+        tx.commit().await?;
+        self.announcer.head(room, head);
+        Ok(())
+    }
+
     /// What happened in these rooms after these places, `limit` entries of each at most, in the order
     /// of each room's log.
     ///

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    Chat, ChatError, Person, RoomId,
+    Chat, Person, RoomId,
     create::{RoomError, at_most, gather, owners, seat},
     log::{self, Kind, NewEntry},
     permissions::{Action, Levels, Rank, Role, Standing},
@@ -30,6 +30,15 @@ pub struct Ban {
     pub created_at: DateTime<Utc>,
 }
 
+/// Which members of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// All of them.
+    Everybody,
+    /// Those who are more, or less, than members.
+    Special,
+}
+
 /// What anybody is who is not there.
 const PLAIN: Rank = Rank { role: Role::Member, levels: Levels::MEMBER };
 
@@ -43,27 +52,12 @@ impl Chat {
     pub async fn members(
         &self,
         user_id: i64,
-        room: RoomId,
+        (room, who): (RoomId, Who),
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Seated>> {
         self.check(room, user_id, Action::See).await?;
-        Ok(store::members(&self.pool, room, false, before, limit).await?)
-    }
-
-    /// The same of those who are more, or less, than members.
-    ///
-    /// # Errors
-    /// [`RoomError`].
-    pub async fn ranks(
-        &self,
-        user_id: i64,
-        room: RoomId,
-        before: Option<i64>,
-        limit: i64,
-    ) -> Result<Vec<Seated>> {
-        self.check(room, user_id, Action::See).await?;
-        Ok(store::members(&self.pool, room, true, before, limit).await?)
+        Ok(store::members(&self.pool, room, who == Who::Special, before, limit).await?)
     }
 
     /// Lets people in. Those who are in already stay what they are.
@@ -110,12 +104,9 @@ impl Chat {
         let of = self.target(&mut tx, caller, room, member).await?;
         of.standing.may(Action::Kick { of: of.rank()? })?;
         store::delete_member(&mut tx, room, member).await?;
-        let entry = NewEntry::by(caller.user_id, Kind::MemberRemoved).to(member);
-        let head = log::append(&mut tx, room, &entry, now).await?;
         record(&mut tx, caller, ("room.member_removed", room), Some(member), now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
-        Ok(())
+        let entry = NewEntry::by(caller.user_id, Kind::MemberRemoved).to(member);
+        Ok(self.finish(tx, room, &entry, now).await?)
     }
 
     /// Lets the caller out.
@@ -160,12 +151,9 @@ impl Chat {
         let levels = owners();
         store::set_rank(&mut tx, room, user, Rank { role: Role::Member, levels }).await?;
         store::set_rank(&mut tx, room, to, Rank { role: Role::Owner, levels }).await?;
-        let entry = NewEntry::by(user, Kind::RoomOwner).to(to);
-        let head = log::append(&mut tx, room, &entry, now).await?;
         record(&mut tx, caller, ("room.transferred", room), Some(to), now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
-        Ok(())
+        let entry = NewEntry::by(user, Kind::RoomOwner).to(to);
+        Ok(self.finish(tx, room, &entry, now).await?)
     }
 
     /// Gives a member levels; what they are then.
@@ -223,9 +211,7 @@ impl Chat {
         let numbers = levels.iter().map(|level| Value::from(level.number()));
         let entry = NewEntry::by(caller.user_id, Kind::MemberLevels).to(member);
         let entry = entry.with("levels", numbers.collect::<Vec<_>>());
-        let head = log::append(&mut tx, room, &entry, now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
+        self.finish(tx, room, &entry, now).await?;
         Ok(rank)
     }
 
@@ -248,9 +234,7 @@ impl Chat {
         store::set_muted(&mut tx, room, member, until).await?;
         let entry = NewEntry::by(caller.user_id, Kind::MemberMuted).to(member);
         let entry = entry.with("until", until.map(|until| until.to_rfc3339()));
-        let head = log::append(&mut tx, room, &entry, now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
+        self.finish(tx, room, &entry, now).await?;
         Ok(until)
     }
 
@@ -291,13 +275,10 @@ impl Chat {
         if !banned.ok_or(RoomError::NoSuchPerson)? {
             return Ok(());
         }
-        store::delete_member(&mut tx, room, person).await?;
-        let entry = NewEntry::by(user, Kind::MemberBanned).to(person);
-        let head = log::append(&mut tx, room, &entry, now).await?;
+        let was_member = store::delete_member(&mut tx, room, person).await?;
         record(&mut tx, caller, ("room.member_banned", room), Some(person), now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
-        Ok(())
+        let entry = NewEntry::by(user, Kind::MemberBanned).to(person);
+        Ok(self.finish(tx, room, &entry.with("was_member", was_member), now).await?)
     }
 
     /// Forgives somebody who was banned; they are not let in by that.
@@ -311,12 +292,9 @@ impl Chat {
         if !store::delete_ban(&mut tx, room, person).await? {
             return Err(RoomError::NothingThere);
         }
-        let entry = NewEntry::by(caller.user_id, Kind::MemberUnbanned).to(person);
-        let head = log::append(&mut tx, room, &entry, now).await?;
         record(&mut tx, caller, ("room.member_unbanned", room), Some(person), now).await?;
-        tx.commit().await?;
-        self.tell(room, Some(head));
-        Ok(())
+        let entry = NewEntry::by(caller.user_id, Kind::MemberUnbanned).to(person);
+        Ok(self.finish(tx, room, &entry, now).await?)
     }
 
     /// Keeps a room at the top for the caller, or not any more.
@@ -328,7 +306,7 @@ impl Chat {
         if store::set_pinned(&self.pool, room, user_id, at).await? {
             return Ok(());
         }
-        Err(self.why_no_seat(room, user_id).await)
+        Err(self.why_none(user_id, room).await.into())
     }
 
     /// Shows the others when the caller is there, or not any more.
@@ -337,13 +315,10 @@ impl Chat {
     /// [`RoomError`].
     pub async fn show_presence(&self, user_id: i64, room: RoomId, on: bool) -> Result<()> {
         if store::set_presence(&self.pool, room, user_id, on).await? {
+            self.announcer.seat(room, user_id);
             return Ok(());
         }
-        Err(self.why_no_seat(room, user_id).await)
-    }
-
-    async fn why_no_seat(&self, room: RoomId, user_id: i64) -> RoomError {
-        self.check(room, user_id, Action::See).await.err().unwrap_or(ChatError::NotFound).into()
+        Err(self.why_none(user_id, room).await.into())
     }
 
     /// Locks a room, and says what the caller is there, who belongs to it, and what somebody else.

@@ -129,11 +129,19 @@ pub struct Block {
     pub created_at: DateTime<Utc>,
 }
 
+/// Where a message is, and whose it is.
+pub(super) struct Authored {
+    pub(super) room: RoomId,
+    pub(super) seq: i64,
+    pub(super) sender_id: i64,
+}
+
 type Result<T> = std::result::Result<T, RoomError>;
 
 impl Chat {
-    /// Asks staff to look at somebody else's message. Asking again changes nothing. Gives the number of
-    /// the report.
+    /// Asks staff to look at somebody else's message: one of a room of the caller's, or one that was
+    /// written there before they left or were put out. Asking again changes nothing. Gives the number
+    /// of the report.
     ///
     /// # Errors
     /// [`ChatError::NotFound`] for a message of no room of the caller's, or a deleted one;
@@ -147,9 +155,14 @@ impl Chat {
     ) -> Result<i64> {
         let now = self.clock.now();
         let found = store::author_of(&self.pool, message_id).await?;
-        let (room, author) = found.ok_or(ChatError::NotFound)?;
-        self.check(room, user_id, Action::See).await?;
-        if author == user_id {
+        let Authored { room, seq, sender_id } = found.ok_or(ChatError::NotFound)?;
+        if let Err(error) = self.check(room, user_id, Action::See).await {
+            let gone_at = store::gone_at(&self.pool, room, user_id).await?;
+            if gone_at.is_none_or(|gone_at| gone_at < seq) {
+                return Err(error.into());
+            }
+        }
+        if sender_id == user_id {
             return Err(RoomError::Oneself);
         }
         let mut tx = self.pool.begin().await?;

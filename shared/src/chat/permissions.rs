@@ -159,6 +159,11 @@ impl Rank {
             || (self.levels.contains(level) && !self.levels.contains(Level::ReadOnly))
     }
 
+    /// Whether there is more to say of it than that somebody takes part.
+    pub fn is_special(self) -> bool {
+        self.role == Role::Owner || self.levels != Levels::MEMBER
+    }
+
     /// Whether it writes where others wait: in held and in slow rooms.
     pub fn looks_after_it(self) -> bool {
         self.role == Role::Owner
@@ -321,6 +326,9 @@ pub enum Refusal {
     /// A room of two has no such thing.
     #[error("a room of two")]
     Direct,
+    /// Staff closed the room, and only they open it again.
+    #[error("the room was closed by staff")]
+    ClosedByStaff,
 }
 
 impl Standing {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Chat, ChatError, RoomId,
-    log::{self, Kind, NewEntry},
+    log::{Kind, NewEntry},
     permissions::Action,
     seat, store,
 };
@@ -70,9 +70,7 @@ impl Chat {
             let count = store::count_reactions(&mut tx, message_id, emoji).await?;
             let entry = NewEntry::by(user_id, Kind::MessageReaction).about(message_id);
             let entry = entry.with("emoji", emoji).with("on", on).with("count", count);
-            let seq = log::append(&mut tx, room, &entry, now).await?;
-            tx.commit().await?;
-            self.announcer.head(room, seq);
+            self.finish(tx, room, &entry, now).await?;
         }
         let mut found = self.reactions(user_id, &[message_id]).await?;
         Ok(found.remove(&message_id).unwrap_or_default())

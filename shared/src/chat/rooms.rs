@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     Chat, ChatError, Person, RoomId,
     log::{FileRef, MessageType},
-    permissions::{Action, Rank, Role, Status},
+    permissions::{Action, Rank, Status},
     store,
 };
 
@@ -51,10 +51,9 @@ pub struct Brief {
     pub banned: Vec<i64>,
     /// What whoever looks is and has there.
     pub mine: Mine,
-    /// The first hundred, those who look after it first.
-    pub members: Vec<Seated>,
-    /// How many there are in all.
-    pub member_count: i64,
+    /// The first hundred of its members, those who look after it first, and what they are: for messages,
+    /// which name nobody else. Empty in a [`Room`].
+    pub seats: Vec<(i64, Rank)>,
 }
 
 /// A room in a list.
@@ -62,6 +61,10 @@ pub struct Brief {
 pub struct Room {
     /// The room.
     pub brief: Brief,
+    /// The first hundred, those who look after it first.
+    pub members: Vec<Seated>,
+    /// How many there are in all.
+    pub member_count: i64,
     /// Messages of others that whoever looks has not read.
     pub unread: i64,
     /// What was said last.
@@ -94,13 +97,6 @@ pub struct Seated {
     pub joined_at: DateTime<Utc>,
     /// Until when they are silenced, if that is not over.
     pub muted_until: Option<DateTime<Utc>>,
-}
-
-impl Seated {
-    /// Whether there is more to say of them than that they take part.
-    pub fn is_special(&self) -> bool {
-        self.rank.role == Role::Owner || self.rank.levels != super::permissions::Levels::MEMBER
-    }
 }
 
 /// The beginning of what was said last.
@@ -166,7 +162,7 @@ impl Chat {
         before: Option<Before>,
         limit: i64,
     ) -> Result<Vec<Room>, sqlx::Error> {
-        let briefs = store::rooms_of(&self.pool, user_id, None, before, limit).await?;
+        let briefs = store::rooms_of(&self.pool, user_id, before, limit).await?;
         self.fill(user_id, briefs).await
     }
 
@@ -175,49 +171,43 @@ impl Chat {
     /// # Errors
     /// [`ChatError::NotFound`] for strangers, [`ChatError::Banned`].
     pub async fn room(&self, user_id: i64, room: RoomId) -> Result<Room, ChatError> {
-        let brief = self.bare(user_id, room).await?;
-        let filled = self.fill(user_id, vec![brief]).await?;
-        filled.into_iter().next().ok_or(ChatError::NotFound)
+        let found = store::rooms_among(&self.pool, user_id, &[room.0], 0).await?;
+        let filled = self.fill(user_id, found).await?;
+        match filled.into_iter().next() {
+            Some(room) => Ok(room),
+            None => Err(self.why_none(user_id, room).await),
+        }
     }
 
-    /// The same without what changes with every message: what messages say of their room.
+    /// Those of these rooms that somebody belongs to, as messages speak of them.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn briefs(&self, user_id: i64, rooms: &[RoomId]) -> Result<Vec<Brief>, sqlx::Error> {
+        let ids: Vec<_> = rooms.iter().map(|room| room.0).collect();
+        store::rooms_among(&self.pool, user_id, &ids, SHOWN).await
+    }
+
+    /// The same of one room.
     ///
     /// # Errors
     /// As [`Chat::room`].
     pub async fn brief(&self, user_id: i64, room: RoomId) -> Result<Brief, ChatError> {
-        let mut briefs = vec![self.bare(user_id, room).await?];
-        self.seat(&mut briefs).await?;
-        briefs.pop().ok_or(ChatError::NotFound)
-    }
-
-    async fn bare(&self, user_id: i64, room: RoomId) -> Result<Brief, ChatError> {
-        let found = store::rooms_of(&self.pool, user_id, Some(room), None, 1).await?;
-        if let Some(brief) = found.into_iter().next() {
-            return Ok(brief);
+        match self.briefs(user_id, &[room]).await?.into_iter().next() {
+            Some(brief) => Ok(brief),
+            None => Err(self.why_none(user_id, room).await),
         }
-        self.check(room, user_id, Action::See).await?;
-        Err(ChatError::NotFound)
     }
 
-    async fn fill(&self, user_id: i64, mut briefs: Vec<Brief>) -> Result<Vec<Room>, sqlx::Error> {
+    /// Why somebody finds no seat of theirs in a room.
+    pub(super) async fn why_none(&self, user_id: i64, room: RoomId) -> ChatError {
+        self.check(room, user_id, Action::See).await.err().unwrap_or(ChatError::NotFound)
+    }
+
+    async fn fill(&self, user_id: i64, briefs: Vec<Brief>) -> Result<Vec<Room>, sqlx::Error> {
         if briefs.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<_> = briefs.iter().map(|brief| brief.id.0).collect();
-        self.seat(&mut briefs).await?;
-        let last = store::last_messages(&self.pool, &ids, PREVIEW_CHARACTERS).await?;
-        let mut last: HashMap<_, _> = last.into_iter().collect();
-        let unread = store::unread(&self.pool, user_id, &ids).await?;
-        let unread: HashMap<_, _> = unread.into_iter().collect();
-        let rooms = briefs.into_iter().map(|brief| Room {
-            unread: unread.get(&brief.id).copied().unwrap_or(0),
-            last: last.remove(&brief.id),
-            brief,
-        });
-        Ok(rooms.collect())
-    }
-
-    async fn seat(&self, briefs: &mut [Brief]) -> Result<(), sqlx::Error> {
         let ids: Vec<_> = briefs.iter().map(|brief| brief.id.0).collect();
         let mut seated: HashMap<RoomId, (i64, Vec<Seated>)> = HashMap::new();
         for (room, all, one) in store::seated(&self.pool, &ids).await? {
@@ -225,10 +215,16 @@ impl Chat {
             *count = all;
             members.push(one);
         }
-        for brief in briefs {
-            (brief.member_count, brief.members) = seated.remove(&brief.id).unwrap_or_default();
-        }
-        Ok(())
+        let last = store::last_messages(&self.pool, &ids, PREVIEW_CHARACTERS).await?;
+        let mut last: HashMap<_, _> = last.into_iter().collect();
+        let unread = store::unread(&self.pool, user_id, &ids).await?;
+        let unread: HashMap<_, _> = unread.into_iter().collect();
+        let rooms = briefs.into_iter().map(|brief| {
+            let (member_count, members) = seated.remove(&brief.id).unwrap_or_default();
+            let unread = unread.get(&brief.id).copied().unwrap_or(0);
+            Room { members, member_count, unread, last: last.remove(&brief.id), brief }
+        });
+        Ok(rooms.collect())
     }
 }
 

@@ -6,7 +6,10 @@ use rand::Rng;
 use sha2::{Digest, Sha256};
 
 use super::{Chat, store};
-use crate::ids;
+use crate::{
+    ids,
+    purge::{Purged, Slice},
+};
 
 /// For how long a ticket is good.
 const LIFETIME: TimeDelta = TimeDelta::seconds(60);
@@ -55,6 +58,22 @@ impl Chat {
             return Ok(None);
         }
         store::take_ticket(&self.pool, &hash(ticket), self.clock.now()).await
+    }
+
+    /// Deletes tickets that nobody used, one slice.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn purge_tickets(&self, slice: Slice) -> Result<Purged, sqlx::Error> {
+        store::purge_tickets(&self.pool, slice).await
+    }
+
+    /// How many tickets expired before `before`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn count_old_tickets(&self, before: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+        store::count_old_tickets(&self.pool, before).await
     }
 }
 

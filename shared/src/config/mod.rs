@@ -14,6 +14,7 @@
 mod audit;
 mod auth;
 mod chat;
+mod console;
 mod error;
 mod guard;
 mod http;
@@ -45,6 +46,7 @@ pub use self::{
     audit::Audit,
     auth::{Algorithm, Auth, LegacyRefresh, LoginMethod, Passwords, SigningKey, decode_key},
     chat::{Chat, Files, S3, Sockets},
+    console::Console,
     error::{ConfigError, ConfigErrors},
     guard::{Guard, GuardMode},
     http::Http,
@@ -111,6 +113,8 @@ pub struct Config {
     pub wallets: Wallets,
     /// Rooms, sockets and files.
     pub chat: Chat,
+    /// The pages for staff.
+    pub console: Console,
 }
 
 /// Whether anything outside is real.

@@ -111,6 +111,14 @@ pub async fn list(
     clock: &dyn Clock,
     source: &Source,
 ) -> Result<Vec<CronView>, sqlx::Error> {
+    let views = known(pool).await?;
+    let looked = Entry::new(source, "cron.listed", SUBJECT);
+    audit::record(&mut *pool.acquire().await?, &looked, clock.now()).await?;
+    Ok(views)
+}
+
+/// The same for whoever has written down that somebody looks.
+pub(crate) async fn known(pool: &PgPool) -> Result<Vec<CronView>, sqlx::Error> {
     let jobs = store::jobs(pool, SHOWN_FOR).await?;
     let names: Vec<_> = jobs.iter().map(|(job, _)| job.name.clone()).collect();
     let mut runs = store::last_runs(pool, &names).await?;
@@ -118,10 +126,7 @@ pub async fn list(
         let last = runs.iter().position(|run| run.job == job.name);
         CronView { last: last.map(|at| runs.swap_remove(at)), job, asked_at }
     });
-    let views = views.collect();
-    let looked = Entry::new(source, "cron.listed", SUBJECT);
-    audit::record(&mut *pool.acquire().await?, &looked, clock.now()).await?;
-    Ok(views)
+    Ok(views.collect())
 }
 
 /// The firings of a job, latest first, those before `before` if given, and writes down who looked.

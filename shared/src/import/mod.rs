@@ -4,10 +4,7 @@
 //! import is are one commit here, so that what is killed goes on exactly where it was. What cannot be
 //! imported is said, row by row, and the rest goes on.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -16,6 +13,7 @@ use sqlx::PgPool;
 
 use crate::{
     audit::{self, Entry, Subject},
+    chat::files::Files,
     money::Currency,
     payments::gateways::Kind,
     phone::PhoneRules,
@@ -28,10 +26,15 @@ mod store;
 
 pub use chrono_tz::Tz as TimeZone;
 
-use self::{parts::Part, report::Report, source::Source, store::Progress};
 pub use self::{
-    parts::{Elsewhere, Stays},
+    parts::Elsewhere,
     report::{Reason, Tally},
+};
+use self::{
+    parts::{Made, Part},
+    report::Report,
+    source::Source,
+    store::Progress,
 };
 
 /// What an import does to this side.
@@ -50,7 +53,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    const fn writes(self) -> bool {
+    /// Whether anything is here afterwards.
+    pub const fn writes(self) -> bool {
         matches!(self, Self::Import | Self::Resume | Self::Again)
     }
 }
@@ -83,6 +87,12 @@ pub struct Options {
     pub groups: Vec<i32>,
     /// The configured gateways: payments belong to the one of their kind.
     pub gateways: Vec<(Kind, String)>,
+    /// The folder of the old system's files. `None`: nobody said, and none come.
+    pub media: Option<PathBuf>,
+    /// Where files go. `None`: they are only looked at.
+    pub files: Option<Files>,
+    /// Bytes of a file at most.
+    pub file_bytes: u64,
     /// A file for a line about each row that is not imported, or not whole.
     pub report: Option<PathBuf>,
     /// Whether those lines say what the rows hold.
@@ -143,13 +153,13 @@ pub async fn run(
             && begun.get(part).is_some_and(|progress| progress.last_id >= Some(id))
     };
     let report = Report::open(options.report.as_deref(), &done)?;
-    let mut run = Run { options, pool, tell, source, report, accounts: HashSet::new() };
+    let mut run = Run { options, pool, tell, source, report, made: Made::default() };
     let mut tallies = Vec::new();
     for part in &mut parts {
         let progress = begun.get(part.name());
         tallies.push((part.name(), run.part(part.as_mut(), progress).await?));
     }
-    let elsewhere = parts::elsewhere(&mut run.source).await?;
+    let elsewhere = parts::elsewhere(&mut run.source, &parts).await?;
     Ok(Summary { parts: tallies, elsewhere })
 }
 
@@ -175,8 +185,7 @@ struct Run<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
     source: Source,
     report: Report,
-    /// Of batches that were taken back: nobody else knows them.
-    accounts: HashSet<i64>,
+    made: Made,
 }
 
 impl Run<'_> {
@@ -237,14 +246,16 @@ impl Run<'_> {
             ..before.clone()
         };
         now.tally.read += u64::try_from(rows.len())?;
+        let target = (self.options.mode != Mode::Check).then_some(self.pool);
+        part.prepare(&rows, &mut self.source, target, &self.made).await?;
         if self.options.mode == Mode::Check {
-            let batch = part.take(&rows, None, &mut self.accounts).await?;
+            let batch = part.take(&rows, None, &mut self.made).await?;
             now.tally.add(&batch);
             self.report.write(part.name(), &batch.findings)?;
             return Ok(now);
         }
         let mut tx = self.pool.begin().await?;
-        let batch = part.take(&rows, Some(&mut tx), &mut self.accounts).await?;
+        let batch = part.take(&rows, Some(&mut tx), &mut self.made).await?;
         now.tally.add(&batch);
         // Before the commit: a line too many is dropped when the import goes on, one too few is lost.
         self.report.write(part.name(), &batch.findings)?;
@@ -255,7 +266,7 @@ impl Run<'_> {
         let alone = store::advance(&mut tx, part.name(), before.last_id, &now).await?;
         ensure!(alone, "another import of {} is under way", part.name());
         tx.commit().await?;
-        self.accounts.clear();
+        self.made = Made::default();
         Ok(now)
     }
 }

@@ -49,6 +49,22 @@ pub enum Reason {
     PayModeBad,
     /// Refused: a status that is none.
     StatusBad,
+    /// Refused: a room in which nobody is who is here.
+    RoomEmpty,
+    /// Refused: its room is not here.
+    RoomMissing,
+    /// Refused: its sender is not here.
+    SenderMissing,
+    /// Refused: its message is not here.
+    MessageMissing,
+    /// Refused: somebody else's file, or one of another room, than its message.
+    FileForeign,
+    /// Refused: there is no such file.
+    FileMissing,
+    /// Refused: a file of more than `chat.files.max_mb`.
+    FileTooLarge,
+    /// Refused: a file that nobody could upload here.
+    FileBad,
     /// Noted: the group is none of `auth.groups`.
     GroupNotOffered,
     /// Noted: a hash that cannot be checked.
@@ -71,6 +87,26 @@ pub enum Reason {
     AuthorityTaken,
     /// Noted: another payment has the gateway's reference.
     RefIdTaken,
+    /// Noted: somebody who was in the room is not here.
+    MemberMissing,
+    /// Noted: a room of an organization belongs to none here.
+    OrganizationLeftOut,
+    /// Noted: the two have another room, and this one is a group.
+    PairTaken,
+    /// Noted: levels of somebody who is not in the room, or that are none.
+    LevelsLeftOut,
+    /// Noted: the status of a room is none, and it is closed.
+    RoomStatusUnknown,
+    /// Noted: a text without what must not be in one, or cut.
+    TextChanged,
+    /// Noted: the type of a message is none, and it is a text.
+    TypeUnknown,
+    /// Noted: a place that is none on earth.
+    PlaceLeftOut,
+    /// Noted: no message has the file.
+    FileUnused,
+    /// Noted: the message shows another file.
+    FileNotShown,
 }
 
 impl Reason {
@@ -122,6 +158,22 @@ const WORDS: &[(Reason, &str, &str)] = &[
     (Reason::CurrencyBad, "currency_bad", "the currency is neither IRR nor IRT"),
     (Reason::PayModeBad, "pay_mode_bad", "pay_mode is neither 1 nor 2"),
     (Reason::StatusBad, "status_bad", "the status is none of paid, unpaid, canceled, refounded"),
+    (Reason::RoomEmpty, "room_empty", "nobody is in the room who is here and not banned from it"),
+    (Reason::RoomMissing, "room_missing", "its room is not here"),
+    (Reason::SenderMissing, "sender_missing", "its sender is not here"),
+    (Reason::MessageMissing, "message_missing", "its message is not here"),
+    (
+        Reason::FileForeign,
+        "file_foreign",
+        "its message is somebody else's or in another room: they could take any file",
+    ),
+    (
+        Reason::FileMissing,
+        "file_missing",
+        "there is no such file in the folder of --media, or it cannot be read",
+    ),
+    (Reason::FileTooLarge, "file_too_large", "the file is larger than chat.files.max_mb"),
+    (Reason::FileBad, "file_bad", "the file is empty, a broken picture, or not what its name says"),
     (
         Reason::GroupNotOffered,
         "group_not_offered",
@@ -153,6 +205,32 @@ const WORDS: &[(Reason, &str, &str)] = &[
         "ref_id_taken",
         "another payment has the gateway's reference: left out here",
     ),
+    (Reason::MemberMissing, "member_missing", "somebody who was in the room is not here"),
+    (
+        Reason::OrganizationLeftOut,
+        "organization_left_out",
+        "in rooms of an organization are its members alone, which there were none of: of none here",
+    ),
+    (Reason::PairTaken, "pair_taken", "the two have another room: a group here"),
+    (
+        Reason::LevelsLeftOut,
+        "levels_left_out",
+        "levels of somebody who is not in the room, or other than 0 to 12",
+    ),
+    (
+        Reason::RoomStatusUnknown,
+        "room_status_unknown",
+        "the room is neither open (1), closed (2) nor held (3): closed here",
+    ),
+    (
+        Reason::TextChanged,
+        "text_changed",
+        "a text without its control characters, or cut because nothing here is so long",
+    ),
+    (Reason::TypeUnknown, "type_unknown", "the type of the message is none: a text here"),
+    (Reason::PlaceLeftOut, "place_left_out", "half a place, or none on earth"),
+    (Reason::FileUnused, "file_unused", "no message has the file: it stays where it is"),
+    (Reason::FileNotShown, "file_not_shown", "its message shows another file, as it did there"),
 ];
 
 /// One thing to say about one row.

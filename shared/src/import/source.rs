@@ -14,6 +14,9 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 
+/// Numbers that are asked for at once.
+const MOST_AMONG: usize = 10_000;
+
 /// One snapshot of the old database.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -81,6 +84,11 @@ impl Row {
             Some(Cell::Unreadable) => Err(Unreadable),
             Some(Cell::Null) | None => Ok(None),
         }
+    }
+
+    /// An integer, if it is one.
+    pub(super) fn number(&self, column: usize) -> Option<i64> {
+        self.text(column).ok()??.parse().ok()
     }
 
     /// A boolean; null is false.
@@ -192,6 +200,28 @@ impl Source {
         let sql = self.connection.page(reading, after, limit)?;
         self.connection.rows(&sql).await?.into_iter().map(row).collect()
     }
+
+    /// The rows whose column `key` is one of these numbers, by id.
+    ///
+    /// # Errors
+    /// When the database is away, or an id is no integer.
+    pub(super) async fn among(
+        &mut self,
+        reading: &Reading,
+        key: &str,
+        numbers: &[i64],
+    ) -> anyhow::Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for some in numbers.chunks(MOST_AMONG) {
+            let sql = self.connection.among(reading, key, some)?;
+            rows.extend(self.connection.rows(&sql).await?);
+        }
+        let rows: anyhow::Result<Vec<Row>> = rows.into_iter().map(row).collect();
+        rows.map(|mut rows| {
+            rows.sort_by_key(|row| row.id);
+            rows
+        })
+    }
 }
 
 /// A time as any of the databases writes it; those without a zone are of `time_zone`.
@@ -273,6 +303,20 @@ impl Connection {
     }
 
     fn page(&self, reading: &Reading, after: Option<i64>, limit: u32) -> anyhow::Result<String> {
+        let mut select = self.select(reading)?;
+        if let Some(after) = after {
+            select = format!("{select} WHERE t.id > {after}");
+        }
+        Ok(format!("{select} ORDER BY t.id LIMIT {limit}"))
+    }
+
+    fn among(&self, reading: &Reading, key: &str, numbers: &[i64]) -> anyhow::Result<String> {
+        let (select, key) = (self.select(reading)?, self.quote(key)?);
+        let numbers: Vec<_> = numbers.iter().map(i64::to_string).collect();
+        Ok(format!("{select} WHERE t.{key} IN ({})", numbers.join(", ")))
+    }
+
+    fn select(&self, reading: &Reading) -> anyhow::Result<String> {
         let mut columns = self.text("t.id");
         for column in &reading.columns {
             columns += ", ";
@@ -287,10 +331,7 @@ impl Connection {
             let (table, key) = (self.quote(table)?, self.quote(key)?);
             from = format!("{from} LEFT JOIN {table} j ON j.{key} = t.id");
         }
-        if let Some(after) = after {
-            from = format!("{from} WHERE t.id > {after}");
-        }
-        Ok(format!("SELECT {columns} FROM {from} ORDER BY t.id LIMIT {limit}"))
+        Ok(format!("SELECT {columns} FROM {from}"))
     }
 
     fn quote(&self, name: &str) -> anyhow::Result<String> {

@@ -44,11 +44,15 @@ impl CodeKeys {
     /// Never: the active key was checked when this was made.
     pub fn subkey(&self, purpose: &str) -> SecretSlice<u8> {
         let active = self.keys.get(&self.active).expect("checked when it was made");
-        let mut mac = Hmac::<Sha256>::new_from_slice(active.expose_secret())
-            .expect("HMAC takes keys of any length");
-        mac.update(b"subkey\0");
-        mac.update(purpose.as_bytes());
-        SecretSlice::from(mac.finalize().into_bytes().to_vec())
+        subkey_of(active, purpose)
+    }
+
+    /// The same of every key of the ring, that of the active one first: for what was made before a
+    /// rotation and is still good.
+    pub fn subkeys(&self, purpose: &str) -> Vec<SecretSlice<u8>> {
+        let others = self.keys.iter().filter(|(id, _)| **id != self.active);
+        let others = others.map(|(_, key)| subkey_of(key, purpose));
+        std::iter::once(self.subkey(purpose)).chain(others).collect()
     }
 
     /// Id of the key for new codes.
@@ -82,6 +86,14 @@ impl CodeKeys {
         let modulus = 10_u64.pow(u32::try_from(digits).unwrap_or(10));
         Some(format!("{:0digits$}", u64::from_be_bytes(head) % modulus))
     }
+}
+
+fn subkey_of(key: &SecretSlice<u8>, purpose: &str) -> SecretSlice<u8> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose_secret()).expect("HMAC takes keys of any length");
+    mac.update(b"subkey\0");
+    mac.update(purpose.as_bytes());
+    SecretSlice::from(mac.finalize().into_bytes().to_vec())
 }
 
 /// Compares in a time that does not depend on where the difference is.
@@ -118,6 +130,20 @@ mod tests {
 
     fn phone() -> PhoneNumber {
         PhoneNumber::from_e164("+989123456789").unwrap()
+    }
+
+    #[test]
+    fn a_ring_has_a_subkey_for_each_key_and_that_of_the_active_one_comes_first() {
+        let mut turned = keys();
+        turned.active = "b".to_owned();
+        let shown = |keys: &CodeKeys, purpose: &str| -> Vec<Vec<u8>> {
+            keys.subkeys(purpose).iter().map(|key| key.expose_secret().to_vec()).collect()
+        };
+        let (before, after) = (shown(&keys(), "x"), shown(&turned, "x"));
+        assert_eq!(before[0], keys().subkey("x").expose_secret());
+        assert_eq!([&before[1], &before[0]], [&after[0], &after[1]]);
+        assert_ne!(before[0], before[1]);
+        assert_ne!(before, shown(&keys(), "y"));
     }
 
     fn derive(nonce: Nonce, digits: u8) -> String {

@@ -11,6 +11,7 @@ use crate::{
     blocks::Blocks,
     clock::SharedClock,
     config::{self, Config, GuardMode, Otp as OtpConfig},
+    login_events::{self, LoginEvents},
     phone::PhoneNumber,
     purge::{Purged, Slice},
     sms::{self, MessageStatus},
@@ -27,7 +28,7 @@ mod wording;
 
 pub use caps::DailyCap;
 pub use send::{AcceptedSend, NewSend, SendCodeError};
-pub use verify::{CheckedCode, VerifyCodeError};
+pub use verify::{CheckedCode, GivenCode, VerifyCodeError};
 pub use wording::ReadableMessage;
 pub(crate) use wording::text_of;
 
@@ -87,6 +88,7 @@ pub struct Otp {
     /// Whom staff have refused; `None` where nothing is accepted.
     blocks: Option<Blocks>,
     returns: Batcher<guard::GiveBack>,
+    events: LoginEvents,
 }
 
 /// State of one request, for its owner.
@@ -119,6 +121,7 @@ impl Otp {
         let checks = verify::ReserveAttempts::new(&config.otp, clock.clone());
         let checks = Batcher::start(checks, &pool, WRITERS);
         let codes = Batcher::start(wording::ReadCodes, &pool, WRITERS);
+        let events = LoginEvents::start(&pool, clock.clone());
         let guarded = config.guard.mode != GuardMode::Off;
         let text_of =
             |(path, mount): (&String, &config::Mount)| Some((path.clone(), mount.text.clone()?));
@@ -136,7 +139,13 @@ impl Otp {
             decisions,
             blocks: None,
             returns,
+            events,
         })
+    }
+
+    /// Where what goes wrong on the way in is written down.
+    pub const fn events(&self) -> &LoginEvents {
+        &self.events
     }
 
     /// The same for a process that accepts sends: whom staff have refused is refused.
@@ -288,8 +297,8 @@ impl Otp {
 }
 
 /// Makes codes of a number useless, inside the caller's transaction: nobody proves anything with them
-/// any more, and what is still on its way is not sent. Who asked for them, from where, is forgotten.
-/// Their daily counters stay. Locks their rows.
+/// any more, and what is still on its way is not sent. Who asked for them, or tried them, from where, is
+/// forgotten. Their daily counters stay. Locks their rows.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -300,6 +309,7 @@ pub(crate) async fn forget(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     store::void(connection, phone, purposes, now).await?;
+    login_events::forget_number(connection, phone, purposes).await?;
     store::delete_requests(connection, phone, purposes).await
 }
 

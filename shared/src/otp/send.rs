@@ -17,11 +17,13 @@ use super::{
 };
 use crate::{
     batch::{BatchWrite, WriteError},
+    blocks::Blocks,
     clock::{SharedClock, seconds_to_tomorrow},
     config::{Config, Cooldown, Otp as OtpConfig},
     idempotency::{self, Keyed},
     ids,
     jobs::RowId,
+    login_events::{Kind, NewEvent, Trace},
     phone::PhoneNumber,
     sms::{
         self, MessageStatus, NewOtpMessage,
@@ -94,7 +96,39 @@ pub enum SendCodeError {
     Write(#[from] WriteError),
 }
 
+impl SendCodeError {
+    /// The code of the answer that says so, for what is written down.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::CoolDown { .. } => "otp_cooldown",
+            Self::OverCap { cap: DailyCap::Number, .. } => "daily_number_limit",
+            Self::OverCap { cap: DailyCap::Country, .. } => "daily_country_limit",
+            Self::OverCap { cap: DailyCap::All, .. } => "daily_limit",
+            Self::Guarded => "send_refused",
+            Self::Repeated => "idempotency_in_flight",
+            Self::Database(_) | Self::Write(_) => "unavailable",
+        }
+    }
+}
+
 impl Otp {
+    /// Writes down that a send is refused, and the code of the answer; see [`crate::login_events`].
+    pub fn note_refused(
+        &self,
+        phone: &PhoneNumber,
+        purpose: Purpose,
+        trace: Trace,
+        reason: &'static str,
+    ) {
+        // Whoever asks is not told that it is a block; staff are.
+        let refused =
+            |blocks: &Blocks| blocks.number(phone) || trace.ip.is_some_and(|ip| blocks.address(ip));
+        let is_block = reason == "send_refused" && self.blocks.as_ref().is_some_and(refused);
+        let reason = if is_block { "blocked" } else { reason };
+        let event = NewEvent::of_number(Kind::SendRefused, phone.clone(), purpose, trace);
+        self.events.note(NewEvent { reason: Some(reason), ..event });
+    }
+
     /// Accepts one send and returns the id to push.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::{
     batch::{BatchWrite, WriteError},
     clock::SharedClock,
     config::Otp as OtpConfig,
+    login_events::{Kind, NewEvent, Trace},
     phone::PhoneNumber,
 };
 
@@ -20,6 +21,17 @@ pub struct CheckedCode {
     pub(super) phone: PhoneNumber,
     pub(super) purpose: Purpose,
     pub(super) generation: i64,
+}
+
+/// A code somebody typed. Has no `Debug`: it may be the right one.
+#[derive(Clone, Copy)]
+pub struct GivenCode<'a> {
+    /// What was typed.
+    pub code: &'a str,
+    /// The handle of the send, if the client kept it.
+    pub request_id: Option<&'a str>,
+    /// From where.
+    pub trace: &'a Trace,
 }
 
 /// Why a code is not good. Callers outside are told one thing for all of them.
@@ -36,7 +48,8 @@ pub enum VerifyCodeError {
 impl Otp {
     /// Takes one attempt from the budget and compares. With a `request_id` the budget is that
     /// request's own; without, it is shared by everyone who knows the number, so that a
-    /// stranger's guesses do not keep out the owner of the request.
+    /// stranger's guesses do not keep out the owner of the request. A code that is not good is written
+    /// down, see [`crate::login_events`].
     ///
     /// # Errors
     /// [`VerifyCodeError`].
@@ -44,17 +57,30 @@ impl Otp {
         &self,
         phone: &PhoneNumber,
         purpose: Purpose,
-        given: &str,
-        request_id: Option<&str>,
+        given: &GivenCode<'_>,
     ) -> Result<CheckedCode, VerifyCodeError> {
-        let check =
-            Check { phone: phone.clone(), purpose, request_id: request_id.map(str::to_owned) };
-        let row = self.checks.write(check).await?.ok_or(VerifyCodeError::NoSuchCode)?;
+        let request_id = given.request_id.map(str::to_owned);
+        let check = Check { phone: phone.clone(), purpose, request_id };
+        let Some(row) = self.checks.write(check).await? else {
+            return Err(self.refuse(Kind::CodeRefused, phone, purpose, given.trace));
+        };
         let expected = self.derive(&row).ok_or(VerifyCodeError::NoSuchCode)?;
-        if !same_code(&expected, &clean_input(given, expected.len())) {
-            return Err(VerifyCodeError::NoSuchCode);
+        if !same_code(&expected, &clean_input(given.code, expected.len())) {
+            return Err(self.refuse(Kind::CodeWrong, phone, purpose, given.trace));
         }
         Ok(CheckedCode { phone: phone.clone(), purpose, generation: row.generation })
+    }
+
+    fn refuse(
+        &self,
+        kind: Kind,
+        phone: &PhoneNumber,
+        purpose: Purpose,
+        trace: &Trace,
+    ) -> VerifyCodeError {
+        let event = NewEvent::of_number(kind, phone.clone(), purpose, trace.clone());
+        self.events.note(event);
+        VerifyCodeError::NoSuchCode
     }
 }
 

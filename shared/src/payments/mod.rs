@@ -10,6 +10,7 @@ use crate::{
     clock::SharedClock, config::Config, money::Rials, phone::PhoneRules, webhooks::Outbox,
 };
 
+mod ask;
 pub mod callbacks;
 pub mod cards;
 mod create;

@@ -10,9 +10,11 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     config,
     device::Device,
+    login_events::Trace,
     purge::{Purged, Slice},
 };
 
+pub mod console;
 pub mod revocations;
 pub mod rotation;
 pub mod seen;
@@ -27,6 +29,15 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// What the user agent says about itself.
     pub device: Device,
+    /// The `X-Request-Id` of the request; sessions do not keep it.
+    pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// The same for what is written down of a login that fails.
+    pub fn trace(&self) -> Trace {
+        Trace { ip: self.ip, request_id: self.request_id.clone() }
+    }
 }
 
 /// How a login was proven.

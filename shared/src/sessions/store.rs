@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
 
 use super::{
     Ending, Listed, Method, NewSession, Origin, Session, Which,
+    console::Open,
     rotation::{Presented, Rotation, Standing},
 };
 use crate::device::Device;
@@ -166,7 +167,7 @@ impl From<Row> for Listed {
         Self {
             id: row.id,
             user_id: row.user_id,
-            origin: Origin { ip, user_agent: row.user_agent, device },
+            origin: Origin { ip, user_agent: row.user_agent, device, request_id: None },
             method: Method::parse(&row.method),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
@@ -370,4 +371,63 @@ pub(super) async fn standing(
         is_active: row.is_active,
         recent: row.recent,
     }))
+}
+
+/// Makes a session one of the console, if it goes on.
+pub(super) async fn open_console(
+    pool: &PgPool,
+    session_id: i64,
+    digest: &[u8],
+    ends: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<bool, sqlx::Error> {
+    let (idle_until, expires_at) = ends;
+    let opened = sqlx::query!(
+        "UPDATE sessions SET console_digest = $2, refresh_expires_at = $3, expires_at = $4
+         WHERE id = $1 AND revoked_at IS NULL",
+        session_id,
+        digest,
+        idle_until,
+        expires_at,
+    )
+    .execute(pool)
+    .await?;
+    Ok(opened.rows_affected() == 1)
+}
+
+/// Whose session of the console this is, if it goes on and its owner's account does.
+pub(super) async fn of_console(
+    pool: &PgPool,
+    session_id: i64,
+    digest: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Option<Open>, sqlx::Error> {
+    sqlx::query_as!(
+        Open,
+        "SELECT s.id, s.user_id, s.refresh_expires_at AS idle_until, s.expires_at
+         FROM sessions s JOIN users u ON u.id = s.user_id AND u.is_active AND u.erased_at IS NULL
+         WHERE s.id = $1 AND s.console_digest = $2 AND s.revoked_at IS NULL
+           AND s.refresh_expires_at > $3 AND s.expires_at > $3",
+        session_id,
+        digest,
+        now,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Moves the end of a session of the console that nobody uses any more.
+pub(super) async fn keep_console(
+    pool: &PgPool,
+    session_id: i64,
+    idle_until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions SET refresh_expires_at = least($2, expires_at)
+         WHERE id = $1 AND revoked_at IS NULL AND refresh_expires_at < least($2, expires_at)",
+        session_id,
+        idle_until,
+    )
+    .execute(pool)
+    .await
+    .map(drop)
 }

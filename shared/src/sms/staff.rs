@@ -101,7 +101,7 @@ pub(crate) async fn retry(
     life: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Option<MessageKind>, sqlx::Error> {
-    store::retry(connection, id, life, now).await
+    store::retry_one(connection, id, life, now).await
 }
 
 /// As [`retry`] of those of these messages that are of this kind; those that wait are due now. The ids

@@ -3,6 +3,7 @@
 //! It is spoken to over a pair of pipes in the words of the `DevTools` protocol
 //! (<https://chromedevtools.github.io/devtools-protocol/>), so it needs no driver and no port.
 
+mod axe;
 mod pipe;
 mod tab;
 
@@ -18,7 +19,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 
 use self::pipe::Pipe;
-pub use self::tab::Tab;
+pub use self::{axe::axe_script, tab::Tab};
 
 /// Names the browser to use, by its name or path: then there has to be one.
 pub const VARIABLE: &str = "PEYK_TEST_BROWSER";

@@ -120,6 +120,72 @@ impl Tab {
         logged.chain(thrown).map(|event| event["params"].to_string()).collect()
     }
 
+    /// The same without what the API refused: browsers write that down as an error of the page.
+    pub fn faults(&self) -> Vec<String> {
+        let refused = |text: &String| {
+            let event: Value = serde_json::from_str(text).unwrap_or_default();
+            let entry = &event["entry"];
+            let of_api = entry["url"].as_str().is_some_and(|url| url.contains("/api/"));
+            let status = entry["text"].as_str().and_then(|text| text.split("status of ").nth(1));
+            entry["source"] == "network" && of_api && status.is_some_and(|it| it.starts_with('4'))
+        };
+        self.complaints().into_iter().filter(|text| !refused(text)).collect()
+    }
+
+    /// Types into what a CSS selector finds, in place of what stands there.
+    ///
+    /// # Panics
+    /// When there is no such thing on the page.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let focus = format!(
+            "(() => {{ const found = document.querySelector({selector:?});
+               if (!found) return null;
+               found.focus();
+               if (found.select) found.select();
+               return true; }})()"
+        );
+        wait_for(selector, || self.value(&focus)).await;
+        self.call("Input.insertText", json!({ "text": text })).await;
+    }
+
+    /// Presses a key that writes something, or `Enter`, on whatever has the focus.
+    pub async fn press(&self, key: &str) {
+        let text = if key == "Enter" { "\r" } else { key };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": key });
+            if kind == "keyDown" {
+                event["text"] = text.into();
+            }
+            if key == "Enter" {
+                event["windowsVirtualKeyCode"] = 13.into();
+            }
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// Waits until a CSS selector finds something.
+    pub async fn wait_for(&self, selector: &str) {
+        let found = format!("document.querySelector({selector:?}) ? true : null");
+        wait_for(selector, || self.value(&found)).await;
+    }
+
+    /// Waits until a CSS selector finds nothing.
+    pub async fn wait_until_gone(&self, selector: &str) {
+        let gone = format!("document.querySelector({selector:?}) ? null : true");
+        wait_for(&format!("no {selector}"), || self.value(&gone)).await;
+    }
+
+    /// Runs a script to its end, promises included.
+    ///
+    /// # Panics
+    /// When it throws.
+    pub async fn run(&self, script: &str) -> Value {
+        let params = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
+        let mut answer = self.call("Runtime.evaluate", params).await;
+        assert!(answer.get("exceptionDetails").is_none(), "{}", answer["exceptionDetails"]);
+        answer["result"]["value"].take()
+    }
+
     /// A picture of the whole page as a PNG file.
     ///
     /// # Panics
@@ -128,7 +194,10 @@ impl Tab {
         let metrics = self.call("Page.getLayoutMetrics", json!({})).await;
         let mut clip = metrics["cssContentSize"].clone();
         clip["scale"] = 1.into();
-        let params = json!({ "captureBeyondViewport": true, "clip": clip });
+        // What fits is taken as it is seen: beyond that browsers shift pages that run right to left.
+        let fits = clip["height"].as_f64() <= metrics["cssLayoutViewport"]["clientHeight"].as_f64();
+        let whole = json!({ "captureBeyondViewport": true, "clip": clip });
+        let params = if fits { json!({}) } else { whole };
         let shot = self.call("Page.captureScreenshot", params).await;
         let png = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default());
         std::fs::write(file, png.expect("it is base64")).expect("the file can be written");

@@ -7,7 +7,10 @@ use peyk_tests::harness::TestDatabase;
 use shared::{
     clock::ManualClock,
     config::{Config, Mode, init_toml},
-    otp::{AcceptedSend, DailyCap, NewSend, Otp, Purpose, SendCodeError, VerifyCodeError},
+    login_events::Trace,
+    otp::{
+        AcceptedSend, DailyCap, GivenCode, NewSend, Otp, Purpose, SendCodeError, VerifyCodeError,
+    },
     phone::PhoneNumber,
 };
 
@@ -59,13 +62,16 @@ impl Bench {
     /// Uses the code that a request brought.
     async fn log_in(&self, sent: &AcceptedSend) {
         let (phone, code) = (&self.phone, self.code().await);
-        let checked = self.otp.check(phone, Purpose::Login, &code, Some(&sent.request_id)).await;
+        let (request_id, trace) = (Some(&*sent.request_id), &Trace::default());
+        let given = GivenCode { code: &code, request_id, trace };
+        let checked = self.otp.check(phone, Purpose::Login, &given).await;
         let mut connection = self.database.pool.acquire().await.unwrap();
         assert!(self.otp.consume(&mut connection, &checked.unwrap()).await.unwrap());
     }
 
     async fn is_refused(&self, code: &str, request_id: Option<&str>) -> bool {
-        let checked = self.otp.check(&self.phone, Purpose::Login, code, request_id).await;
+        let given = GivenCode { code, request_id, trace: &Trace::default() };
+        let checked = self.otp.check(&self.phone, Purpose::Login, &given).await;
         matches!(checked, Err(VerifyCodeError::NoSuchCode))
     }
 

@@ -13,7 +13,7 @@ pub(super) async fn cron(peyk: &Peyk, arguments: &[&str]) -> String {
     output
 }
 
-const JOBS: [&str; 30] = [
+const JOBS: [&str; 32] = [
     "purge-expired-otps",
     "purge-sms-messages",
     "purge-ended-sessions",
@@ -21,6 +21,8 @@ const JOBS: [&str; 30] = [
     "purge-idempotency-keys",
     "purge-guard-counters",
     "purge-guard-decisions",
+    "purge-login-events",
+    "purge-gone-processes",
     "purge-expired-blocks",
     "purge-cron-runs",
     "purge-webhook-events",

@@ -143,6 +143,28 @@ async fn the_purge_of_revocations_takes_those_that_void_no_token_any_more() {
 }
 
 #[tokio::test]
+async fn the_purge_of_revocations_takes_tickets_that_opened_nothing_and_leaves_good_ones() {
+    let peyk = idle().await;
+    peyk.database
+        .execute(
+            "INSERT INTO users (username, created_at) VALUES ('buyer', now());
+             INSERT INTO sessions (user_id, device, created_at, last_seen_at, authenticated_at,
+                 refresh_issued_at, refresh_expires_at, expires_at)
+             SELECT id, 'd', now(), now(), now(), now(), now() + interval '1 day',
+                 now() + interval '1 day' FROM users;
+             INSERT INTO socket_tickets (hash, user_id, session_id, until, expires_at)
+             SELECT sha256(n::text::bytea), s.user_id, s.id, now() + interval '5 minutes',
+                 CASE WHEN n <= 1100 THEN now() - interval '61 minutes'
+                     ELSE now() + (n - 1101) * interval '1 minute' END
+             FROM generate_series(1, 1102) n, sessions s",
+        )
+        .await;
+    let tickets = "SELECT count(*) FROM socket_tickets";
+    purge(&peyk, "purge-revocations", tickets, 1_100).await;
+    assert_eq!(peyk.database.count(tickets).await, 2);
+}
+
+#[tokio::test]
 async fn the_purge_of_counters_takes_days_of_more_than_a_month_ago() {
     let peyk = idle().await;
     peyk.database
@@ -222,6 +244,18 @@ async fn the_purge_of_idempotency_keys_takes_those_of_more_than_a_day_ago() {
     let rows = "SELECT count(*) FROM idempotency_keys";
     purge(&peyk, "purge-idempotency-keys", rows, 1_100).await;
     assert_eq!(peyk.database.count(rows).await, 3);
+}
+
+#[tokio::test]
+async fn the_purge_of_what_went_wrong_at_logins_takes_what_is_a_month_old() {
+    let peyk = idle().await;
+    let events = "INSERT INTO login_events (at, kind, phone)
+        SELECT now() - n * interval '12 h', 'code_wrong', '+989121234567'
+        FROM generate_series(1, 1259) n";
+    peyk.database.execute(events).await;
+    let events = "SELECT count(*) FROM login_events";
+    purge(&peyk, "purge-login-events", events, 1_200).await;
+    assert_eq!(peyk.database.count(events).await, 59);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const REFUSED: &str = "SELECT count(*) FROM guard_decisions WHERE action = 'refu
 const MESSAGES: &str = "SELECT count(*) FROM sms_messages";
 
 /// One rule alone, so that a test is about it whatever the clock says; hours end, days too.
-fn only(rule: &str, threshold: &str) -> PeykBuilder {
+pub(crate) fn only(rule: &str, threshold: &str) -> PeykBuilder {
     let rules = ["COUNTRY_PER_HOUR", "COUNTRY_PER_DAY", "PREFIX_PER_HOUR", "PREFIX_PER_DAY"];
     let rules = rules.into_iter().chain(["IP_PER_HOUR", "IP_PER_DAY", "COUNTRIES_PER_IP"]);
     rules.fold(two_apis().set("GUARD__MODE", "enforce"), |builder, one| {

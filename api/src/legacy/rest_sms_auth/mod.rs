@@ -237,7 +237,7 @@ async fn log_in(
     let named = mount.settings.user_field;
     let login = CodeLogin { phone, code, group, named, request_id: None, origin: &origin };
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
-    let LoggedIn { user, tokens } = match state.auth.login_by_code(&login, &mut rng).await {
+    let LoggedIn { user, tokens, .. } = match state.auth.login_by_code(&login, &mut rng).await {
         Ok(logged_in) => logged_in,
         Err(error) => {
             let problem = refuse(state, error, ip, measured, started).await;

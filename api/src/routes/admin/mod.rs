@@ -8,10 +8,13 @@ mod message_types;
 mod messages;
 mod operation_types;
 mod otp_requests;
+mod overview;
 mod providers;
 mod queue_items;
 mod queues;
+pub(crate) mod session;
 mod sessions;
+mod timeline;
 mod types;
 mod users;
 mod webhooks;
@@ -34,8 +37,9 @@ use shared::{
 
 pub(crate) use self::{
     blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi, messages::StaffMessageApi,
-    otp_requests::StaffOtpApi, providers::ProviderApi, queue_items::QueueItemApi, queues::QueueApi,
-    sessions::StaffSessionApi, users::StaffUserApi, webhooks::StaffWebhookApi,
+    otp_requests::StaffOtpApi, overview::OverviewApi, providers::ProviderApi,
+    queue_items::QueueItemApi, queues::QueueApi, sessions::StaffSessionApi, timeline::TimelineApi,
+    users::StaffUserApi, webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{

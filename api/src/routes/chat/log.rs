@@ -24,6 +24,7 @@ use crate::{
     input::Input,
     state::{SharedState, State},
     timestamp::Timestamp,
+    ws::out::words,
 };
 
 /// Entries of a page unless asked otherwise, and at most.
@@ -119,7 +120,7 @@ pub(crate) struct Event {
     #[oai(skip_serializing_if_is_none)]
     user: Option<Person>,
     /// More: `emoji`, `on` and `count` of a reaction, `levels`, `until`, `status`, `name`, `descriptions`,
-    /// `slow_seconds`.
+    /// `slow_seconds`, `avatar`, `was_member` of whoever is banned.
     #[oai(skip_serializing_if_is_none)]
     data: Option<serde_json::Value>,
 }
@@ -181,26 +182,6 @@ impl Example for Event {
             user: None,
             data: None,
         }
-    }
-}
-
-const fn words(kind: Kind) -> (&'static str, Option<&'static str>) {
-    match kind {
-        Kind::Message => ("chat_message", None),
-        Kind::MessageEdited => ("message_edited", None),
-        Kind::MessageDeleted => ("message_deleted", None),
-        Kind::MessageReaction => ("reaction", None),
-        Kind::MemberJoined => ("member", Some("joined")),
-        Kind::MemberLeft => ("member", Some("left")),
-        Kind::MemberRemoved => ("member", Some("removed")),
-        Kind::MemberBanned => ("member", Some("banned")),
-        Kind::MemberUnbanned => ("member", Some("unbanned")),
-        Kind::MemberLevels => ("member", Some("levels")),
-        Kind::MemberMuted => ("member", Some("muted")),
-        Kind::RoomOwner => ("member", Some("owner")),
-        Kind::RoomChanged => ("room", Some("changed")),
-        Kind::RoomStatus => ("room", Some("status")),
-        Kind::RoomDeleted => ("room", Some("deleted")),
     }
 }
 

@@ -6,7 +6,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use shared::chat::RoomId;
+use shared::chat::{RoomId, members::Who};
 
 use super::{
     super::{
@@ -19,7 +19,12 @@ use super::{
     types::Room,
     wanted::{AddMembers, Mute, NewBan, Newcomers},
 };
-use crate::{caller::SignedIn, error::Problem, input::Input, state::SharedState};
+use crate::{
+    caller::SignedIn,
+    error::Problem,
+    input::Input,
+    state::{SharedState, State},
+};
 
 /// The operations on members.
 pub(crate) struct RoomMemberApi;
@@ -49,15 +54,7 @@ impl RoomMemberApi {
         limit: Query<Option<i64>>,
     ) -> Result<Json<ChatRoomMemberPage>, RoomLookProblem> {
         let paging = Paging::new(before.0, limit.0);
-        let (user, room) = (caller.user_id, RoomId(id.0));
-        let found = state.chat.members(user, room, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
-        let path = format!("chat/chatrooms/{}/members/", id.0);
-        let link = Link { state: state.0, path: &path, query: &[] };
-        let next = paging.cut(&mut found, |one| one.person.id, &link);
-        let now = state.chat.now();
-        let results = found.iter().map(|one| Member::seen_by(user, one, now)).collect();
-        Ok(Json(ChatRoomMemberPage { next, previous: None, results }))
+        Ok(Json(page(state.0, caller.user_id, (id.0, Who::Everybody), paging).await?))
     }
 
     /// Let people in
@@ -236,4 +233,25 @@ impl RoomMemberApi {
         forgiven.map_err(Problem::from)?;
         Ok(done("The ban was lifted."))
     }
+}
+
+/// A page of a room's members, or of those of them who are more, or less, than that.
+pub(super) async fn page(
+    state: &State,
+    user: i64,
+    (room, who): (i64, Who),
+    paging: Paging,
+) -> Result<ChatRoomMemberPage, Problem> {
+    let asked = (RoomId(room), who);
+    let mut found = state.chat.members(user, asked, paging.before, paging.rows()).await?;
+    let folder = match who {
+        Who::Everybody => "members",
+        Who::Special => "permissions",
+    };
+    let path = format!("chat/chatrooms/{room}/{folder}/");
+    let next =
+        paging.cut(&mut found, |one| one.person.id, &Link { state, path: &path, query: &[] });
+    let now = state.chat.now();
+    let results = found.iter().map(|one| Member::seen_by(user, one, now)).collect();
+    Ok(ChatRoomMemberPage { next, previous: None, results })
 }

@@ -1,6 +1,6 @@
 //! `chat/messages/…`: what is said in rooms.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use poem::web::Data;
 use poem_openapi::{
@@ -384,18 +384,12 @@ async fn show(
 ) -> Result<Vec<Message>, Problem> {
     let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
     let mut reactions = state.chat.reactions(viewer_id, &ids).await?;
-    let mut rooms = HashMap::new();
-    for message in &messages {
-        if let std::collections::hash_map::Entry::Vacant(unknown) = rooms.entry(message.room) {
-            match state.chat.brief(viewer_id, message.room).await {
-                Ok(brief) => drop(unknown.insert(Some(brief))),
-                Err(ChatError::NotFound | ChatError::Banned) => drop(unknown.insert(None)),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
+    let named: HashSet<_> = messages.iter().map(|message| message.room).collect();
+    let named: Vec<_> = named.into_iter().collect();
+    let rooms = state.chat.briefs(viewer_id, &named).await?;
+    let rooms: HashMap<_, _> = rooms.into_iter().map(|room| (room.id, room)).collect();
     let seen = messages.into_iter().filter_map(|message| {
-        let room = rooms.get(&message.room)?.as_ref()?;
+        let room = rooms.get(&message.room)?;
         let reactions = reactions.remove(&message.id).unwrap_or_default();
         let reactions = reactions.into_iter().map(Reaction::from).collect();
         Some(Message::seen_by(viewer_id, message, reactions, room, state))

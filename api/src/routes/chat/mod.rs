@@ -148,6 +148,7 @@ impl From<Refusal> for Problem {
             Refusal::Muted => Code::Muted,
             Refusal::Blocked => Code::Blocked,
             Refusal::Direct => Code::RoomOfTwo,
+            Refusal::ClosedByStaff => Code::RoomClosedByStaff,
         })
     }
 }

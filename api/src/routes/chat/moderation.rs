@@ -56,7 +56,8 @@ pub(crate) struct ChatReportApi;
 impl ChatReportApi {
     /// Report a message
     ///
-    /// Somebody else's, in a room of yours, to the staff. Reporting it again changes nothing.
+    /// Somebody else's, in a room of yours, to the staff; after you left or were put out of it, one that
+    /// was written before. Reporting it again changes nothing.
     #[oai(path = "/chat/messages/:id/report", method = "post", operation_id = "reportChatMessage")]
     async fn report(
         &self,
@@ -205,7 +206,7 @@ impl ChatStaffApi {
 
     /// Close somebody's room
     ///
-    /// Nobody writes in it until those who look after it open it again. For support and admins. Written
+    /// Nobody writes in it until staff open it again; its members cannot. For support and admins. Written
     /// down in the audit log.
     #[oai(
         path = "/admin/chat/rooms/:id/close",
@@ -223,6 +224,28 @@ impl ChatStaffApi {
         let closed = state.chat.close_as_staff(&by(&staff.caller), RoomId(id.0)).await;
         closed.map_err(Problem::from)?;
         Ok(done("The room was closed."))
+    }
+
+    /// Open a room that staff closed
+    ///
+    /// One that its own people closed stays closed (404). For support and admins. Written down in the
+    /// audit log.
+    #[oai(
+        path = "/admin/chat/rooms/:id/reopen",
+        method = "post",
+        operation_id = "reopenChatRoomAsStaff"
+    )]
+    async fn reopen(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff<task::ModerateChat>,
+        /// The room.
+        #[oai(example = "example_room")]
+        id: Path<i64>,
+    ) -> Result<Json<ChatDone>, StaffChangeProblem> {
+        let opened = state.chat.reopen_as_staff(&by(&staff.caller), RoomId(id.0)).await;
+        opened.map_err(Problem::from)?;
+        Ok(done("The room was reopened."))
     }
 }
 

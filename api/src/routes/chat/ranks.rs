@@ -6,15 +6,16 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use shared::chat::{RoomId, permissions::Level};
+use shared::chat::{RoomId, members::Who, permissions::Level};
 
 use super::{
     super::{
         Tag,
-        paging::{Link, Paging, example_before, example_limit},
+        paging::{Paging, example_before, example_limit},
     },
     RoomChangeProblem, RoomLookProblem, by, example_person, example_room,
-    people::{ChatRoomMemberPage, Member},
+    members::page,
+    people::ChatRoomMemberPage,
     spend,
     types::Permission,
     wanted::{Given, Grant},
@@ -54,15 +55,7 @@ impl RoomRankApi {
         limit: Query<Option<i64>>,
     ) -> Result<Json<ChatRoomMemberPage>, RoomLookProblem> {
         let paging = Paging::new(before.0, limit.0);
-        let (user, room) = (caller.user_id, RoomId(id.0));
-        let found = state.chat.ranks(user, room, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
-        let path = format!("chat/chatrooms/{}/permissions/", id.0);
-        let link = Link { state: state.0, path: &path, query: &[] };
-        let next = paging.cut(&mut found, |one| one.person.id, &link);
-        let now = state.chat.now();
-        let results = found.iter().map(|one| Member::seen_by(user, one, now)).collect();
-        Ok(Json(ChatRoomMemberPage { next, previous: None, results }))
+        Ok(Json(page(state.0, caller.user_id, (id.0, Who::Special), paging).await?))
     }
 
     /// Give a member levels

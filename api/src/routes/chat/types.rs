@@ -100,9 +100,9 @@ impl Example for Permission {
 }
 
 /// A room of two has no ranks to speak of.
-fn permissions(brief: &Brief) -> Vec<Permission> {
-    let special = brief.members.iter().filter(|one| !brief.is_direct && one.is_special());
-    special.map(|one: &Seated| Permission::of(one.person.id, one.rank)).collect()
+fn permissions(brief: &Brief, seats: impl Iterator<Item = (i64, Rank)>) -> Vec<Permission> {
+    let special = seats.filter(|(_, rank)| !brief.is_direct && rank.is_special());
+    special.map(|(user, rank)| Permission::of(user, rank)).collect()
 }
 
 /// Kept at the top by whoever asks, or not: that of others is nobody's business.
@@ -244,20 +244,21 @@ pub(crate) struct Room {
 impl Room {
     /// As whoever asked sees it.
     pub(crate) fn seen_by(viewer_id: i64, room: chat::rooms::Room, state: &State) -> Self {
-        let chat::rooms::Room { brief, unread, last } = room;
+        let chat::rooms::Room { brief, members, member_count, unread, last } = room;
         let seen = |one: &Seated| Person::seen_by(viewer_id, &one.person);
+        let seats = members.iter().map(|one| (one.person.id, one.rank));
         Self {
             id: brief.id.0,
             user_1: brief.user_1,
             user_2: brief.user_2,
-            users: brief.members.iter().map(seen).collect(),
+            users: members.iter().map(seen).collect(),
             unread_count: unread,
             status: brief.status.number().into(),
             updated_at: Timestamp(brief.head_at),
             created_at: Timestamp(brief.created_at),
             organization: brief.organization_id,
             pinned_for: pinned_for(viewer_id, &brief),
-            permissions: permissions(&brief),
+            permissions: permissions(&brief, seats),
             is_direct: brief.is_direct,
             role: brief.mine.rank.role.into(),
             levels: numbers(brief.mine.rank.levels),
@@ -267,7 +268,7 @@ impl Room {
             slow_seconds: brief.slow_seconds,
             tells_by_sms: brief.tells_by_sms,
             avatar_url: brief.avatar.as_ref().map(|file| file_url(state, file)),
-            member_count: brief.member_count,
+            member_count,
             muted_until: brief.mine.muted_until.filter(|at| *at > state.chat.now()).map(Timestamp),
             shows_presence: brief.mine.shows_presence,
             name: brief.name,
@@ -355,9 +356,9 @@ impl RoomOfMessage {
             user_1: brief.user_1,
             user_2: brief.user_2,
             organization: brief.organization_id,
-            users: brief.members.iter().map(|one| one.person.id).collect(),
+            users: brief.seats.iter().map(|(user, _)| *user).collect(),
             pinned_for: pinned_for(viewer_id, brief),
-            permissions: permissions(brief),
+            permissions: permissions(brief, brief.seats.iter().copied()),
             banneds: brief.banned.clone(),
         }
     }

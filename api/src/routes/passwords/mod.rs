@@ -21,6 +21,7 @@ use shared::{
     ids,
     jobs::Queue,
     limits::Ask,
+    login_events::Trace,
     otp::NewSend,
     phone::PhoneNumber,
     telemetry::{OTP_CHECKS, PASSWORD_LOGINS},
@@ -28,14 +29,15 @@ use shared::{
 };
 use tokio::time::{Instant, sleep_until};
 
+pub(super) use self::types::Credentials;
 use self::{
     reset_types::{
         PasswordResetResponse, PasswordResetResult, Reset, ResetAsked, ResetPassword,
         SendPasswordReset,
     },
     types::{
-        Change, ChangePassword, Credentials, Login, PasswordResult, Register, RegisterResponse,
-        Registered, Registration, refused,
+        Change, ChangePassword, Login, PasswordResult, Register, RegisterResponse, Registered,
+        Registration, refused,
     },
 };
 use super::{
@@ -120,11 +122,7 @@ impl PasswordApi {
         measured: Measured,
         input: Input<Credentials, Login>,
     ) -> Result<Json<AuthenticateResult>, LoginProblem> {
-        state.need_method(LoginMethod::Password)?;
-        state.refuse_blocked(client.ip.0)?;
-        let result = log_in(state.0, &client, &measured, &input.0).await;
-        PASSWORD_LOGINS.with_label_values(&[label(&result)]).inc();
-        Ok(Json(result?.into()))
+        Ok(Json(enter(state.0, &client, &measured, &input.0).await?.into()))
     }
 
     /// Set or change your password
@@ -216,6 +214,7 @@ impl PasswordApi {
         state: Data<&SharedState>,
         ip: ClientIp,
         measured: Measured,
+        request: RequestId,
         input: Input<Reset, ResetPassword>,
     ) -> Result<Json<PasswordResult>, ResetPasswordProblem> {
         state.need_method(LoginMethod::Password)?;
@@ -228,7 +227,9 @@ impl PasswordApi {
         if !broken.is_empty() {
             return Err(refused(broken).into());
         }
+        let trace = Trace { ip: Some(ip.0), request_id: Some(request.as_str().to_owned()) };
         let reset = PasswordReset {
+            trace: &trace,
             phone: &phone,
             group,
             code: &input.code,
@@ -265,6 +266,23 @@ pub(super) async fn turn(
     let looks: Vec<_> = failures.iter().cloned().map(Ask::looking).collect();
     measured.ask(state, &looks).await?;
     Ok(turn)
+}
+
+/// Logs in with a password, and counts it.
+///
+/// # Errors
+/// 401 for wrong ones, 403 where that is closed, 429 after too many.
+pub(super) async fn enter(
+    state: &State,
+    client: &Client,
+    measured: &Measured,
+    input: &Credentials,
+) -> Result<LoggedIn, Problem> {
+    state.need_method(LoginMethod::Password)?;
+    state.refuse_blocked(client.ip.0)?;
+    let result = log_in(state, client, measured, input).await;
+    PASSWORD_LOGINS.with_label_values(&[label(&result)]).inc();
+    result
 }
 
 async fn log_in(

@@ -188,9 +188,9 @@ impl Example for Login {
 }
 
 /// [`Login`], read.
-pub(super) struct Credentials {
-    pub(super) username: String,
-    pub(super) password: SecretString,
+pub(crate) struct Credentials {
+    pub(crate) username: String,
+    pub(crate) password: SecretString,
 }
 
 impl FromFields for Credentials {

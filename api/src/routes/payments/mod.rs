@@ -21,7 +21,8 @@ use self::types::{
     Wished,
 };
 pub(crate) use self::{
-    actions::StaffPaymentActionApi, staff::StaffPaymentApi, verify::VerifyPaymentApi,
+    actions::StaffPaymentActionApi, staff::StaffPaymentApi, types::PaymentState,
+    verify::VerifyPaymentApi,
 };
 use super::{
     Tag,

@@ -19,7 +19,8 @@ pub(super) struct Head {
     pub(super) more: &'static str,
 }
 
-const STYLE: &str = include_str!("style.css");
+/// What these pages share with the console, and what is their own.
+const STYLE: &str = concat!(include_str!("../../../console/base.css"), include_str!("style.css"));
 
 impl Sheet {
     /// A page with nothing in it but its head.

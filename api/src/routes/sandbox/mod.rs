@@ -8,4 +8,4 @@ pub(crate) mod faults;
 mod inbox;
 mod layout;
 
-pub(crate) use self::inbox::{messages, page};
+pub(crate) use self::inbox::messages;

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use super::{Passwords, TRIES, Turn, Verdict, store};
 use crate::{
     auth::{Auth, LoggedIn, security},
+    login_events::{Kind, NewEvent},
     sessions::{Method, Origin},
     users::username::normal_form,
 };
@@ -68,12 +69,20 @@ impl Auth {
             let found = store::find(&self.pool, &username).await?;
             let stored = found.as_ref().and_then(|found| found.password.as_deref());
             let verdict = turn.verify(stored, login.password).await;
+            let note = |kind| {
+                // Nothing is written of names that nobody has: anybody may try any.
+                let Some(found) = &found else { return };
+                let (user, trace) = (found.user.id, login.origin.trace());
+                self.otp.events().note(NewEvent::of_account(kind, user, trace));
+            };
             let (Some(found), Some(stored), Verdict::Right { outdated }) =
                 (&found, stored, verdict)
             else {
+                note(Kind::PasswordWrong);
                 return Err(PasswordLoginError::Refused);
             };
             if !found.user.is_active {
+                note(Kind::AccountDisabled);
                 return Err(PasswordLoginError::Refused);
             }
             let newer = if outdated { Some(turn.hash(login.password, rng).await) } else { None };

@@ -10,7 +10,8 @@ use super::{Busy, change::obeyed, rules::Broken, store};
 use crate::{
     auth::Auth,
     batch::WriteError,
-    otp::{AcceptedSend, NewSend, Purpose, SendCodeError, VerifyCodeError},
+    login_events::Trace,
+    otp::{AcceptedSend, GivenCode, NewSend, Purpose, SendCodeError, VerifyCodeError},
     phone::PhoneNumber,
     sessions::Which,
 };
@@ -26,6 +27,8 @@ pub struct PasswordReset<'a> {
     pub code: &'a str,
     /// The handle of the send, if the client kept it.
     pub request_id: Option<&'a str>,
+    /// From where.
+    pub trace: &'a Trace,
     /// The new password.
     pub new: &'a SecretString,
 }
@@ -79,12 +82,15 @@ impl Auth {
         if !account.is_some_and(|account| account.user.is_active) {
             return Ok(None);
         }
-        match self.otp.accept_send(&send(Purpose::ResetPassword), rng).await {
+        let new = send(Purpose::ResetPassword);
+        match self.otp.accept_send(&new, rng).await {
             Ok(accepted) => Ok(Some(accepted)),
             Err(SendCodeError::Database(error)) => Err(error.into()),
             Err(SendCodeError::Write(error)) => Err(error),
             Err(refused) => {
                 tracing::debug!(%refused, "no code for a new password is sent");
+                let trace = Trace { ip: new.ip, request_id: new.trace.clone() };
+                self.otp.note_refused(phone, new.purpose, trace, refused.as_str());
                 Ok(None)
             }
         }
@@ -99,8 +105,9 @@ impl Auth {
         reset: &PasswordReset<'_>,
         rng: &mut (impl Rng + Send),
     ) -> Result<(), ResetError> {
-        let PasswordReset { phone, group, code, request_id, new } = *reset;
-        let checked = self.otp.check(phone, Purpose::ResetPassword, code, request_id).await?;
+        let PasswordReset { phone, group, code, request_id, trace, new } = *reset;
+        let given = GivenCode { code, request_id, trace };
+        let checked = self.otp.check(phone, Purpose::ResetPassword, &given).await?;
         let account = store::find_by_phone(&self.pool, phone, group).await?;
         let account = account.ok_or(ResetError::NoSuchCode)?;
         obeyed(new, &account).map_err(ResetError::Broken)?;

@@ -13,7 +13,8 @@ use crate::{
     batch::WriteError,
     config::Config,
     jobs::RowId,
-    otp::{LONGEST_LIFE, Purpose, VerifyCodeError},
+    login_events::Trace,
+    otp::{GivenCode, LONGEST_LIFE, Purpose, VerifyCodeError},
     phone::PhoneNumber,
     purge::{Purged, Slice},
     sessions::{EndReason, Which},
@@ -129,6 +130,8 @@ pub struct ConfirmPhoneChange<'a> {
     pub code: &'a str,
     /// The handle of the send, if the client kept it.
     pub request_id: Option<&'a str>,
+    /// From where.
+    pub trace: &'a Trace,
     /// What the old number is told in.
     pub language: TextLanguage,
 }
@@ -224,8 +227,9 @@ impl Auth {
         let now = self.clock.now();
         let of = (confirm.user_id, confirm.session_id);
         let phone = store::noted(&self.pool, of, now).await?.ok_or(NoSuchCode)?;
-        let (code, request) = (confirm.code, confirm.request_id);
-        let checked = self.otp.check(&phone, Purpose::ChangePhone, code, request).await?;
+        let ConfirmPhoneChange { code, request_id, trace, .. } = *confirm;
+        let given = GivenCode { code, request_id, trace };
+        let checked = self.otp.check(&phone, Purpose::ChangePhone, &given).await?;
         let mut tx = self.pool.begin().await?;
         if !self.otp.consume(&mut tx, &checked).await? {
             return Err(NoSuchCode);

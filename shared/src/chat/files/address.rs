@@ -22,7 +22,8 @@ const STABLE_SECONDS: i64 = 3_600;
 /// Makes addresses and reads them.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    key: SecretSlice<u8>,
+    /// The first one signs; all of them are good, so that a rotation ends no address.
+    keys: Vec<SecretSlice<u8>>,
     lives: TimeDelta,
 }
 
@@ -47,8 +48,9 @@ pub enum AddressError {
 }
 
 impl Addresses {
-    pub(super) fn new(key: SecretSlice<u8>, url_hours: u32) -> Self {
-        Self { key, lives: TimeDelta::hours(url_hours.into()) }
+    /// There has to be a key.
+    pub(super) fn new(keys: Vec<SecretSlice<u8>>, url_hours: u32) -> Self {
+        Self { keys, lives: TimeDelta::hours(url_hours.into()) }
     }
 
     /// The path of a file from now on: the same for an hour, and it works `url_hours` at least.
@@ -62,7 +64,7 @@ impl Addresses {
         let hour = now.timestamp().div_euclid(STABLE_SECONDS) + 1;
         let until = hour * STABLE_SECONDS + self.lives.num_seconds();
         let day = created_at.format("%Y/%m/%d").to_string();
-        let mac = self.sign(&day, handle, until, extension);
+        let mac = sign(&self.keys[0], [&day, handle, &until.to_string(), extension]);
         format!("{FOLDER}/{day}/{handle}.{until}.{mac}.{extension}")
     }
 
@@ -79,9 +81,9 @@ impl Addresses {
         else {
             return Err(AddressError::Forged);
         };
+        let said = [day, handle, until, extension];
+        let is_ours = self.keys.iter().any(|key| is_signed(key, said, mac));
         let until: i64 = until.parse().map_err(|_| AddressError::Forged)?;
-        let expected = self.sign(day, handle, until, extension);
-        let is_ours: bool = expected.as_bytes().ct_eq(mac.as_bytes()).into();
         let until =
             DateTime::from_timestamp(until, 0).filter(|_| is_ours && ids::is_handle(handle));
         let until = until.ok_or(AddressError::Forged)?;
@@ -90,13 +92,17 @@ impl Addresses {
         }
         Ok(Addressed { handle: handle.to_owned(), until })
     }
+}
 
-    fn sign(&self, day: &str, handle: &str, until: i64, extension: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose_secret())
-            .expect("HMAC takes keys of any length");
-        mac.update(format!("{day}\0{handle}\0{until}\0{extension}").as_bytes());
-        URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..MAC_BYTES])
-    }
+fn is_signed(key: &SecretSlice<u8>, said: [&str; 4], mac: &str) -> bool {
+    sign(key, said).as_bytes().ct_eq(mac.as_bytes()).into()
+}
+
+fn sign(key: &SecretSlice<u8>, said: [&str; 4]) -> String {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose_secret()).expect("HMAC takes keys of any length");
+    mac.update(said.join("\0").as_bytes());
+    URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..MAC_BYTES])
 }
 
 #[cfg(test)]
@@ -110,7 +116,7 @@ mod tests {
     }
 
     fn addresses(byte: u8) -> Addresses {
-        Addresses::new(SecretSlice::from(vec![byte; 32]), 24)
+        Addresses::new(vec![SecretSlice::from(vec![byte; 32])], 24)
     }
 
     fn made(now: &str) -> String {
@@ -140,6 +146,24 @@ mod tests {
         let addressed = Addressed { handle: HANDLE.to_owned(), until };
         assert_eq!(read(&path, "2026-02-02T10:59:59Z"), Ok(addressed));
         assert_eq!(read(&path, "2026-02-02T11:00:00Z"), Err(AddressError::Expired));
+    }
+
+    #[test]
+    fn a_rotation_of_keys_ends_no_address_as_long_as_the_old_key_is_there() {
+        let now = "2026-02-01T10:00:00Z";
+        let path = made(now);
+        let (_, name) = path.rsplit_once('/').unwrap();
+        let ring = |bytes: &[u8]| {
+            let keys = bytes.iter().map(|byte| SecretSlice::from(vec![*byte; 32]));
+            Addresses::new(keys.collect(), 24)
+        };
+        assert!(ring(&[2, 1]).read("2026/01/05", name, at(now)).is_ok());
+        let new = ring(&[2, 1]).make(HANDLE, "png", at("2026-01-05T23:59:59Z"), at(now));
+        assert_ne!(new, path, "the active key signs");
+        let (_, new) = new.rsplit_once('/').unwrap();
+        assert!(ring(&[2]).read("2026/01/05", new, at(now)).is_ok());
+        let gone = ring(&[2]).read("2026/01/05", name, at(now));
+        assert_eq!(gone, Err(AddressError::Forged), "a key that is gone opens nothing");
     }
 
     #[test]

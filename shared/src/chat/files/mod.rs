@@ -23,9 +23,11 @@ use crate::{config::Config, otp::code::CodeKeys};
 
 mod address;
 mod avatar;
+pub(crate) mod bring;
 mod kind;
 mod name;
 mod open;
+mod passage;
 mod purge;
 mod spool;
 mod storage;
@@ -56,9 +58,9 @@ impl Files {
     /// When a key cannot be read, or the storage cannot be used.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let files = &config.chat.files;
-        let key = CodeKeys::new(&config.otp)?.subkey("chat files");
+        let keys = CodeKeys::new(&config.otp)?.subkeys("chat files");
         Ok(Self(Arc::new(Parts {
-            addresses: Addresses::new(key, files.url_hours),
+            addresses: Addresses::new(keys, files.url_hours),
             storage: Storage::open(files)?,
             slots: Arc::new(Semaphore::new(SLOTS)),
             spools: Arc::new(Semaphore::new(SLOTS)),
@@ -73,7 +75,7 @@ impl Files {
         let storage = folder.display().to_string();
         let files = crate::config::Files { storage, ..crate::config::Files::default() };
         Self(Arc::new(Parts {
-            addresses: Addresses::new(vec![1; 32].into(), files.url_hours),
+            addresses: Addresses::new(vec![vec![1; 32].into()], files.url_hours),
             storage: Storage::open(&files).expect("the temporary folder can be used"),
             slots: Arc::new(Semaphore::new(SLOTS)),
             spools: Arc::new(Semaphore::new(SLOTS)),

@@ -67,7 +67,7 @@ impl Files {
     }
 
     /// Removes one file.
-    pub(super) async fn forget(
+    pub(crate) async fn forget(
         &self,
         pool: &PgPool,
         id: i64,

@@ -7,9 +7,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     kind::{self, Mismatch},
     name,
-    storage::Writer,
-    stored_name,
-    strip::{Broken, Stripper},
+    passage::Passage,
+    strip::Broken,
 };
 use crate::{
     chat::{Chat, ChatError, RoomId, log::FileRef, permissions::Action, store},
@@ -148,18 +147,8 @@ impl Chat {
             created_at: now,
         };
         let trace = Trace { chat: self.clone(), file: Some(file.clone()) };
-        let writer = self.files.storage().write(&stored_name(&file.handle)).await?;
-        Ok(Upload {
-            chat: self,
-            file,
-            room: new.room,
-            stripper: sniffed.picture.map(Stripper::new),
-            writer,
-            most,
-            came: 0,
-            trace,
-            _slot: slot,
-        })
+        let passage = self.files.passage((id, &file.handle), sniffed.picture, most).await?;
+        Ok(Upload { chat: self, file, room: new.room, passage, trace, _slot: slot })
     }
 }
 
@@ -168,10 +157,7 @@ pub struct Upload<'a> {
     chat: &'a Chat,
     file: FileRef,
     room: RoomId,
-    stripper: Option<Stripper>,
-    writer: Writer<'a>,
-    most: u64,
-    came: u64,
+    passage: Passage<'a>,
     trace: Trace,
     _slot: OwnedSemaphorePermit,
 }
@@ -182,24 +168,7 @@ impl Upload<'_> {
     /// # Errors
     /// [`UploadError`].
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
-        self.came += bytes.len() as u64;
-        if self.came > self.most {
-            return Err(UploadError::TooLarge);
-        }
-        let waiting = self.writer.waiting();
-        let before = waiting.len();
-        match &mut self.stripper {
-            Some(stripper) => stripper.push(bytes, waiting)?,
-            None => waiting.extend_from_slice(bytes),
-        }
-        self.file.bytes += i64::try_from(waiting.len() - before).unwrap_or(i64::MAX);
-        if self.writer.is_full() {
-            if let Some(upload) = self.writer.begin().await? {
-                store::note_upload(&self.chat.pool, self.file.id, &upload).await?;
-            }
-            self.writer.flush().await?;
-        }
-        Ok(())
+        self.passage.write(&self.chat.pool, bytes).await
     }
 
     /// The bytes are over: the file is there, with what its uploader says of it.
@@ -207,10 +176,7 @@ impl Upload<'_> {
     /// # Errors
     /// [`UploadError`].
     pub async fn finish(mut self, text: Option<String>) -> Result<Uploaded, UploadError> {
-        if let Some(stripper) = &self.stripper {
-            stripper.finish()?;
-        }
-        self.writer.finish().await?;
+        self.file.bytes = self.passage.finish().await?;
         let now = self.chat.clock.now();
         let done = (self.file.bytes, text.as_deref());
         if !store::finish_upload(&self.chat.pool, self.file.id, done, now).await? {

@@ -1,19 +1,21 @@
 //! Rooms and who is in them, in a real database.
 
 mod departures;
+mod erasure;
 mod moderation;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use super::{
-    announce::Announcer,
+    announce::{Announcer, Notice, Topic},
     change::Changes,
     create::{About, RoomError},
     log::{Kind, Place},
+    members::Who,
     moderation::{Outcome, Reason},
     permissions::{Level, Levels, Refusal, Role, Status},
     rooms::{Before, Room},
@@ -292,11 +294,18 @@ async fn a_list_is_in_the_order_of_activity_and_counts_what_is_unread(pool: PgPo
     }
     assert_eq!(seen, [rooms[0], rooms[4], rooms[3], rooms[2], rooms[1]]);
     let first = world.see(one, rooms[0]).await.unwrap();
-    assert_eq!((first.unread, first.brief.member_count), (2, 2), "others' messages alone");
+    assert_eq!((first.unread, first.member_count), (2, 2), "others' messages alone");
     assert_eq!(first.last.unwrap().text, "mine");
     assert_eq!(world.see(other, rooms[0]).await.unwrap().unread, 1);
-    let who: Vec<_> = first.brief.members.iter().map(|one| one.person.id).collect();
+    let who: Vec<_> = first.members.iter().map(|one| one.person.id).collect();
     assert_eq!(who, [one, other]);
+    // What messages say of it: the members by their numbers.
+    let briefs = world.chat.briefs(one, &[rooms[0], rooms[3], RoomId(999_999)]).await.unwrap();
+    assert_eq!(briefs.len(), 2);
+    let seats = briefs.iter().find(|brief| brief.id == rooms[0]).unwrap().seats.clone();
+    let owner = seats.iter().map(|(id, rank)| (*id, rank.is_special())).collect::<Vec<_>>();
+    assert_eq!(owner, [(one, true), (other, false)]);
+    assert!(world.chat.briefs(stranger, &rooms).await.unwrap().is_empty());
     assert!(world.chat.rooms(stranger, None, 10).await.unwrap().is_empty());
 
     // Whoever comes later has read what was said before.
@@ -304,6 +313,23 @@ async fn a_list_is_in_the_order_of_activity_and_counts_what_is_unread(pool: PgPo
     assert_eq!(world.see(stranger, rooms[0]).await.unwrap().unread, 0);
     world.message(rooms[0], other, "c").await;
     assert_eq!(world.see(stranger, rooms[0]).await.unwrap().unread, 1);
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn processes_are_told_at_once_who_shows_that_they_are_there(pool: PgPool) {
+    let world = World::new(pool);
+    let [one, other] = world.users().await;
+    let room = world.group(&[one]).await;
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hears = told.clone();
+    let announcer = world.chat.announcer();
+    announcer
+        .tell(move |topic, notice| hears.lock().unwrap().push(format!("{topic:?} {notice:?}")));
+    world.chat.show_presence(one, room, true).await.unwrap();
+    world.chat.show_presence(one, room, false).await.unwrap();
+    assert_eq!(ended(world.chat.show_presence(other, room, true).await), "NotFound");
+    let seat = format!("{:?} {:?}", Topic::Room(room), Notice::Seat(one));
+    assert_eq!(*told.lock().unwrap(), [seat.clone(), seat]);
 }
 
 #[sqlx::test(migrator = "crate::db::MIGRATOR")]
@@ -328,7 +354,7 @@ async fn what_happens_to_members_is_in_the_log_and_strangers_see_nothing(pool: P
     }
     assert_eq!(ended(chat.leave(&by(stranger), room).await), "NotFound");
     assert_eq!(ended(chat.pin(stranger, room, true).await), "NotFound");
-    assert_eq!(ended(chat.members(stranger, room, None, 10).await), "NotFound");
+    assert_eq!(ended(chat.members(stranger, (room, Who::Everybody), None, 10).await), "NotFound");
 
     chat.mute(&by(owner), room, member, Some(60)).await.unwrap();
     chat.mute(&by(owner), room, member, None).await.unwrap();

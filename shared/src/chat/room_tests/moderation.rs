@@ -65,6 +65,34 @@ async fn a_report_is_settled_once_with_all_others_of_its_message(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::db::MIGRATOR")]
+async fn whoever_is_out_reports_what_they_saw_and_nothing_that_came_later(pool: PgPool) {
+    let world = World::new(pool);
+    let [author, left, removed, banned, unseen, stranger] = world.users().await;
+    let room = world.group(&[author, left, removed, banned]).await;
+    let seen = world.message(room, author, "seen").await;
+    world.chat.leave(&by(left), room).await.unwrap();
+    world.chat.kick(&by(author), room, removed).await.unwrap();
+    world.chat.ban(&by(author), room, banned, None).await.unwrap();
+    world.chat.ban(&by(author), room, unseen, None).await.unwrap();
+    let later = world.message(room, author, "later").await;
+    let report = async |person, message| {
+        ended(world.chat.report(person, message, Reason::Abuse, None).await)
+    };
+    for person in [left, removed, banned] {
+        assert_eq!(report(person, seen).await, "done");
+    }
+    assert_eq!(report(left, later).await, "NotFound");
+    assert_eq!(report(removed, later).await, "NotFound");
+    assert_eq!(report(banned, later).await, "Banned");
+    assert_eq!(report(unseen, seen).await, "Banned", "they never saw it");
+    assert_eq!(report(stranger, seen).await, "NotFound");
+    // Who comes back and leaves again has seen that, too.
+    world.chat.add(&by(author), room, &[left]).await.unwrap();
+    world.chat.leave(&by(left), room).await.unwrap();
+    assert_eq!(report(left, later).await, "done");
+}
+
+#[sqlx::test(migrator = "crate::db::MIGRATOR")]
 async fn staff_close_rooms_and_are_no_members(pool: PgPool) {
     let world = World::new(pool);
     let [owner, staff] = world.users().await;
@@ -76,6 +104,17 @@ async fn staff_close_rooms_and_are_no_members(pool: PgPool) {
     let log = world.log(room).await;
     assert_eq!(log.iter().filter(|entry| entry.0 == Kind::RoomStatus).count(), 1);
     assert_eq!(world.audited(room).await.len(), 2);
+    for status in [Status::Open, Status::Held] {
+        let refused = world.chat.set_status(&by(owner), room, status).await;
+        assert_eq!(ended(refused), "ClosedByStaff");
+    }
+    world.chat.reopen_as_staff(&by(staff), room).await.unwrap();
+    let again = world.chat.reopen_as_staff(&by(staff), room).await;
+    assert!(matches!(again, Err(ChatError::NotFound)));
+    assert_eq!(world.see(owner, room).await.unwrap().brief.status, Status::Open);
+    assert_eq!(world.audited(room).await.last().unwrap(), "room.reopened_by_staff");
+    world.chat.set_status(&by(owner), room, Status::Closed).await.unwrap();
+    world.chat.set_status(&by(owner), room, Status::Open).await.unwrap();
     let nothing = world.chat.close_as_staff(&by(staff), RoomId(999_999)).await;
     assert!(matches!(nothing, Err(ChatError::NotFound)));
 }

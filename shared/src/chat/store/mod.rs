@@ -40,13 +40,13 @@ pub(super) use self::{
     },
     messages::{find_message, load_messages},
     moderation::{
-        author_of, blocks, count_blocks, delete_block, insert_block, insert_report, is_there,
-        report_of, reports, settle_reports,
+        author_of, blocks, count_blocks, delete_block, gone_at, insert_block, insert_report,
+        is_there, report_of, reports, settle_reports,
     },
     posts::{find_senders, insert_messages, lock_files, lock_rooms},
     reads::{find_seq, list_messages, move_cursor, read_state, rooms_to_search, search},
-    rooms::{last_messages, rooms_of, seated, unread},
+    rooms::{last_messages, rooms_among, rooms_of, seated, unread},
     seats::{find_seat, lock_room},
-    sockets::{insert_ticket, memberships, take_ticket},
+    sockets::{count_old_tickets, insert_ticket, memberships, purge_tickets, take_ticket},
     state::{current, delete_room, delete_rooms_of, find_current, set_current},
 };

@@ -6,21 +6,44 @@ use sqlx::{PgConnection, PgPool};
 use crate::chat::{
     Person, RoomId,
     log::MessageType,
-    moderation::{Block, Outcome, Reason, Report, Reported},
+    moderation::{Authored, Block, Outcome, Reason, Report, Reported},
 };
 
 /// Where a message is that is not deleted, and whose it is.
 pub(crate) async fn author_of(
     pool: &PgPool,
     message_id: i64,
-) -> Result<Option<(RoomId, i64)>, sqlx::Error> {
+) -> Result<Option<Authored>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT room_id, sender_id FROM chat_messages WHERE id = $1 AND deleted_at IS NULL",
+        "SELECT room_id, seq, sender_id FROM chat_messages WHERE id = $1 AND deleted_at IS NULL",
         message_id,
     )
     .fetch_optional(pool)
     .await?;
-    Ok(row.map(|row| (RoomId(row.room_id), row.sender_id)))
+    Ok(row.map(|row| Authored {
+        room: RoomId(row.room_id),
+        seq: row.seq,
+        sender_id: row.sender_id,
+    }))
+}
+
+/// When somebody last ceased to belong to a room that is still there, by its log; `None`: they never
+/// did. A ban says whether it put them out, for strangers are banned too.
+pub(crate) async fn gone_at(
+    pool: &PgPool,
+    room: RoomId,
+    user_id: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT max(e.seq) FROM room_events e JOIN rooms r ON r.id = e.room_id
+           WHERE e.room_id = $1 AND e.subject_id = $2 AND r.deleted_at IS NULL
+             AND e.kind IN ('member.left', 'member.removed', 'member.banned')
+             AND (e.kind <> 'member.banned' OR e.data @> '{"was_member": true}')"#,
+        room.0,
+        user_id,
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// The number of a new report; `None`: there is one.

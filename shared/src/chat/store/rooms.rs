@@ -6,12 +6,11 @@ use sqlx::{PgPool, types::Json};
 
 use super::{
     log::FileRow,
-    seats::{read_role, read_status},
+    seats::{read_rank, read_status},
 };
 use crate::chat::{
     Person, RoomId,
     log::MessageType,
-    permissions::{Levels, Rank},
     rooms::{Before, Brief, LastMessage, Mine, SHOWN, Seated},
 };
 
@@ -37,14 +36,20 @@ struct Row {
     pinned_at: Option<DateTime<Utc>>,
     muted_until: Option<DateTime<Utc>>,
     shows_presence: bool,
+    people: Vec<i64>,
+    roles: Vec<String>,
+    all_levels: Vec<i16>,
 }
 
 impl TryFrom<Row> for Brief {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        let rank = Rank { role: read_role(&row.role)?, levels: Levels::from_bits(row.levels) };
+        let rank = read_rank(&row.role, row.levels)?;
+        let seats = row.people.into_iter().zip(row.roles.iter().zip(row.all_levels));
+        let seats = seats.map(|(id, (role, levels))| Ok((id, read_rank(role, levels)?)));
         Ok(Self {
+            seats: seats.collect::<Result<_, sqlx::Error>>()?,
             id: RoomId(row.id),
             organization_id: row.organization_id,
             is_direct: row.is_direct,
@@ -67,50 +72,76 @@ impl TryFrom<Row> for Brief {
                 muted_until: row.muted_until,
                 shows_presence: row.shows_presence,
             },
-            members: Vec::new(),
-            member_count: 0,
         })
     }
 }
 
-/// Somebody's rooms, the latest activity first; `only`: this one.
+/// One query of rooms that somebody ($1) belongs to, so many ($2) of whose banned people and so many
+/// ($3) of whose members are shown, those who look after it first: `rooms!("AND …", parameters…)`.
+macro_rules! rooms {
+    ($rest:literal, $($parameter:expr),*) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT r.id, r.organization_id, r.direct_low IS NOT NULL AS "is_direct!", r.name,
+                      r.descriptions, r.status, r.slow_seconds, r.tells_by_sms, r.user_1, r.user_2,
+                      r.head, r.head_at, r.created_at,
+                      CASE WHEN f.id IS NOT NULL THEN jsonb_build_object('id', f.id, 'handle',
+                          f.handle, 'name', f.name, 'mime', f.mime, 'bytes', f.bytes,
+                          'created_at', f.created_at) END AS "avatar: Json<FileRow>",
+                      ARRAY(SELECT b.user_id FROM room_bans b WHERE b.room_id = r.id
+                            ORDER BY b.created_at DESC, b.user_id LIMIT $2) AS "banned!",
+                      m.role, m.levels, m.read_seq, m.pinned_at, m.muted_until, m.shows_presence,
+                      seats.people AS "people!", seats.roles AS "roles!",
+                      seats.all_levels AS "all_levels!"
+               FROM room_members m
+               JOIN rooms r ON r.id = m.room_id
+               LEFT JOIN attachments f
+                 ON f.id = r.avatar_id AND f.deleted_at IS NULL AND f.bytes IS NOT NULL
+               CROSS JOIN LATERAL (
+                   SELECT coalesce(array_agg(s.user_id), '{}') AS people,
+                          coalesce(array_agg(s.role), '{}') AS roles,
+                          coalesce(array_agg(s.levels), '{}') AS all_levels
+                   FROM (SELECT s.user_id, s.role, s.levels FROM room_members s
+                         WHERE s.room_id = r.id
+                         ORDER BY s.role = 'owner' DESC, s.levels & 8188 <> 0 DESC, s.joined_at,
+                                  s.user_id
+                         LIMIT $3) AS s
+               ) AS seats
+               WHERE m.user_id = $1 AND r.deleted_at IS NULL "# + $rest,
+            $($parameter),*
+        )
+    };
+}
+
+/// Somebody's rooms, the latest activity first, without their members.
 pub(crate) async fn rooms_of(
     pool: &PgPool,
     user_id: i64,
-    only: Option<RoomId>,
     before: Option<Before>,
     limit: i64,
 ) -> Result<Vec<Brief>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT r.id, r.organization_id, r.direct_low IS NOT NULL AS "is_direct!", r.name,
-                  r.descriptions, r.status, r.slow_seconds, r.tells_by_sms, r.user_1, r.user_2,
-                  r.head, r.head_at, r.created_at,
-                  CASE WHEN f.id IS NOT NULL THEN jsonb_build_object('id', f.id, 'handle',
-                      f.handle, 'name', f.name, 'mime', f.mime, 'bytes', f.bytes,
-                      'created_at', f.created_at) END AS "avatar: Json<FileRow>",
-                  ARRAY(SELECT b.user_id FROM room_bans b WHERE b.room_id = r.id
-                        ORDER BY b.created_at DESC, b.user_id LIMIT $6) AS "banned!",
-                  m.role, m.levels, m.read_seq, m.pinned_at, m.muted_until, m.shows_presence
-           FROM room_members m
-           JOIN rooms r ON r.id = m.room_id
-           LEFT JOIN attachments f
-             ON f.id = r.avatar_id AND f.deleted_at IS NULL AND f.bytes IS NOT NULL
-           WHERE m.user_id = $1 AND r.deleted_at IS NULL
-             AND ($2::bigint IS NULL OR m.room_id = $2)
-             AND ($3::timestamptz IS NULL OR (r.head_at, r.id) < ($3, $4))
-           ORDER BY r.head_at DESC, r.id DESC
-           LIMIT $5"#,
+    let rows = rooms!(
+        "AND (r.head_at, r.id) < (coalesce($4, timestamptz 'infinity'), $5)
+         ORDER BY r.head_at DESC, r.id DESC LIMIT $6",
         user_id,
-        only.map(|room| room.0),
+        SHOWN,
+        0_i64,
         before.map(|before| before.at),
         before.map_or(0, |before| before.id),
-        limit,
-        SHOWN,
-    )
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Brief::try_from).collect()
+        limit
+    );
+    rows.fetch_all(pool).await?.into_iter().map(Brief::try_from).collect()
+}
+
+/// Those of these rooms that somebody belongs to, each with so many of its members.
+pub(crate) async fn rooms_among(
+    pool: &PgPool,
+    user_id: i64,
+    rooms: &[i64],
+    seats: i64,
+) -> Result<Vec<Brief>, sqlx::Error> {
+    let rows = rooms!("AND m.room_id = ANY($4)", user_id, SHOWN, seats, rooms);
+    rows.fetch_all(pool).await?.into_iter().map(Brief::try_from).collect()
 }
 
 struct SeatedRow {
@@ -137,7 +168,7 @@ impl TryFrom<SeatedRow> for Seated {
                 first_name: row.first_name,
                 last_name: row.last_name,
             },
-            rank: Rank { role: read_role(&row.role)?, levels: Levels::from_bits(row.levels) },
+            rank: read_rank(&row.role, row.levels)?,
             joined_at: row.joined_at,
             muted_until: row.muted_until,
         })

@@ -50,7 +50,7 @@ pub(crate) async fn find_seat(
     }
     let (Some(role), Some(levels)) = (row.role, row.levels) else { return Ok(Seat::None) };
     Ok(Seat::Member(Standing {
-        rank: Rank { role: read_role(&role)?, levels: Levels::from_bits(levels) },
+        rank: read_rank(&role, levels)?,
         is_muted: row.is_muted,
         status: read_status(row.status)?,
         is_direct: row.is_direct,
@@ -60,6 +60,11 @@ pub(crate) async fn find_seat(
 
 pub(super) fn read_role(word: &str) -> Result<Role, sqlx::Error> {
     Role::parse(word).ok_or_else(|| sqlx::Error::Decode("unknown role of a room".into()))
+}
+
+/// What somebody is in a room, as it is stored.
+pub(super) fn read_rank(role: &str, levels: i16) -> Result<Rank, sqlx::Error> {
+    Ok(Rank { role: read_role(role)?, levels: Levels::from_bits(levels) })
 }
 
 pub(super) fn read_status(number: i16) -> Result<Status, sqlx::Error> {

@@ -63,6 +63,8 @@ pub(crate) async fn insert_ticket(
     Ok(())
 }
 
+crate::purge_table!(pub(crate) purge_tickets, count_old_tickets, "socket_tickets", "expires_at", "");
+
 pub(crate) async fn take_ticket(
     pool: &PgPool,
     hash: &[u8],

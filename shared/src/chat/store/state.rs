@@ -20,8 +20,8 @@ pub(crate) async fn find_current(
     room: RoomId,
 ) -> Result<Option<Current>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT name, descriptions, status, slow_seconds, tells_by_sms, avatar_id FROM rooms
-         WHERE id = $1 AND deleted_at IS NULL",
+        "SELECT name, descriptions, status, closed_by_staff, slow_seconds, tells_by_sms, avatar_id
+         FROM rooms WHERE id = $1 AND deleted_at IS NULL",
         room.0,
     )
     .fetch_optional(connection)
@@ -31,6 +31,7 @@ pub(crate) async fn find_current(
         name: row.name,
         descriptions: row.descriptions,
         status: read_status(row.status)?,
+        closed_by_staff: row.closed_by_staff,
         slow_seconds: row.slow_seconds,
         tells_by_sms: row.tells_by_sms,
         avatar_id: row.avatar_id,
@@ -44,7 +45,7 @@ pub(crate) async fn set_current(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE rooms SET name = $2, descriptions = $3, status = $4, slow_seconds = $5,
-             tells_by_sms = $6
+             tells_by_sms = $6, closed_by_staff = $7
          WHERE id = $1",
         room.0,
         new.name,
@@ -52,6 +53,7 @@ pub(crate) async fn set_current(
         new.status.number(),
         new.slow_seconds,
         new.tells_by_sms,
+        new.closed_by_staff,
     )
     .execute(connection)
     .await

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod chat;
+mod console;
 mod delivery;
 mod guard;
 mod limits;
@@ -30,6 +31,7 @@ pub(super) fn validate(config: &Config, broken: &[ConfigError], errors: &mut Vec
     audit::check(&mut checks, config);
     organizations::check(&mut checks, config);
     chat::check(&mut checks, config);
+    console::check(&mut checks, config);
     payments::check(&mut checks, config);
     rest_sms_auth::check(&mut checks, config);
 }

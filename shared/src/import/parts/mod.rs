@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use super::{
     Options,
@@ -11,6 +11,7 @@ use super::{
     source::{Reading, Row, Source},
 };
 
+mod chat;
 pub(super) mod organizations;
 pub(super) mod payments;
 pub(super) mod users;
@@ -37,15 +38,39 @@ pub(super) trait Part: Send {
     /// Makes rows that are made here from now on have ids above `greatest`. The table is locked.
     async fn take_ids(&self, target: &mut PgConnection, greatest: i64) -> Result<(), sqlx::Error>;
 
+    /// Reads what belongs to rows and is not in them, before they are taken and outside of the
+    /// transaction of that. What cannot be taken back is made here, so that it is made at most twice.
+    /// Without a target nobody asks what is here.
+    ///
+    /// # Errors
+    /// When one of the databases, or what else is needed, is away.
+    async fn prepare(
+        &mut self,
+        _rows: &[Row],
+        _source: &mut Source,
+        _target: Option<&PgPool>,
+        _made: &Made,
+    ) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Judges rows and makes them here, in the caller's transaction. Without a target they are only
-    /// judged by what the old system says. `accounts` are those of batches before
-    /// that were taken back.
+    /// judged by what the old system says. `made` is what batches before made that were taken back.
     async fn take(
         &mut self,
         rows: &[Row],
         target: Option<&mut PgConnection>,
-        accounts: &mut HashSet<i64>,
+        made: &mut Made,
     ) -> Result<Batch, sqlx::Error>;
+}
+
+/// What batches made that were taken back: nobody else knows of it.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Accounts.
+    pub(super) accounts: HashSet<i64>,
+    /// Rooms.
+    pub(super) rooms: HashSet<i64>,
 }
 
 /// What became of a batch.
@@ -87,6 +112,7 @@ pub(super) async fn all(
     if let Some(wallets) = wallets::Wallets::find(source, options).await? {
         parts.push(Box::new(wallets));
     }
+    parts.extend(chat::find(source, options).await?);
     Ok(parts)
 }
 
@@ -95,56 +121,41 @@ pub(super) async fn all(
 pub struct Elsewhere {
     /// Its name.
     pub table: &'static str,
-    /// Why it stays.
-    pub why: Stays,
+    /// Why nobody needs it here.
+    pub why: &'static str,
 }
 
-/// Why a table is not imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stays {
-    /// There is no place for it yet: keep the old database.
-    Later,
-    /// Nobody needs it here.
-    Forever(&'static str),
-}
-
-const EPHEMERAL: Stays = Stays::Forever("codes that have long expired");
-const LOG: Stays = Stays::Forever("a log of texts that were sent");
+const EPHEMERAL: &str = "codes that have long expired";
+const LOG: &str = "a log of texts that were sent";
+/// A site has moved from one package to the other and left them behind itself.
+const LEFT: &str = "the rooms of another package are imported, which has its own";
 
 /// In the order of the report.
 const ELSEWHERE: &[Elsewhere] = &[
-    later("drfchelseru_chatroom"),
-    later("drfchelseru_chatroom_users"),
-    later("drfchelseru_chatroom_pinned_for"),
-    later("drfchelseru_chatroom_banneds"),
-    later("drfchelseru_chatroom_permissions"),
-    later("drfchelseru_chatroompermissions"),
-    later("drfchelseru_chatroompermissions_user"),
-    later("drfchelseru_messagechat"),
-    later("drfchelseru_messagechat_read_by"),
-    later("drfchelseru_attachfile"),
-    never("drfchelseru_session", Stays::Forever("nobody is logged in by them: tokens were")),
-    never("drfchelseru_otpcode", EPHEMERAL),
-    never("drfchelseru_messagesms", LOG),
-    never("sms_auth_phonecode", EPHEMERAL),
-    never("sms_auth_smsmessage", LOG),
+    stays("drfchelseruchat_chatroom", LEFT),
+    stays("drfchelseruchat_message", LEFT),
+    stays("chelseru_chat_chatroom", LEFT),
+    stays("chelseru_chat_message", LEFT),
+    stays("drfchelseru_session", "nobody is logged in by them: tokens were"),
+    stays("drfchelseru_otpcode", EPHEMERAL),
+    stays("drfchelseru_messagesms", LOG),
+    stays("sms_auth_phonecode", EPHEMERAL),
+    stays("sms_auth_smsmessage", LOG),
 ];
 
-const fn later(table: &'static str) -> Elsewhere {
-    Elsewhere { table, why: Stays::Later }
-}
-
-const fn never(table: &'static str, why: Stays) -> Elsewhere {
+const fn stays(table: &'static str, why: &'static str) -> Elsewhere {
     Elsewhere { table, why }
 }
 
 /// The tables with rows that stay, and how many those are.
 pub(super) async fn elsewhere(
     source: &mut Source,
+    parts: &[Box<dyn Part>],
 ) -> anyhow::Result<Vec<(&'static Elsewhere, i64)>> {
     let mut found = Vec::new();
     for stays in ELSEWHERE {
-        if source.has(stays.table) {
+        let is_read = parts.iter().any(|part| part.reading().table == stays.table);
+        if !is_read && source.has(stays.table) {
             let rows = source.count(stays.table).await?;
             found.extend((rows > 0).then_some((stays, rows)));
         }

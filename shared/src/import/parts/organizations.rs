@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Batch, Part};
+use super::{Batch, Made, Part};
 use crate::{
     import::{
         Options,
@@ -131,7 +131,7 @@ impl Part for Organizations {
         &mut self,
         rows: &[Row],
         mut target: Option<&mut PgConnection>,
-        accounts: &mut HashSet<i64>,
+        made: &mut Made,
     ) -> Result<Batch, sqlx::Error> {
         let mut here = OrganizationsHere::default();
         if let Some(target) = &mut target {
@@ -143,7 +143,7 @@ impl Part for Organizations {
         }
         let (mut batch, mut organizations) = (Batch::default(), Vec::new());
         for row in rows {
-            match self.fate(row, &here, accounts) {
+            match self.fate(row, &here, &made.accounts) {
                 Ok(None) => batch.present += 1,
                 Ok(Some(organization)) => {
                     if self.created_at(row).is_none() {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Batch, Part};
+use super::{Batch, Made, Part};
 use crate::{
     clock::SystemClock,
     config::Webhooks,
@@ -215,7 +215,7 @@ impl Part for Wallets {
         &mut self,
         rows: &[Row],
         mut target: Option<&mut PgConnection>,
-        accounts: &mut HashSet<i64>,
+        made: &mut Made,
     ) -> Result<Batch, sqlx::Error> {
         let good: Vec<_> = rows.iter().filter_map(|row| self.judge(row).ok()).collect();
         let here = match &mut target {
@@ -228,7 +228,7 @@ impl Part for Wallets {
         };
         let (mut batch, mut wallets) = (Batch::default(), Vec::new());
         for row in rows {
-            match self.fate(row, &here, accounts) {
+            match self.fate(row, &here, &made.accounts) {
                 Ok(None) => batch.present += 1,
                 Ok(Some(wallet)) => wallets.push(wallet),
                 Err(reason) => batch.findings.push(self.finding(row, reason)),

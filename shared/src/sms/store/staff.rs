@@ -15,7 +15,7 @@ use super::{
 
 /// Makes a message due at once that nobody works on any more, with all attempts before it; a code
 /// only while it lives. `None`: it is not such a one.
-pub(in crate::sms) async fn retry(
+pub(in crate::sms) async fn retry_one(
     connection: &mut PgConnection,
     id: i64,
     life: TimeDelta,

@@ -38,7 +38,7 @@ const EVERYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 200, 200];
 /// Staff may.
 const STAFF: [u16; 9] = [401, 403, 403, 200, 403, 403, 403, 403, 403];
 
-const TABLE: [Row; 31] = [
+const TABLE: [Row; 32] = [
     Row("getChatRoot", "GET", "chat/", EVERYBODY),
     Row("listChatRooms", "GET", "chat/chatrooms/", EVERYBODY),
     // In the room's organization, to which four of them do not belong.
@@ -81,6 +81,7 @@ const TABLE: [Row; 31] = [
     Row("listChatReports", "GET", "admin/chat/reports/", STAFF),
     Row("settleChatReport", "POST", "admin/chat/reports/{report}/settle/", STAFF),
     Row("closeChatRoomAsStaff", "POST", "admin/chat/rooms/{room}/close/", STAFF),
+    Row("reopenChatRoomAsStaff", "POST", "admin/chat/rooms/{room}/reopen/", STAFF),
 ];
 
 /// What changes nothing of the room although it is done.
@@ -156,6 +157,11 @@ impl Fixture {
             .await
             .unwrap();
         Self { organization, room, message, report, secret }
+    }
+
+    async fn close_as_staff(&self, peyk: &Peyk) {
+        let close = "UPDATE rooms SET status = 2, closed_by_staff = true WHERE id = $1";
+        sqlx::query(close).bind(self.room).execute(&peyk.database.pool).await.unwrap();
     }
 
     /// Everything the database has of the room.
@@ -249,6 +255,9 @@ async fn every_room_operation_is_open_to_whom_the_table_says_and_to_nobody_else(
                 .replace("{report}", &fixture.report.to_string())
                 .replace("{second}", &second.to_string())
                 .replace("{banned}", &banned.to_string());
+            if row.0 == "reopenChatRoomAsStaff" {
+                fixture.close_as_staff(&peyk).await;
+            }
             let before = fixture.snapshot(&peyk).await;
             let method = Method::from_bytes(row.1.as_bytes()).unwrap();
             let token = caller.map(|person| person.token.as_str());

@@ -271,6 +271,37 @@ async fn what_is_reported_is_looked_at_by_staff_and_written_down() {
 }
 
 #[tokio::test]
+async fn what_staff_closed_only_staff_open_again() {
+    let peyk = roomy().start().await;
+    let [owner, member, staff] = people(&peyk).await;
+    staff.join_staff(&peyk, "support").await;
+    let room = group(&peyk, &owner, &[&member]).await;
+    let path = |rest: &str| format!("chat/chatrooms/{room}/{rest}");
+    let [close, reopen] =
+        ["close", "reopen"].map(|verb| format!("admin/chat/rooms/{room}/{verb}/"));
+    assert_eq!(send(&peyk, &owner, Method::POST, &path("close/")).await, 200);
+    assert_eq!(send(&peyk, &staff, Method::POST, &reopen).await, 404, "its owner closed it");
+    assert_eq!(send(&peyk, &staff, Method::POST, &close).await, 200);
+    let refused = owner.ask(&peyk, Method::POST, &path("reopen/"), None).await;
+    assert_eq!(code(&refused), (403, "room_closed_by_staff"));
+    for status in [1, 3] {
+        let body = json!({"status": status, "name": "other"});
+        let refused = owner.ask(&peyk, Method::PATCH, &path(""), Some(&body)).await;
+        assert_eq!(code(&refused), (403, "room_closed_by_staff"));
+    }
+    let renamed = owner.ask(&peyk, Method::PATCH, &path(""), Some(&json!({"name": "n"}))).await;
+    assert_eq!((renamed.status, &renamed.json["status"]), (200, &json!(2)));
+    let refused = member.ask(&peyk, Method::POST, &path("reopen/"), None).await;
+    assert_eq!(code(&refused), (403, "permission_denied"));
+    assert_eq!(send(&peyk, &staff, Method::POST, &reopen).await, 200);
+    assert_eq!(send(&peyk, &staff, Method::POST, &reopen).await, 404);
+    let words = json!({"chat_room": room, "text": "again"});
+    assert_eq!(member.post(&peyk, "chat/messages/", &words).await.status, 201);
+    assert_eq!(send(&peyk, &owner, Method::POST, &path("close/")).await, 200);
+    assert_eq!(send(&peyk, &owner, Method::POST, &path("reopen/")).await, 200, "theirs again");
+}
+
+#[tokio::test]
 async fn whoever_leaves_an_organization_or_is_erased_is_out_of_the_rooms() {
     let peyk = roomy().start().await;
     let [boss, member, other] = people(&peyk).await;

@@ -12,5 +12,5 @@ mod returns;
 mod returns_crash;
 mod steps;
 mod verify;
-mod verify_steps;
+pub(crate) mod verify_steps;
 mod watch;

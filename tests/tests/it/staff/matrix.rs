@@ -25,22 +25,30 @@ const HELPERS_CONFLICT: [u16; 6] = [401, 403, 403, 409, 403, 409];
 /// What is asked for is read before the role.
 const UNSAID: [u16; 6] = [401, 403, 403, 403, 400, 400];
 
+/// Neither tokens nor keys open it.
+const COOKIE: [u16; 6] = [401; 6];
+
 /// Only admins run things; what is asked for is read first.
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 47] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 53] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
+    ("beginConsoleSession", "POST", "/api/admin/session/", [400; 6]),
     ("cancelStaffMessage", "POST", "/api/admin/messages/{id}/cancel/", HELPERS_CONFLICT),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", HELPERS_MISS),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("editUser", "PATCH", "/api/admin/users/{id}/", HELPERS),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
+    ("endConsoleSession", "DELETE", "/api/admin/session/", COOKIE),
     ("eraseUser", "POST", "/api/admin/users/{id}/erase/", [401, 403, 403, 403, 403, 404]),
+    ("getConsoleSession", "GET", "/api/admin/session/", COOKIE),
+    ("getOverview", "GET", "/api/admin/overview/", ALL),
     ("getStaffMessage", "GET", "/api/admin/messages/{id}/", ALL),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
     ("getStaffWebhook", "GET", "/api/admin/webhooks/{id}/", [401, 403, 404, 404, 404, 404]),
+    ("getTimeline", "GET", "/api/admin/timeline/", [401, 403, 400, 400, 400, 400]),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("giveUpQueueRows", "POST", "/api/admin/queues/{queue}/give_up/", ADMIN_UNSAID),
@@ -68,6 +76,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 47] = [
     ("pauseProvider", "POST", "/api/admin/providers/{name}/pause/", ADMIN_UNSAID),
     ("pauseQueue", "POST", "/api/admin/queues/{queue}/pause/", ADMIN_UNSAID),
     ("removeBlock", "DELETE", "/api/admin/blocks/{id}/", HELPERS_MISS),
+    ("reopenChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/reopen/", HELPERS_MISS),
     ("resendStaffMessage", "POST", "/api/admin/messages/{id}/resend/", HELPERS_CONFLICT),
     ("resumeProvider", "POST", "/api/admin/providers/{name}/resume/", ADMIN),
     ("resumeQueue", "POST", "/api/admin/queues/{queue}/resume/", ADMIN),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Batch, Part};
+use super::{Batch, Made, Part};
 use crate::{
     import::{
         Options,
@@ -163,7 +163,7 @@ impl Part for Payments {
         &mut self,
         rows: &[Row],
         mut target: Option<&mut PgConnection>,
-        accounts: &mut HashSet<i64>,
+        made: &mut Made,
     ) -> Result<Batch, sqlx::Error> {
         let here = match &mut target {
             Some(target) => self.here(rows, target).await?,
@@ -171,7 +171,7 @@ impl Part for Payments {
         };
         let (mut batch, mut payments) = (Batch::default(), Vec::new());
         for row in rows {
-            match self.fate(row, &here, accounts) {
+            match self.fate(row, &here, &made.accounts) {
                 Ok(None) => batch.present += 1,
                 Ok(Some((mut payment, notes))) => {
                     let mut notes: Vec<_> = notes.into_iter().map(|note| (note, None)).collect();

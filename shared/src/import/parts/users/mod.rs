@@ -1,6 +1,6 @@
 //! Accounts: Django's table, and the mobile and group that `django-chelseru` keeps beside it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::ensure;
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use super::{Batch, Part};
+use super::{Batch, Made, Part};
 use crate::{
     audit::{self, Entry, Subject},
     import::{
@@ -141,7 +141,7 @@ impl Part for Users {
         &mut self,
         rows: &[Row],
         mut target: Option<&mut PgConnection>,
-        made: &mut HashSet<i64>,
+        made: &mut Made,
     ) -> Result<Batch, sqlx::Error> {
         let mut batch = Batch::default();
         let mut here = BTreeMap::new();
@@ -176,7 +176,7 @@ impl Part for Users {
             batch.findings.extend(notes.into_iter().map(|note| self.finding(row, note, None)));
             let keys = phone_key(&account).into_iter().chain([username_key(&account)]);
             self.seen.extend(keys.map(|key| (key, account.id)));
-            made.insert(account.id);
+            made.accounts.insert(account.id);
             accounts.push(account);
         }
         if let Some(target) = target {

@@ -1,5 +1,6 @@
 //! What passes and is not stored: typing, reading, who is there, signals.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::steps::{group, old_socket, people, post, socket, try_socket, two_apis};
@@ -73,6 +74,23 @@ async fn only_those_who_want_it_are_seen_to_be_there() {
     assert_eq!(eve_here.frame().await, presence(ann.id, true), "bob is there all the time");
     bob_second.close().await;
     assert_eq!(eve_here.frame().await, presence(bob.id, false));
+}
+
+#[tokio::test]
+async fn who_shows_that_they_are_there_is_seen_in_every_process_and_who_hides_it_is_not() {
+    let peyk = two_apis().await;
+    let [ann, bob] = people(&peyk).await;
+    let room = group(&peyk, &[&ann, &bob]).await;
+    let mut ann_here = socket(&peyk, 0, room, &ann).await;
+    let _bob_there = socket(&peyk, 1, room, &bob).await;
+    fence(&peyk, room, &ann, &mut [&mut ann_here]).await;
+    let url = format!("{}/api/chat/chatrooms/{room}/presence/", peyk.urls[0]);
+    for (method, on) in [(Method::POST, true), (Method::DELETE, false)] {
+        let request = peyk.client().request(method, &url).bearer_auth(&bob.token);
+        assert_eq!(peyk.send(request).await.status, 200);
+        let seen = json!({"type": "presence", "room": room, "user_id": bob.id, "on": on});
+        assert_eq!(ann_here.frame_of("presence").await, seen);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The smallest server that takes and gives what `otp/send/` does: what HTTP and JSON alone cost.
 
+pub(crate) mod fan;
+
 use std::net::SocketAddr;
 
 use poem::{

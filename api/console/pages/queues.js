@@ -1,0 +1,77 @@
+// The queues: how much waits where, and what is done about it.
+
+import { call } from "../api.js";
+import { badge, link, moment } from "../cells.js";
+import { el } from "../dom.js";
+import { number, seconds } from "../format.js";
+import { t, word } from "../i18n.js";
+import { may } from "../session.js";
+import { ask, button, toast } from "../ui.js";
+import { poll } from "./poll.js";
+
+const STATES = ["running", "due", "scheduled", "failed", "unknown"];
+/** States whose rows can be changed. */
+const CHANGED = ["failed", "unknown", "scheduled", "due"];
+/** Queues whose rows can be given up: what becomes of money is decided one by one. */
+const GIVEN_UP = ["otp", "sms", "bulk", "webhooks"];
+
+/** The list that shows the rows of a queue, and how it is filtered by a state. */
+const STATUS = { running: "sending", due: "queued", scheduled: "queued", failed: "failed", unknown: "unknown" };
+const texts = (kind) => (state) => `messages/?kind=${kind}&status=${STATUS[state]}`;
+const LISTS = {
+  otp: texts("otp"), sms: texts("text"), bulk: texts("bulk"),
+  webhooks: (state) => (state === "unknown" ? null : `webhooks/?status=${STATUS[state]}`),
+  payments: (state) => `payments/?state=${{ failed: "failed", unknown: "needs_review" }[state] ?? "verifying"}`,
+  returns: () => null,
+};
+
+export function queuesPage(query, { signal }) {
+  const place = el("div", { class: "tiles" });
+  poll(place, signal, (background) => call("GET admin/queues/", { background }), (page, reload) => page.results.map((it) => queue(it, reload)));
+  return [el("header", { class: "top" }, el("h1", {}, t("nav.queues"))), el("p", { class: "soft about" }, t("about.queues")), place];
+}
+
+const count = ({ count: rows, more }) => number(rows) + (more ? "+" : "");
+
+function queue(it, reload) {
+  const { queue: name, paused } = it;
+  return el("section", { class: "card", "data-queue": name },
+    el("header", { class: "top" }, el("h2", {}, word(name)), badge(paused ? "paused" : "active")),
+    paused && el("p", { class: "soft" }, moment(paused.paused_at), " · ", el("bdi", {}, paused.reason)),
+    el("dl", { class: "counts" }, STATES.map((state) => el("div", {}, el("dt", {}, word(state)), el("dd", {}, rows(name, state, count(it[state])))))),
+    it.oldest_due_seconds !== undefined && el("p", { class: "soft" }, t("queue.oldest", { time: seconds(it.oldest_due_seconds) })),
+    may("run_operations") && el("div", { class: "row" }, paused
+      ? button(t("do.resume"), () => resume(name, reload), { class: "go", "data-action": "resume" })
+      : button(t("do.pause"), () => pause(name, reload), { class: "danger", "data-action": "pause" }),
+    button(t("do.retry"), () => many("POST admin/queues/{queue}/retry/", "retry", name, reload), { "data-action": "retry" }),
+    GIVEN_UP.includes(name) && button(t("do.give_up"), () => many("POST admin/queues/{queue}/give_up/", "give_up", name, reload), { "data-action": "give_up" })));
+}
+
+function rows(name, state, shown) {
+  const path = LISTS[name](state);
+  return path ? link(path, shown) : shown;
+}
+
+async function resume(queue, reload) {
+  await call("POST admin/queues/{queue}/resume/", { names: { queue }, body: {} });
+  reload();
+}
+
+async function pause(queue, reload) {
+  const done = await ask({ title: t("queue.pause", { queue: word(queue) }), text: t("queue.pause_sure"), danger: true, button: t("do.pause"),
+    fields: [{ name: "reason", required: true }],
+    act: (body) => call("POST admin/queues/{queue}/pause/", { names: { queue }, body }) });
+  if (done) reload();
+}
+
+/** Many rows at once: all of one state, perhaps only those with one reason. */
+async function many(operation, name, queue, reload) {
+  const done = await ask({
+    title: `${word(queue)}: ${t(`do.${name}`)}`, text: t("queue.many"), danger: name === "give_up", button: t(`do.${name}`),
+    fields: [{ name: "state", kind: "choice", options: CHANGED, value: "failed" }, { name: "reason", kind: "plain", placeholder: "kavenegar.418" }],
+    act: (body) => call(operation, { names: { queue }, body }),
+  });
+  if (!done) return;
+  toast(t(done.more ? "queue.done_more" : "queue.done", { n: number(done.changed) }));
+  reload();
+}

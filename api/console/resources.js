@@ -1,0 +1,149 @@
+// What there is to list and look at, one entry per noun: what is called, the columns, the filters, the
+// actions, and what belongs to it. Who may not do something is not offered it; the server refuses it anyway.
+
+import { money } from "./format.js";
+
+const REASON = { name: "reason", required: true, kind: "long" };
+const NEWEST = ["newest", "oldest"];
+const STATUSES = ["queued", "sending", "sent", "failed", "expired", "cancelled", "unknown"];
+const ended = (row) => ["failed", "expired", "unknown"].includes(row.status);
+const waits = (row) => row.status === "queued";
+const about = (subject) => (row, id) => ({ subject: `${subject}:${id}` });
+
+const audit = (subject) => ({ noun: "audit", query: about(subject), columns: ["at", "action", "actor_user_id", "detail"] });
+const story = (of) => (row) => of(row) && { may: "look_at_users", path: `timeline/?search=${encodeURIComponent(of(row))}`, text: "link.timeline" };
+
+const users = {
+  list: "GET admin/users/", item: "GET admin/users/{id}/", may: "look_at_users", search: "users",
+  filters: [{ name: "role", options: ["viewer", "support", "finance", "admin"] }, { name: "is_active", kind: "bool" }, { name: "group", kind: "number" }],
+  sorts: NEWEST,
+  columns: ["id", "mobile_number", "username", "first_name", "last_name", "role", "is_active", "created_at"],
+  title: (row) => row.mobile_number ?? row.username,
+  links: [story((row) => `user:${row.id}`), (row) => ({ may: "look_at_payments", path: `wallets/${row.id}/`, text: "link.wallet" })],
+  related: [
+    { noun: "sessions", query: (row) => ({ user_id: row.id }), columns: ["id", "is_active", "device", "browser", "ip", "last_seen_at", "revoked_reason"] },
+    { noun: "payments", query: (row) => ({ user_id: row.id }), columns: ["id", "state", "amount_rials", "gateway", "created_at"] },
+    audit("user"),
+  ],
+  actions: [
+    { name: "edit_user", operation: "PATCH admin/users/{id}/", may: "edit_users",
+      fields: [{ name: "first_name", clears: true }, { name: "last_name", clears: true }, { name: "email", kind: "plain", clears: true }, { name: "group", kind: "number" }] },
+    { name: "revoke_sessions", operation: "POST admin/users/{id}/revoke_sessions/", may: "end_sessions" },
+    { name: "disable_user", operation: "POST admin/users/{id}/disable/", may: "switch_users", danger: true, when: (row) => row.is_active },
+    { name: "enable_user", operation: "POST admin/users/{id}/enable/", may: "switch_users", when: (row) => !row.is_active && !row.erased_at },
+    { name: "erase_user", operation: "POST admin/users/{id}/erase/", may: "erase_users", danger: true, when: (row) => !row.erased_at },
+  ],
+};
+
+const sessions = {
+  list: "GET admin/sessions/", may: "look_at_users", open: (row) => `users/${row.user_id ?? row.user}/`,
+  filters: [{ name: "user_id", kind: "number" }, { name: "ip" }, { name: "is_active", kind: "bool" }],
+  sorts: NEWEST,
+  columns: ["id", "user_id", "is_active", "method", "device", "browser", "os", "ip", "last_seen_at", "created_at", "revoked_at"],
+  row: [{ name: "revoke_session", operation: "POST admin/sessions/{id}/revoke/", may: "end_sessions", danger: true, when: (row) => row.is_active }],
+};
+
+const otpRequests = {
+  list: "GET admin/otp_requests/", may: "look_at_messages", search: "number",
+  open: (row) => row.message_id && `messages/${row.message_id}/`,
+  filters: [{ name: "state", options: ["live", "used", "replaced", "expired"] },
+    { name: "purpose", options: ["login", "confirm", "change_phone", "reset_password"] }, { name: "ip" }],
+  sorts: NEWEST,
+  columns: ["created_at", "mobile_number", "purpose", "state", "message_status", "delivery", "attempts", "ip", "provider", "reason"],
+  links: [story((row) => row.mobile_number)],
+};
+
+const messages = {
+  list: "GET admin/messages/", item: "GET admin/messages/{id}/", may: "look_at_messages", search: "number",
+  filters: [{ name: "status", options: STATUSES }, { name: "kind", options: ["otp", "text", "bulk"] }, { name: "provider" }, { name: "reason" },
+    { name: "user_id", kind: "number" }, { name: "api_key_id", kind: "number" }, { name: "bulk_id" }],
+  sorts: NEWEST,
+  columns: ["id", "mobile_number", "kind", "status", "delivery", "provider", "reason", "attempt_count", "created_at"],
+  unwrap: ({ message, ...more }) => ({ ...message, ...more }),
+  title: (row) => row.id, links: [story((row) => `message:${row.id}`)], related: [audit("message")],
+  actions: [
+    { name: "retry_message", operation: "POST admin/messages/{id}/retry/", may: "retry_messages", main: true, when: ended },
+    { name: "resend_message", operation: "POST admin/messages/{id}/resend/", may: "retry_messages", when: (row) => row.kind !== "otp" && !waits(row) },
+    { name: "cancel_message", operation: "POST admin/messages/{id}/cancel/", may: "retry_messages", danger: true, when: waits },
+    { name: "give_up_message", operation: "POST admin/messages/{id}/give_up/", may: "retry_messages", danger: true, when: (row) => waits(row) || row.status === "unknown" },
+  ],
+};
+
+const webhooks = {
+  list: "GET admin/webhooks/", item: "GET admin/webhooks/{id}/", may: "look_at_messages",
+  filters: [{ name: "status", options: ["queued", "sending", "sent", "failed"] }, { name: "endpoint" }, { name: "kind" }, { name: "event_id" }],
+  sorts: NEWEST,
+  columns: ["id", "endpoint", "kind", "status", "attempts", "response_status", "reason", "next_attempt_at", "created_at"],
+  unwrap: ({ delivery, ...more }) => ({ ...delivery, ...more }),
+  actions: [
+    { name: "retry_webhook", operation: "POST admin/webhooks/{id}/retry/", may: "retry_messages", main: true },
+    { name: "give_up_webhook", operation: "POST admin/webhooks/{id}/give_up/", may: "retry_messages", danger: true, when: waits },
+  ],
+};
+
+const guard = {
+  list: "GET admin/guard/", may: "look_at_messages",
+  filters: [{ name: "action", options: ["passed", "refused"] },
+    { name: "rule", options: ["country_hour", "country_day", "prefix_hour", "prefix_day", "ip_hour", "ip_day", "ip_countries"] },
+    { name: "country" }, { name: "ip" }],
+  sorts: NEWEST,
+  columns: ["at", "action", "mode", "country", "prefix", "number_end", "ip", "reasons", "request_id"],
+};
+
+const reports = {
+  list: "GET admin/chat/reports/", may: "moderate_chat", open: (row) => `users/${row.sender.id}/`,
+  filters: [{ name: "open", kind: "bool" }],
+  columns: ["id", "reason", "text", "sender", "note", "outcome", "created_at"],
+  row: [{ name: "settle_report", operation: "POST admin/chat/reports/{id}/settle/", may: "moderate_chat", when: (row) => !row.outcome,
+    fields: [{ name: "outcome", kind: "choice", options: ["removed", "dismissed"], value: "removed" }] },
+  { name: "close_room", operation: "POST admin/chat/rooms/{id}/close/", may: "moderate_chat", danger: true, names: (row) => ({ id: row.room }) },
+  { name: "reopen_room", operation: "POST admin/chat/rooms/{id}/reopen/", may: "moderate_chat", names: (row) => ({ id: row.room }) }],
+};
+
+const PAYMENT_STATES = ["needs_review", "created", "redirected", "verifying", "paid", "failed", "cancelled", "expired", "reversed", "refunded"];
+
+const payments = {
+  list: "GET admin/payments/", item: "GET admin/payments/{id}/", may: "look_at_payments",
+  filters: [{ name: "state", options: PAYMENT_STATES }, { name: "gateway" }, { name: "order_id" }, { name: "authority" },
+    { name: "ref_id", kind: "number" }, { name: "user_id", kind: "number" }],
+  columns: ["id", "state", "amount_rials", "user_id", "mobile", "gateway", "order_id", "ref_id", "created_at"],
+  title: (row) => money(row.amount_rials), links: [story((row) => `payment:${row.id}`)], related: [audit("payment")],
+  actions: [
+    { name: "look_at_payment", operation: "POST admin/payments/{id}/look/", may: "settle_payments", main: true,
+      when: (row) => ["redirected", "verifying", "needs_review", "failed", "cancelled", "expired"].includes(row.state) },
+    { name: "settle_payment", operation: "POST admin/payments/{id}/settle/", may: "settle_payments", when: (row) => row.state === "needs_review",
+      fields: [{ name: "state", kind: "choice", options: ["paid", "failed"], value: "paid" }, { name: "note", required: true, kind: "long" }] },
+  ],
+};
+
+const wallets = {
+  item: "GET admin/wallets/{user_id}/", may: "look_at_payments", id: "user_id", idName: "user_id",
+  columns: ["user_id", "balance_rials", "held_rials"], title: (row) => money(row.balance_rials),
+  links: [(row) => ({ may: "look_at_users", path: `users/${row.user_id}/`, text: "link.user" })],
+  related: [{ noun: "entries", query: () => ({}), names: (row) => ({ user_id: row.user_id }), columns: ["id", "kind", "amount_rials", "balance_rials", "description", "created_at"] },
+    audit("wallet")],
+  actions: [{ name: "adjust_wallet", operation: "POST admin/wallets/{user_id}/adjust/", may: "adjust_wallets", main: true,
+    names: (row) => ({ user_id: row.user_id }), body: () => ({ currency: "IRR" }),
+    fields: [{ name: "amount", kind: "number", required: true, hint: true }, REASON] }],
+};
+
+const blocks = {
+  list: "GET admin/blocks/", may: "look_at_operations", 
+  columns: ["id", "kind", "value", "reason", "created_by", "expires_at", "created_at"],
+  row: [{ name: "unblock", operation: "DELETE admin/blocks/{id}/", may: "block_senders", danger: true }],
+};
+
+const auditLog = {
+  list: "GET admin/audit/", may: "read_audit", open: () => null,
+  filters: [{ name: "actor", kind: "number" }, { name: "subject" }, { name: "action" }],
+  columns: ["at", "action", "actor", "actor_user_id", "subject", "subject_id", "ip", "request_id", "detail"],
+};
+
+/** What is shown only as a part of other pages. */
+const parts = {
+  entries: { list: "GET admin/wallets/{user_id}/entries/", may: "look_at_payments", columns: ["id"] },
+};
+
+/** By the name in the address. */
+export const resources = { ...parts, users, sessions, reports, otp_requests: otpRequests, messages, webhooks, guard, payments,
+  wallets, blocks, audit: auditLog };
