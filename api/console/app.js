@@ -22,10 +22,10 @@ const ROOT = "/admin/";
 const resources = withAdders(plain);
 const NAV = [
   ["", [["home", ""], ["timeline", "timeline/"]]],
-  ["people", [["users"], ["sessions"], ["reports"]]],
-  ["messages", [["otp_requests"], ["messages"], ["guard"], ["webhooks"]]],
-  ["money", [["payments"]]],
-  ["operations", [["queues"], ["providers"], ["cron"], ["blocks"], ["audit"]]],
+  ["people", [["users"], ["sessions"], ["organizations"], ["rooms"], ["reports"]]],
+  ["messages", [["otp_requests"], ["messages"], ["guard"], ["webhooks"], ["templates"]]],
+  ["money", [["payments"], ["wallets"]]],
+  ["operations", [["queues"], ["providers"], ["cron"], ["blocks"], ["api_keys"], ["audit"]]],
 ];
 /** Pages that are no list of a noun: what one may do to see them, and what shows them. */
 const pages = {

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { t } from "./i18n.js";
 
 /** What is gone to by g and a letter. */
-const PLACES = { h: "", t: "timeline/", u: "users/", m: "messages/", o: "otp_requests/", p: "payments/",
+const PLACES = { h: "", t: "timeline/", u: "users/", m: "messages/", o: "otp_requests/", p: "payments/", w: "wallets/",
   q: "queues/", c: "cron/", b: "blocks/", a: "audit/", s: "sessions/" };
 
 let waitsForPlace = false;
@@ -45,7 +45,7 @@ function move(by) {
 function show() {
   const rows = [["/", "keys.search"], ["j k", "keys.move"], ["Enter", "keys.open"], ["g h", "nav.home"],
     ["g t", "nav.timeline"], ["g u", "nav.users"], ["g s", "nav.sessions"], ["g m", "nav.messages"],
-    ["g o", "nav.otp_requests"], ["g p", "nav.payments"], ["g q", "nav.queues"],
+    ["g o", "nav.otp_requests"], ["g p", "nav.payments"], ["g w", "nav.wallets"], ["g q", "nav.queues"],
     ["g c", "nav.cron"], ["g b", "nav.blocks"], ["g a", "nav.audit"]];
   const dialog = el("dialog", { "aria-label": t("keys.title"), onclose: () => dialog.remove() },
     el("form", { method: "dialog" }, el("h2", {}, t("keys.title")),

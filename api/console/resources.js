@@ -90,20 +90,45 @@ const guard = {
   columns: ["at", "action", "mode", "country", "prefix", "number_end", "ip", "reasons", "request_id"],
 };
 
+const templates = {
+  list: "GET admin/templates/", may: "look_at_messages", id: "name",
+  columns: ["name", "text", "segments", "text_en", "segments_en", "variables", "provider_name", "providers"],
+};
+
+const organizations = {
+  list: "GET admin/organizations/", item: "GET admin/organizations/{id}/", may: "look_at_users", search: "organizations", sorts: NEWEST,
+  filters: [{ name: "owner_id", kind: "number" }, { name: "user_id", kind: "number" }],
+  columns: ["id", "name", "uname", "owner_id", "member_count", "created_at"], title: (row) => row.name,
+  unwrap: ({ organization, ...more }) => ({ ...organization, ...more }), related: [audit("organization")],
+};
+
+const rooms = {
+  list: "GET admin/chat/rooms/", item: "GET admin/chat/rooms/{id}/", may: "moderate_chat", search: "rooms", sorts: ["newest", "oldest", "last_activity"],
+  filters: [{ name: "status", options: ["open", "closed", "held"] }, { name: "is_direct", kind: "bool" }, { name: "organization_id", kind: "number" },
+    { name: "user_id", kind: "number" }, { name: "is_deleted", kind: "bool" }],
+  columns: ["id", "name", "status", "is_direct", "organization_id", "last_seq", "last_activity_at", "created_at", "deleted_at"],
+  title: (row) => row.name ?? row.id, unwrap: ({ room, ...more }) => ({ ...room, ...more }),
+  related: [{ noun: "room_messages", query: () => ({}), names: (row) => ({ id: row.id }), columns: ["created_at", "sender", "kind", "text", "file_name", "deleted_at"] },
+    audit("room")],
+  actions: [
+    { name: "close_room", operation: "POST admin/chat/rooms/{id}/close/", may: "moderate_chat", danger: true, when: (row) => row.status !== "closed" && !row.deleted_at },
+    { name: "reopen_room", operation: "POST admin/chat/rooms/{id}/reopen/", may: "moderate_chat", when: (row) => row.status === "closed" && !row.deleted_at },
+  ],
+};
+
 const reports = {
-  list: "GET admin/chat/reports/", may: "moderate_chat", open: (row) => `users/${row.sender.id}/`,
-  filters: [{ name: "open", kind: "bool" }],
+  list: "GET admin/chat/reports/", may: "moderate_chat", open: (row) => `rooms/${row.room}/`,
+  filters: [{ name: "open", kind: "bool" }, { name: "reason", options: ["spam", "abuse", "illegal", "other"] }, { name: "room", kind: "number" }], sorts: NEWEST,
   columns: ["id", "reason", "text", "sender", "note", "outcome", "created_at"],
   row: [{ name: "settle_report", operation: "POST admin/chat/reports/{id}/settle/", may: "moderate_chat", when: (row) => !row.outcome,
-    fields: [{ name: "outcome", kind: "choice", options: ["removed", "dismissed"], value: "removed" }] },
-  { name: "close_room", operation: "POST admin/chat/rooms/{id}/close/", may: "moderate_chat", danger: true, names: (row) => ({ id: row.room }) },
-  { name: "reopen_room", operation: "POST admin/chat/rooms/{id}/reopen/", may: "moderate_chat", names: (row) => ({ id: row.room }) }],
+    fields: [{ name: "outcome", kind: "choice", options: ["removed", "dismissed"], value: "removed" }] }],
 };
 
 const PAYMENT_STATES = ["needs_review", "created", "redirected", "verifying", "paid", "failed", "cancelled", "expired", "reversed", "refunded"];
 
 const payments = {
-  list: "GET admin/payments/", item: "GET admin/payments/{id}/", may: "look_at_payments",
+  list: "GET admin/payments/", item: "GET admin/payments/{id}/", may: "look_at_payments", search: "payments",
+  sorts: ["newest", "oldest", "amount"],
   filters: [{ name: "state", options: PAYMENT_STATES }, { name: "gateway" }, { name: "order_id" }, { name: "authority" },
     { name: "ref_id", kind: "number" }, { name: "user_id", kind: "number" }],
   columns: ["id", "state", "amount_rials", "user_id", "mobile", "gateway", "order_id", "ref_id", "created_at"],
@@ -117,14 +142,22 @@ const payments = {
 };
 
 const wallets = {
-  item: "GET admin/wallets/{user_id}/", may: "look_at_payments", id: "user_id", idName: "user_id",
-  columns: ["user_id", "balance_rials", "held_rials"], title: (row) => money(row.balance_rials),
+  list: "GET admin/wallets/", item: "GET admin/wallets/{user_id}/", search: "number", may: "look_at_payments", id: "user_id", idName: "user_id",
+  sorts: ["newest", "oldest", "balance"],
+  columns: ["user_id", "mobile_number", "balance_rials", "held_rials", "updated_at"], title: (row) => money(row.balance_rials),
   links: [(row) => ({ may: "look_at_users", path: `users/${row.user_id}/`, text: "link.user" })],
   related: [{ noun: "entries", query: () => ({}), names: (row) => ({ user_id: row.user_id }), columns: ["id", "kind", "amount_rials", "balance_rials", "description", "created_at"] },
-    audit("wallet")],
+    audit("user")],
   actions: [{ name: "adjust_wallet", operation: "POST admin/wallets/{user_id}/adjust/", may: "adjust_wallets", main: true,
     names: (row) => ({ user_id: row.user_id }), body: () => ({ currency: "IRR" }),
     fields: [{ name: "amount", kind: "number", required: true, hint: true }, REASON] }],
+};
+
+const keys = {
+  list: "GET admin/api_keys/", may: "manage_keys", search: "keys", sorts: NEWEST,
+  filters: [{ name: "scope", options: ["sms_send", "sms_read", "wallet_write", "wallet_read"] }, { name: "is_active", kind: "bool" }],
+  columns: ["id", "name", "prefix", "scopes", "allowed_ips", "daily_sends", "daily_spend_rials", "is_active", "last_used_at", "expires_at", "created_at"],
+  row: [{ name: "revoke_key", operation: "POST admin/api_keys/{id}/revoke/", may: "manage_keys", danger: true, when: (row) => row.is_active }],
 };
 
 const blocks = {
@@ -136,14 +169,16 @@ const blocks = {
 const auditLog = {
   list: "GET admin/audit/", may: "read_audit", open: () => null,
   filters: [{ name: "actor", kind: "number" }, { name: "subject" }, { name: "action" }],
+  sorts: NEWEST,
   columns: ["at", "action", "actor", "actor_user_id", "subject", "subject_id", "ip", "request_id", "detail"],
 };
 
 /** What is shown only as a part of other pages. */
 const parts = {
+  room_messages: { list: "GET admin/chat/rooms/{id}/messages/", may: "moderate_chat", columns: ["created_at", "text"] },
   entries: { list: "GET admin/wallets/{user_id}/entries/", may: "look_at_payments", columns: ["id"] },
 };
 
 /** By the name in the address. */
-export const resources = { ...parts, users, sessions, reports, otp_requests: otpRequests, messages, webhooks, guard, payments,
-  wallets, blocks, audit: auditLog };
+export const resources = { ...parts, users, sessions, organizations, rooms, reports, otp_requests: otpRequests, messages, templates, webhooks,
+  guard, payments, wallets, api_keys: keys, blocks, audit: auditLog };

@@ -98,7 +98,7 @@ pub(crate) async fn execute(config: &Config, command: KeysCommand) -> anyhow::Re
 }
 
 /// PostgreSQL's `cidr` has no bits to the right of the prefix.
-fn network(written: IpNetwork) -> anyhow::Result<IpNetwork> {
+pub(crate) fn network(written: IpNetwork) -> anyhow::Result<IpNetwork> {
     IpNetwork::new(written.network(), written.prefix()).context("not a network")
 }
 

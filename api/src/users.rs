@@ -150,7 +150,8 @@ async fn list(
     let (mut text, mut left, mut cursor) = (String::new(), limit, None);
     loop {
         let filters = filter.iter().cloned().collect();
-        let wanted = Wanted { filters, cursor, limit: Some(left), sort: None };
+        let limit = Some(left);
+        let wanted = Wanted { filters, cursor, limit, ..Wanted::default() };
         let page = admin.list::<Person>(&server.source, &wanted, shown).await?;
         text.extend(page.rows.iter().map(line));
         left -= i64::try_from(page.rows.len())?;

@@ -120,6 +120,8 @@ def of_staff(label: str) -> tuple | None:
     """What staff do."""
     token = people.admins_token
     match label:
+        case "GET /api/admin/wallets/":
+            return token(), None, None, {"sort": "balance"}
         case "GET /api/admin/payments/":
             return token(), None, None, {"state": "paid", "gateway": "sandbox"}
         case "GET /api/admin/payments/{id}/" | "GET /api/payment/{id}/returns/":

@@ -192,7 +192,7 @@ def prepare(label: str, number: int) -> tuple | None:
             return token, sms_auth(new), None
         case _ if not ADMIN:
             return None
-        case "GET /api/admin/audit/" | "GET /api/admin/users/":
+        case "GET /api/admin/audit/" | "GET /api/admin/users/" | "GET /api/admin/templates/":
             return staff()
         case _ if label.split()[-1].startswith("/api/admin/users/{id}/"):
             user = person()["user"]["id"]

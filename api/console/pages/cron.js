@@ -6,7 +6,7 @@ import { el } from "../dom.js";
 import { t } from "../i18n.js";
 import { table } from "../list.js";
 import { may } from "../session.js";
-import { ask, button, into, toast } from "../ui.js";
+import { ask, button, empty, into, toast } from "../ui.js";
 import { poll } from "./poll.js";
 
 const COLUMNS = ["name", "about", "schedule", "next_at", "started_at", "outcome", "rows", "took_ms", "lag_ms", "asked_at"];
@@ -14,7 +14,7 @@ const COLUMNS = ["name", "about", "schedule", "next_at", "started_at", "outcome"
 export function cronPage(query, { signal }) {
   const place = el("div");
   const resource = { id: "name", open: (row) => `cron/${row.name}/`, columns: COLUMNS };
-  poll(place, signal, (background) => call("GET admin/cron/", { background }), (page) => table("cron", resource, page.results.map(flat)));
+  poll(place, signal, (background) => call("GET admin/cron/", { background }), (page) => (page.results.length ? table("cron", resource, page.results.map(flat)) : empty()));
   return [el("header", { class: "top" }, el("h1", {}, t("nav.cron"))), el("p", { class: "soft about" }, t("about.cron")), place];
 }
 
@@ -25,7 +25,7 @@ export function jobPage(job, query, context) {
   const place = el("div");
   const resource = { columns: ["started_at", "outcome", "rows", "took_ms", "lag_ms", "by_hand", "asked_by", "error"] };
   const load = () => into(place, call("GET admin/cron/{job}/runs/", { names: { job }, query: Object.fromEntries(query) }),
-    (page) => table("runs", resource, page.results), load);
+    (page) => (page.results.length ? table("runs", resource, page.results) : empty()), load);
   load();
   return [
     el("nav", { class: "crumbs", "aria-label": t("crumbs") }, link("cron/", t("nav.cron"))),

@@ -72,12 +72,11 @@ impl<'a> FromRequest<'a> for SignedIn {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let state: &SharedState = request.data().expect("the router gives every request the state");
         let ip = ClientIp::from_request(request, body).await?;
-        let who = match console::find(request, state, ip).await? {
-            Some((_, open)) => (open.user_id, open.id),
-            None => {
-                let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
-                (user_id, session_id)
-            }
+        let who = if let Some((_, open)) = console::find(request, state, ip).await? {
+            (open.user_id, open.id)
+        } else {
+            let Bearer { user_id, session_id, .. } = bearer(request.headers(), state)?;
+            (user_id, session_id)
         };
         Self::of(who, request, body).await
     }

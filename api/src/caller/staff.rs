@@ -51,7 +51,9 @@ pub(crate) mod task {
         LookAtMessages,
         RetryMessages,
         EditUsers,
-        EraseUsers
+        EraseUsers,
+        LookAtKeys,
+        ManageKeys
     );
 }
 

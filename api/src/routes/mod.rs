@@ -53,7 +53,6 @@ fn operations() -> impl OpenApi {
         (
             admin::AdminApi,
             admin::QueueApi,
-            admin::QueueItemApi,
             admin::ProviderApi,
             admin::CronApi,
             admin::StaffBlockApi,
@@ -66,6 +65,12 @@ fn operations() -> impl OpenApi {
             admin::StaffOtpApi,
             admin::StaffWebhookApi,
             admin::StaffGuardApi,
+            (
+                admin::StaffTemplateApi,
+                admin::StaffKeyApi,
+                admin::StaffOrganizationApi,
+                admin::StaffRoomApi,
+            ),
         ),
         (wallets::WalletApi, wallets::WalletServerApi, wallets::WalletStaffApi),
         (

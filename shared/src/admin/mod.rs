@@ -17,20 +17,24 @@ use crate::{
 };
 
 mod accounts;
+mod api_keys;
 mod console;
 mod erasure;
 pub mod lists;
 pub mod mask;
 pub mod messages;
+pub mod organizations;
 pub mod overview;
 pub mod providers;
 pub mod queues;
 pub mod roles;
+pub mod rooms;
 mod scopes;
 mod sessions;
 pub mod staff;
 mod store;
 pub mod superuser;
+pub mod templates;
 pub mod timeline;
 pub mod webhooks;
 

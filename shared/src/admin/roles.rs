@@ -52,7 +52,9 @@ impl Role {
             | Action::TouchStaff
             | Action::ReadAudit
             | Action::RunOperations
-            | Action::EraseUsers => matches!(self, Self::Admin),
+            | Action::EraseUsers
+            | Action::LookAtKeys
+            | Action::ManageKeys => matches!(self, Self::Admin),
         }
     }
 }
@@ -80,7 +82,7 @@ pub enum Action {
     SettlePayments,
     /// Change what is in somebody's wallet, with a reason.
     AdjustWallets,
-    /// Read messages that were reported, remove them, and close rooms.
+    /// Look at rooms and what is said in them, settle reports of messages, and close rooms.
     ModerateChat,
     /// Look at queues, providers, cron jobs and blocks.
     LookAtOperations,
@@ -96,11 +98,15 @@ pub enum Action {
     EditUsers,
     /// Take everything that names its owner from an account, for good.
     EraseUsers,
+    /// See which API keys there are, and what each may do.
+    LookAtKeys,
+    /// Make API keys and end them.
+    ManageKeys,
 }
 
 impl Action {
     /// All.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::LookAtUsers,
         Self::SeePersonalData,
         Self::EndSessions,
@@ -119,6 +125,8 @@ impl Action {
         Self::RetryMessages,
         Self::EditUsers,
         Self::EraseUsers,
+        Self::LookAtKeys,
+        Self::ManageKeys,
     ];
 
     /// Its word for the console, which shows what somebody may do: `look_at_users`.
@@ -144,6 +152,7 @@ impl Action {
                 | Self::AdjustWallets
                 | Self::EditUsers
                 | Self::EraseUsers
+                | Self::ManageKeys
         )
     }
 }
@@ -225,6 +234,7 @@ mod tests {
             Action::AdjustWallets,
             Action::EditUsers,
             Action::EraseUsers,
+            Action::ManageKeys,
         ];
         for action in Action::ALL {
             assert_eq!(action.needs_recent_login(), sensitive.contains(&action), "{action:?}");

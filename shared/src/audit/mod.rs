@@ -74,11 +74,6 @@ impl Subject {
         Self { kind: "room", id: Some(id) }
     }
 
-    /// The reports of messages.
-    pub const fn reports() -> Self {
-        Self { kind: "report", id: None }
-    }
-
     /// What happened to somebody.
     pub const fn timelines() -> Self {
         Self { kind: "timeline", id: None }
@@ -87,11 +82,6 @@ impl Subject {
     /// How everything is.
     pub const fn overview() -> Self {
         Self { kind: "overview", id: None }
-    }
-
-    /// The payments.
-    pub const fn payments() -> Self {
-        Self { kind: "payment", id: None }
     }
 }
 

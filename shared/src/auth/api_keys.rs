@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use rand::Rng;
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, types::ipnetwork::IpNetwork};
+use sqlx::{PgExecutor, PgPool, types::ipnetwork::IpNetwork};
 
 use super::store;
 use crate::ids;
@@ -104,13 +104,13 @@ pub enum KeyError {
 /// # Errors
 /// When the database refuses or is away.
 pub async fn create(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     new: &NewApiKey,
     now: DateTime<Utc>,
     rng: &mut (impl Rng + Send),
 ) -> Result<(i64, String), sqlx::Error> {
     let key = format!("{MARK}{}{}", ids::random_handle(rng), ids::random_handle(rng));
-    let id = store::insert_api_key(pool, new, &key[..SHOWN], &hash(&key), now).await?;
+    let id = store::insert_api_key(executor, new, &key[..SHOWN], &hash(&key), now).await?;
     Ok((id, key))
 }
 
@@ -164,8 +164,12 @@ pub async fn list(pool: &PgPool) -> Result<Vec<ApiKey>, sqlx::Error> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn revoke(pool: &PgPool, id: i64, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
-    store::revoke_api_key(pool, id, now).await
+pub async fn revoke(
+    executor: impl PgExecutor<'_>,
+    id: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    store::revoke_api_key(executor, id, now).await
 }
 
 fn hash(key: &str) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! All SQL of the `api_keys` and `used_refresh_tokens` tables.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, types::ipnetwork::IpNetwork};
+use sqlx::{PgConnection, PgExecutor, PgPool, types::ipnetwork::IpNetwork};
 
 use super::{
     api_keys::{ApiKey, NewApiKey, Scope},
@@ -43,7 +43,7 @@ impl From<Row> for ApiKey {
 }
 
 pub(super) async fn insert_api_key(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     new: &NewApiKey,
     prefix: &str,
     hash: &[u8],
@@ -64,7 +64,7 @@ pub(super) async fn insert_api_key(
         now,
         new.expires_at,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn touch_api_key(
 }
 
 pub(super) async fn revoke_api_key(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     id: i64,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
@@ -117,7 +117,7 @@ pub(super) async fn revoke_api_key(
         id,
         now,
     )
-    .execute(pool)
+    .execute(executor)
     .await?;
     Ok(revoked.rows_affected() == 1)
 }

@@ -39,6 +39,7 @@ pub mod rooms;
 pub mod search;
 pub mod seat;
 pub mod sockets;
+pub(crate) mod staff;
 mod store;
 pub mod tickets;
 

@@ -10,7 +10,7 @@ use super::{
     store,
 };
 use crate::{
-    audit::{self, Entry, Source, Subject},
+    audit::{self, Entry, Subject},
     organizations::Caller,
     webhooks::events::{Kind as EventKind, NewEvent},
 };
@@ -188,26 +188,6 @@ impl Chat {
         }
     }
 
-    /// A page of reports, newest first, for staff; the look is written down.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn reports(
-        &self,
-        source: &Source,
-        open: bool,
-        before: Option<i64>,
-        limit: i64,
-    ) -> std::result::Result<Vec<Report>, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let found = store::reports(&mut tx, None, open, before, limit).await?;
-        let looked = Entry::new(source, "chat.reports_read", Subject::reports());
-        let looked = looked.with("open", open).with("found", found.len());
-        audit::record(&mut tx, &looked, self.clock.now()).await?;
-        tx.commit().await?;
-        Ok(found)
-    }
-
     /// Settles a report, and with it all open ones of the same message: deletes the message, or leaves it.
     /// For staff, who were asked for their role before.
     ///
@@ -221,7 +201,7 @@ impl Chat {
     ) -> Result<Report> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let found = store::reports(&mut tx, Some(id), false, None, 1).await?.pop();
+        let found = store::report(&mut tx, id).await?;
         let found = found.ok_or(RoomError::NothingThere)?;
         store::lock_room(&mut tx, found.room).await?;
         let by = (caller.user_id, now);
@@ -241,7 +221,7 @@ impl Chat {
             .with("message", found.message_id)
             .with("outcome", outcome.as_str());
         audit::record(&mut tx, &entry, now).await?;
-        let report = store::reports(&mut tx, Some(id), false, None, 1).await?.pop();
+        let report = store::report(&mut tx, id).await?;
         tx.commit().await?;
         self.tell(found.room, head);
         report.ok_or(RoomError::NothingThere)

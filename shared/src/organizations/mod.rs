@@ -22,8 +22,10 @@ mod invitations;
 mod members;
 pub mod names;
 pub mod roles;
+mod staff;
 mod store;
 
+pub(crate) use self::staff::people_of;
 pub use self::{
     forget::{ForgetError, forget_user, lock_of_user},
     invitations::{

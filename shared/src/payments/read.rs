@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A payment. Has no `Debug`: it names a person.
-#[derive(Clone)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct Payment {
     /// The row.
     pub id: i64,
@@ -141,53 +141,29 @@ pub struct StaffPayment {
     pub attempts: Vec<Attempt>,
 }
 
-/// What payments are looked for by. Everything that is given must be so.
+/// What somebody looks for their payments by. Everything that is given must be so.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
-    /// Whose they are.
-    pub user_id: Option<i64>,
     /// Where they are: one of these.
     pub states: Vec<State>,
-    /// At which gateway.
-    pub gateway: Option<String>,
     /// For which order.
     pub order_id: Option<String>,
-    /// With which page.
-    pub authority: Option<String>,
-    /// With which number of the gateway's.
-    pub ref_id: Option<i64>,
     /// Only those before this row.
     pub before: Option<i64>,
 }
 
-impl Search {
-    /// Names what it looks by, for the audit log: never what was looked for.
-    fn words(&self) -> Vec<&'static str> {
-        let given = [
-            ("user_id", self.user_id.is_some()),
-            ("state", !self.states.is_empty()),
-            ("gateway", self.gateway.is_some()),
-            ("order_id", self.order_id.is_some()),
-            ("authority", self.authority.is_some()),
-            ("ref_id", self.ref_id.is_some()),
-        ];
-        given.into_iter().filter(|(_, given)| *given).map(|(word, _)| word).collect()
-    }
-}
-
 impl Payments {
-    /// Somebody's own payments, newest first. What the search says of users is not asked.
+    /// Somebody's own payments, newest first.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn list(
         &self,
         user_id: i64,
-        search: Search,
+        search: &Search,
         limit: i64,
     ) -> Result<Vec<Payment>, sqlx::Error> {
-        let own = Search { user_id: Some(user_id), ..search };
-        store::read::list(&self.pool, &own, limit).await
+        store::read::list(&self.pool, user_id, search, limit).await
     }
 
     /// One of somebody's own payments.
@@ -207,27 +183,6 @@ impl Payments {
         store::read::status(&self.pool, handle).await
     }
 
-    /// Finds anybody's payments, newest first, and writes down who looked at which.
-    ///
-    /// # Errors
-    /// When the database is away: nothing is shown then.
-    pub async fn search(
-        &self,
-        source: &Source,
-        search: &Search,
-        shown: Shown,
-        limit: i64,
-    ) -> Result<Vec<Payment>, sqlx::Error> {
-        let found = store::read::list(&self.pool, search, limit).await?;
-        let ids: Vec<_> = found.iter().map(|payment| payment.id).collect();
-        let looked = Entry::new(source, "payment.searched", Subject::payments())
-            .with("by", search.words())
-            .with("shown", word(shown))
-            .with("payments", ids);
-        audit::record(&mut *self.pool.acquire().await?, &looked, self.clock.now()).await?;
-        Ok(found.into_iter().map(|payment| show(payment, shown)).collect())
-    }
-
     /// Looks at anybody's payment and its story, and writes down who did.
     ///
     /// # Errors
@@ -240,16 +195,9 @@ impl Payments {
     ) -> Result<Option<StaffPayment>, sqlx::Error> {
         let Some(found) = store::read::story(&self.pool, id).await? else { return Ok(None) };
         let looked = Entry::new(source, "payment.viewed", Subject::payment(id));
-        let looked = looked.with("shown", word(shown));
+        let looked = looked.with("shown", shown.as_str());
         audit::record(&mut *self.pool.acquire().await?, &looked, self.clock.now()).await?;
         Ok(Some(StaffPayment { payment: show(found.payment, shown), ..found }))
-    }
-}
-
-const fn word(shown: Shown) -> &'static str {
-    match shown {
-        Shown::Whole => "whole",
-        Shown::Masked => "masked",
     }
 }
 

@@ -16,6 +16,9 @@ const VERSION: &str = "4.10.3";
 const VARIABLE: &str = "PEYK_TEST_AXE";
 
 /// The script; `None` where there is neither it nor a way to it, said on standard error.
+///
+/// # Panics
+/// When the variable names no script.
 pub fn axe_script() -> Option<String> {
     if let Some(named) = std::env::var_os(VARIABLE) {
         return Some(std::fs::read_to_string(named).expect("PEYK_TEST_AXE names the script"));

@@ -12,6 +12,7 @@ use poem_openapi::{Enum, types::ToJSON};
 use serde_json::Value as Json;
 use shared::{
     admin::lists::{Filter, Kind, LONGEST_PAGE, ListError, Listed, Value, Wanted},
+    audit::Subject,
     phone::PhoneNumber,
 };
 
@@ -36,7 +37,7 @@ pub(crate) enum ByAge {
 /// What somebody asks of a list.
 pub(crate) struct Asked<'a> {
     state: &'a State,
-    path: &'static str,
+    path: String,
     wanted: Wanted,
     /// The request's parameters, for the address of the next page.
     query: Vec<(&'static str, String)>,
@@ -63,7 +64,7 @@ impl<'a> Asked<'a> {
     /// The list at this path, in this order (one of the listing's), from this cursor on, so many rows.
     pub(crate) fn new<S: ToJSON>(
         state: &'a State,
-        path: &'static str,
+        path: impl Into<String>,
         (sort, cursor, limit): (Option<S>, Option<String>, Option<i64>),
     ) -> Self {
         let sort = sort.and_then(|sort| sort.to_json()).as_ref().map(text);
@@ -71,8 +72,16 @@ impl<'a> Asked<'a> {
         query.extend(limit.map(|limit| ("limit", limit.to_string())));
         query.extend(sort.clone().map(|sort| ("sort", sort)));
         let limit = limit.map(|limit| limit.clamp(1, LONGEST_PAGE));
-        let wanted = Wanted { filters: Vec::new(), sort, cursor, limit };
-        Self { state, path, wanted, query, refused: None }
+        let wanted = Wanted { filters: Vec::new(), sort, cursor, limit, about: None };
+        Self { state, path: path.into(), wanted, query, refused: None }
+    }
+
+    /// What all rows belong to, which the path names: only they are listed, and it is what was looked at.
+    #[must_use]
+    pub(crate) fn about(mut self, subject: Subject, filter: &'static Filter, id: i64) -> Self {
+        self.wanted.about = Some(subject);
+        self.wanted.filters.push((filter, Value::Integer(id)));
+        self
     }
 
     /// Only rows that are so. The parameter has the filter's name; an enum is its word.
@@ -96,7 +105,18 @@ impl<'a> Asked<'a> {
     /// Only rows with what is searched for; `None` of `read`: nobody can search for that.
     #[must_use]
     pub(crate) fn search(
+        self,
+        text: Option<String>,
+        read: impl FnOnce(&str) -> Option<(&'static Filter, Value)>,
+    ) -> Self {
+        self.read("search", text, read)
+    }
+
+    /// The same by a parameter of another name that stands for one of several filters.
+    #[must_use]
+    pub(crate) fn read(
         mut self,
+        name: &'static str,
         text: Option<String>,
         read: impl FnOnce(&str) -> Option<(&'static Filter, Value)>,
     ) -> Self {
@@ -104,9 +124,9 @@ impl<'a> Asked<'a> {
         match read(text.trim()).filter(|_| !text.contains('\0')) {
             Some(given) => {
                 self.wanted.filters.push(given);
-                self.query.push(("search", text));
+                self.query.push((name, text));
             }
-            None => self.refused = Some("search"),
+            None => self.refused = Some(name),
         }
         self
     }
@@ -154,9 +174,14 @@ impl<'a> Asked<'a> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("cursor", cursor);
         query.extend_pairs(&self.query);
-        let link = Link { state: self.state, path: self.path, query: &[] };
+        let link = Link { state: self.state, path: &self.path, query: &[] };
         format!("{}?{}", link.url(), query.finish())
     }
+}
+
+/// A text as it was searched for.
+pub(crate) fn text_value(text: &str) -> Value {
+    Value::Text(text.to_owned())
 }
 
 /// A number as the database has it.

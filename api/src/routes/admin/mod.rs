@@ -1,19 +1,25 @@
 //! `admin/…`: people's accounts and the audit log, for staff.
 
+mod api_keys;
 mod blocks;
 mod cron;
 mod guard;
+mod key_types;
 pub(crate) mod listing;
 mod message_types;
 mod messages;
 mod operation_types;
+mod organizations;
 mod otp_requests;
 mod overview;
 mod providers;
 mod queue_items;
 mod queues;
+mod room_types;
+mod rooms;
 pub(crate) mod session;
 mod sessions;
+mod templates;
 mod timeline;
 mod types;
 mod users;
@@ -29,28 +35,27 @@ use poem_openapi::{
 use shared::{
     admin::{
         ChangeError, Person, Shown,
-        lists::{Filter, Value, users as by},
+        lists::{Filter, Value, audit_events as events, users as by},
     },
-    audit,
+    audit::Event,
     users::username::normal_form,
 };
 
 pub(crate) use self::{
-    blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi, messages::StaffMessageApi,
-    otp_requests::StaffOtpApi, overview::OverviewApi, providers::ProviderApi,
-    queue_items::QueueItemApi, queues::QueueApi, sessions::StaffSessionApi, timeline::TimelineApi,
-    users::StaffUserApi, webhooks::StaffWebhookApi,
+    api_keys::StaffKeyApi, blocks::StaffBlockApi, cron::CronApi, guard::StaffGuardApi,
+    messages::StaffMessageApi, organizations::StaffOrganizationApi, otp_requests::StaffOtpApi,
+    overview::OverviewApi, providers::ProviderApi, queue_items::QueueItemApi, queues::QueueApi,
+    rooms::StaffRoomApi, sessions::StaffSessionApi, templates::StaffTemplateApi,
+    timeline::TimelineApi, users::StaffUserApi, webhooks::StaffWebhookApi,
 };
 use self::{
     listing::{
         Asked, ByAge, example_cursor, example_flag, example_search, example_sort, phone_value,
+        text_value,
     },
-    types::{AuditPage, StaffDone, StaffRole, StaffUser, StaffUserPage},
+    types::{AuditPage, StaffDone, StaffRole, StaffUserPage},
 };
-use super::{
-    Tag,
-    paging::{Link, Paging, example_before, example_limit},
-};
+use super::{Tag, paging::example_limit};
 use crate::{
     caller::{Staff, task},
     error::{Code, Problem, problems},
@@ -115,23 +120,6 @@ impl AdminApi {
         Ok(Json(asked.page::<Person, StaffUserPage>(&staff).await?))
     }
 
-    /// Look at an account
-    ///
-    /// Viewers and finance see personal data masked. Written down in the audit log.
-    #[oai(path = "/admin/users/:id", method = "get", operation_id = "getUser")]
-    async fn get_user(
-        &self,
-        state: Data<&SharedState>,
-        staff: Staff<task::LookAtUsers>,
-        /// The account.
-        #[oai(example = "example_user")]
-        id: Path<i64>,
-    ) -> Result<Json<StaffUser>, StaffLookProblem> {
-        let found = state.admin.find(&staff.caller.source(), id.0, staff.shown()).await;
-        let found = found.map_err(Problem::from)?;
-        Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
-    }
-
     /// Disable an account
     ///
     /// Its owner cannot log in any more, and every session ends within a second. For admins, after a
@@ -188,13 +176,13 @@ impl AdminApi {
 
     /// Read the audit log
     ///
-    /// Who did what, newest first. For admins.
+    /// Who did what. For admins. Written down in the audit log, too.
     #[oai(path = "/admin/audit", method = "get", operation_id = "listAuditEvents")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list_audit(
         &self,
         state: Data<&SharedState>,
-        _staff: Staff<task::ReadAudit>,
+        staff: Staff<task::ReadAudit>,
         /// Only what this account did.
         #[oai(example = "example_actor")]
         actor: Query<Option<i64>>,
@@ -204,31 +192,25 @@ impl AdminApi {
         /// Only this action.
         #[oai(example = "example_action", validator(max_length = 64))]
         action: Query<Option<String>>,
-        /// Only events before this id.
-        #[oai(example = "example_before")]
-        before: Query<Option<i64>>,
+        /// In which order; `newest` unless given.
+        #[oai(example = "example_sort")]
+        sort: Query<Option<ByAge>>,
+        /// Where the page before ended: from its `next`.
+        #[oai(example = "example_cursor", validator(max_length = 500))]
+        cursor: Query<Option<String>>,
         /// How many, at most 100.
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<AuditPage>, StaffListProblem> {
-        let paging = Paging::new(before.0, limit.0);
-        let about = subject.0.as_deref().and_then(|text| crate::audit::subject(text).ok());
-        let (kind, id) = about.unzip();
-        let filter = audit::Filter {
-            actor_user_id: actor.0,
-            subject: kind,
-            subject_id: id.flatten(),
-            action: action.0.clone(),
-            since: None,
-            before: paging.before,
+        let one_or_all = |text: &str| {
+            let filter = if text.contains(':') { &events::SUBJECT_ROW } else { &events::SUBJECT };
+            Some((filter, text_value(text)))
         };
-        let found = audit::list(&state.pool, &filter, paging.rows()).await;
-        let found = found.map_err(Problem::from)?;
-        let actor = actor.0.map(|id| id.to_string());
-        let query = [("actor", actor), ("subject", subject.0), ("action", action.0)];
-        let link = Link { state: state.0, path: "admin/audit/", query: &query };
-        let (next, results) = paging.page(found, |event| event.id, &link);
-        Ok(Json(AuditPage { next, previous: None, results }))
+        let asked = Asked::new(state.0, "admin/audit/", (sort.0, cursor.0, limit.0))
+            .read("subject", subject.0, one_or_all)
+            .with(&events::ACTOR, actor.0)
+            .with(&events::ACTION, action.0);
+        Ok(Json(asked.page::<Event, AuditPage>(&staff).await?))
     }
 }
 

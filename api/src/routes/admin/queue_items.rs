@@ -208,10 +208,10 @@ impl Asked<'_> {
     ) -> Result<StaffQueueItemPage, Problem> {
         let filter = T::STATES.into_iter().find(|filter| filter.name == self.word);
         let filter = filter.expect("a queue has every state");
-        let its = |sort: &&lists::Sort| sort.within.is_some_and(|within| within.name == self.word);
+        let its = |sort: &&lists::Sort| sort.within.iter().any(|filter| filter.name == self.word);
         let sort = T::LISTING.sorts.iter().find(its).map(|sort| sort.name.to_owned());
         let filters = vec![(filter, Value::Text(kind.to_owned()))];
-        let wanted = Wanted { filters, sort, cursor, limit: self.limit };
+        let wanted = Wanted { filters, sort, cursor, limit: self.limit, about: None };
         let (source, now) = (staff.caller.source(), self.state.clock.now());
         let shown = staff.shown();
         let page = lists::list::<T>(&self.state.pool, &source, &wanted, shown, now).await?;

@@ -103,7 +103,7 @@ impl QueueApi {
         for id in &changed.ids {
             state.pusher.push(queue, RowId(*id));
         }
-        Ok(answer(state.0, changed))
+        Ok(answer(state.0, &changed))
     }
 
     /// Give rows of a queue up
@@ -123,15 +123,15 @@ impl QueueApi {
     ) -> Result<Json<RowsChanged>, StaffOperateProblem> {
         let queue = queue.0.inside();
         let changed = state.queues.give_up(&staff.acting(), queue, &input.0.0).await;
-        Ok(answer(state.0, changed.map_err(Problem::from)?))
+        Ok(answer(state.0, &changed.map_err(Problem::from)?))
     }
 }
 
-fn answer(state: &State, changed: Changed) -> Json<RowsChanged> {
+fn answer(state: &State, changed: &Changed) -> Json<RowsChanged> {
     for local_id in &changed.unsent {
         state.otp.unsent(*local_id);
     }
-    Json(RowsChanged::of(&changed))
+    Json(RowsChanged::of(changed))
 }
 
 impl From<OperateError> for Problem {

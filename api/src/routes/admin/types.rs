@@ -136,7 +136,7 @@ impl Example for StaffDone {
 #[oai(example)]
 pub(crate) struct AuditEvent {
     /// Its number.
-    pub(super) id: i64,
+    id: i64,
     /// When it happened.
     at: Timestamp,
     /// Who did it: `user`, `cli` (a command on the server) or `system`.
@@ -202,22 +202,7 @@ impl Example for AuditEvent {
     }
 }
 
-/// A page of the audit log, newest first.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct AuditPage {
-    /// The next page; null on the last.
-    pub(super) next: Option<String>,
-    /// Pages go one way: always null.
-    pub(super) previous: Option<String>,
-    /// The events.
-    pub(super) results: Vec<AuditEvent>,
-}
-
-impl Example for AuditPage {
-    fn example() -> Self {
-        let url = |before: i64| format!("https://peyk.example/api/admin/audit/?before={before}");
-        let results = vec![AuditEvent::example()];
-        Self { next: Some(url(4107)), previous: Some(url(4207)), results }
-    }
-}
+staff_page!(
+    /// A page of the audit log.
+    AuditPage of AuditEvent, "admin/audit/"
+);

@@ -1,11 +1,11 @@
-//! `admin/users/…`: changing and erasing accounts.
+//! `admin/users/…`: looking at, changing and erasing accounts.
 
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::Example};
 use shared::admin::{Edit, EraseError};
 
 use super::{
-    StaffChangeProblem,
+    StaffChangeProblem, StaffLookProblem,
     types::{StaffDone, StaffUser},
 };
 use crate::{
@@ -61,11 +61,29 @@ impl FromFields for EditAsked {
     }
 }
 
-/// The operations.
+/// The operations on one account. All of a path are in one place: two would hide each other in the
+/// document.
 pub(crate) struct StaffUserApi;
 
 #[OpenApi(tag = "Tag::Staff")]
 impl StaffUserApi {
+    /// Look at an account
+    ///
+    /// Viewers and finance see personal data masked. Written down in the audit log.
+    #[oai(path = "/admin/users/:id", method = "get", operation_id = "getUser")]
+    async fn get_user(
+        &self,
+        state: Data<&SharedState>,
+        staff: Staff<task::LookAtUsers>,
+        /// The account.
+        #[oai(example = "super::example_user")]
+        id: Path<i64>,
+    ) -> Result<Json<StaffUser>, StaffLookProblem> {
+        let found = state.admin.find(&staff.caller.source(), id.0, staff.shown()).await;
+        let found = found.map_err(Problem::from)?;
+        Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
+    }
+
     /// Change an account
     ///
     /// What is left out stays as it is. For support and admins, after a recent login; written down in

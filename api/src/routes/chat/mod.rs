@@ -6,7 +6,7 @@ mod log;
 mod members;
 mod messages;
 mod moderation;
-mod people;
+pub(crate) mod people;
 mod ranks;
 mod rooms;
 mod root;

@@ -7,19 +7,25 @@ use poem_openapi::{
     payload::Json,
     types::Example,
 };
-use shared::chat::{ChatError, RoomId, create::RoomError};
+use shared::{
+    admin::lists::reports,
+    chat::{ChatError, RoomId, create::RoomError, moderation},
+};
 
 use super::{
     super::{
         Tag,
-        admin::{StaffChangeProblem, StaffListProblem},
+        admin::{
+            StaffChangeProblem, StaffListProblem,
+            listing::{Asked, ByAge, example_cursor, example_sort},
+        },
         paging::{Link, Paging, example_before, example_limit},
     },
     ChatDone, RoomChangeProblem, RoomListProblem, by, done, example_person, example_room,
     messages::NO_MESSAGE,
     people::{Block, ChatBlockPage, ChatReportPage, Report},
     spend,
-    wanted::{Complaint, ReportMessage, SettleReport, Settlement, Somebody},
+    wanted::{Complaint, ReportMessage, ReportReason, SettleReport, Settlement, Somebody},
 };
 use crate::{
     caller::{SignedIn, Staff, task},
@@ -152,8 +158,9 @@ pub(crate) struct ChatStaffApi;
 impl ChatStaffApi {
     /// Reported messages
     ///
-    /// Newest first, with what they say. For support and admins. Written down in the audit log.
+    /// With what they say. For support and admins. Written down in the audit log.
     #[oai(path = "/admin/chat/reports", method = "get", operation_id = "listChatReports")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
         &self,
         state: Data<&SharedState>,
@@ -161,24 +168,29 @@ impl ChatStaffApi {
         /// Only those that wait; so unless you say `false`.
         #[oai(example = "example_open")]
         open: Query<Option<bool>>,
-        /// Only reports before this id.
-        #[oai(example = "example_before")]
-        before: Query<Option<i64>>,
+        /// Only reports of messages of this room.
+        #[oai(example = "example_one_room")]
+        room: Query<Option<i64>>,
+        /// Only reports for this reason.
+        #[oai(example = "example_reason")]
+        reason: Query<Option<ReportReason>>,
+        /// In which order; `newest` unless given.
+        #[oai(example = "example_sort")]
+        sort: Query<Option<ByAge>>,
+        /// Where the page before ended: from its `next`.
+        #[oai(example = "example_cursor", validator(max_length = 500))]
+        cursor: Query<Option<String>>,
         /// How many, at most 100.
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<ChatReportPage>, StaffListProblem> {
-        let paging = Paging::new(before.0, limit.0);
-        let source = staff.caller.source();
-        let only_open = open.0.unwrap_or(true);
-        let found = state.chat.reports(&source, only_open, paging.before, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
-        let query = [("open", open.0.map(|open| open.to_string()))];
-        let link = Link { state: state.0, path: "admin/chat/reports/", query: &query };
-        let next = paging.cut(&mut found, |report| report.id, &link);
+        let asked = Asked::new(state.0, "admin/chat/reports/", (sort.0, cursor.0, limit.0))
+            .with(&reports::OPEN, Some(open.0.unwrap_or(true)))
+            .with(&reports::ROOM, room.0)
+            .with(&reports::REASON, reason.0);
         let viewer = staff.caller.user_id;
-        let results = found.into_iter().map(|report| Report::seen_by(viewer, report)).collect();
-        Ok(Json(ChatReportPage { next, previous: None, results }))
+        let answer = |report| Report::seen_by(viewer, report);
+        Ok(Json(asked.page_of::<moderation::Report, ChatReportPage>(&staff, answer).await?))
     }
 
     /// Settle a report
@@ -255,6 +267,16 @@ fn example_message() -> i64 {
 
 fn example_report() -> i64 {
     9
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_one_room() -> Option<i64> {
+    Some(example_room())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_reason() -> Option<ReportReason> {
+    Some(ReportReason::Spam)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]

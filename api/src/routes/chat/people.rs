@@ -8,7 +8,7 @@ use super::{
     types::{MessageType, Person, RoomRole, numbers},
     wanted::{ReportOutcome, ReportReason},
 };
-use crate::timestamp::Timestamp;
+use crate::{routes::admin::listing::staff_page, timestamp::Timestamp};
 
 /// Somebody in a room.
 #[derive(Debug, Object)]
@@ -29,7 +29,7 @@ pub(crate) struct Member {
 
 impl Member {
     /// As somebody sees them at this moment.
-    pub(super) fn seen_by(viewer_id: i64, one: &Seated, now: DateTime<chrono::Utc>) -> Self {
+    pub(crate) fn seen_by(viewer_id: i64, one: &Seated, now: DateTime<chrono::Utc>) -> Self {
         Self {
             user: Person::seen_by(viewer_id, &one.person),
             role: one.rank.role.into(),
@@ -70,7 +70,7 @@ pub(crate) struct Ban {
 
 impl Ban {
     /// As somebody sees it.
-    pub(super) fn seen_by(viewer_id: i64, ban: chat::members::Ban) -> Self {
+    pub(crate) fn seen_by(viewer_id: i64, ban: chat::members::Ban) -> Self {
         Self {
             user: Person::seen_by(viewer_id, &ban.person),
             banned_by: ban.banned_by,
@@ -233,6 +233,9 @@ pages! {
     ChatRoomBanPage of Ban;
     /// Whom you block, the newest accounts first.
     ChatBlockPage of Block;
-    /// Reports, newest first.
-    ChatReportPage of Report;
 }
+
+staff_page!(
+    /// A page of reports.
+    ChatReportPage of Report, "admin/chat/reports/"
+);

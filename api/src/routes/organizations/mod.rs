@@ -16,7 +16,11 @@ use self::types::{
     CreateOrganization, CreateOrganizationResponse, Names, Organization, OrganizationDone,
     OrganizationPage, SomeNames, TransferOrganization, UpdateOrganization,
 };
-pub(crate) use self::{invitations::InvitationApi, members::MemberApi};
+pub(crate) use self::{
+    invitations::InvitationApi,
+    members::MemberApi,
+    types::{InvitationStatus, Member, OrganizationRole},
+};
 use super::{
     Tag,
     paging::{Link, Paging, example_before, example_limit},

@@ -102,8 +102,8 @@ impl PaymentApi {
         let paging = Paging::new(before.0, limit.0);
         let among = status.0.map(PaymentStatus::states).unwrap_or_default();
         let (before, order) = (paging.before, order_id.0.clone());
-        let search = Search { states: among, order_id: order, before, ..Search::default() };
-        let found = state.payments.list(caller.user_id, search, paging.rows()).await;
+        let search = Search { states: among, order_id: order, before };
+        let found = state.payments.list(caller.user_id, &search, paging.rows()).await;
         let mut found = found.map_err(Problem::from)?;
         let status = status.0.map(|status| status.as_str().to_owned());
         let query = [("status", status), ("order_id", order_id.0)];

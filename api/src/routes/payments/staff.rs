@@ -3,16 +3,13 @@
 use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{
-    Object, OpenApi,
+    Enum, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
     types::Example,
 };
 use serde_json::json;
-use shared::{
-    admin::{Shown, roles::Action},
-    payments::{self, Search},
-};
+use shared::{admin::lists::payments as by, payments};
 
 use super::{
     answer::GatewayAnswer,
@@ -24,12 +21,27 @@ use crate::{
     error::{Code, Problem},
     routes::{
         Tag,
-        admin::{StaffListProblem, StaffLookProblem},
-        paging::{Link, Paging, example_before, example_limit},
+        admin::{
+            StaffListProblem, StaffLookProblem,
+            listing::{Asked, example_cursor, staff_page, text_value},
+        },
+        paging::example_limit,
     },
     state::SharedState,
     timestamp::Timestamp,
 };
+
+/// The order of payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum PaymentOrder {
+    /// The latest first.
+    Newest,
+    /// The first one first.
+    Oldest,
+    /// The largest first, in rials.
+    Amount,
+}
 
 /// The operations of staff who look.
 pub(crate) struct StaffPaymentApi;
@@ -38,14 +50,17 @@ pub(crate) struct StaffPaymentApi;
 impl StaffPaymentApi {
     /// Find payments
     ///
-    /// Newest first, by everything that is given. Viewers and finance see numbers and addresses of
-    /// payers masked. Written down in the audit log.
+    /// By everything that is given. Viewers and finance see numbers and addresses of payers masked.
+    /// Written down in the audit log.
     #[oai(path = "/admin/payments", method = "get", operation_id = "listStaffPayments")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
         &self,
         state: Data<&SharedState>,
         staff: Staff<task::LookAtPayments>,
+        /// The shop's name of an order, or a gateway's name or number of a payment.
+        #[oai(example = "example_order", validator(max_length = 128))]
+        search: Query<Option<String>>,
         /// Only payments in this state; spelt `state`.
         #[oai(name = "state", example = "example_state")]
         in_state: Query<Option<PaymentState>>,
@@ -64,40 +79,26 @@ impl StaffPaymentApi {
         /// Only payments of this account.
         #[oai(example = "example_user")]
         user_id: Query<Option<i64>>,
-        /// Only payments before this id.
-        #[oai(example = "example_before")]
-        before: Query<Option<i64>>,
+        /// In which order; `newest` unless given.
+        #[oai(example = "example_sort")]
+        sort: Query<Option<PaymentOrder>>,
+        /// Where the page before ended: from its `next`.
+        #[oai(example = "example_cursor", validator(max_length = 500))]
+        cursor: Query<Option<String>>,
         /// How many, at most 100.
         #[oai(example = "example_limit", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<i64>>,
     ) -> Result<Json<StaffPaymentPage>, StaffListProblem> {
-        let paging = Paging::new(before.0, limit.0);
-        let search = Search {
-            user_id: user_id.0,
-            states: in_state.0.map(PaymentState::inside).into_iter().collect(),
-            gateway: gateway.0.clone(),
-            order_id: order_id.0.clone(),
-            authority: authority.0.clone(),
-            ref_id: ref_id.0,
-            before: paging.before,
-        };
-        let (source, shown) = (staff.caller.source(), shown(&staff));
-        let found = state.payments.search(&source, &search, shown, paging.rows()).await;
-        let mut found = found.map_err(Problem::from)?;
-        let number = |number: Option<i64>| number.map(|number| number.to_string());
-        let word = search.states.first().map(|state| state.as_str().to_owned());
-        let query = [
-            ("state", word),
-            ("gateway", gateway.0),
-            ("order_id", order_id.0),
-            ("authority", authority.0),
-            ("ref_id", number(ref_id.0)),
-            ("user_id", number(user_id.0)),
-        ];
-        let link = Link { state: state.0, path: "admin/payments/", query: &query };
-        let next = paging.cut(&mut found, |payment| payment.id, &link);
-        let results = found.into_iter().map(|found| StaffPayment::new(state.0, found)).collect();
-        Ok(Json(StaffPaymentPage { next, previous: None, results }))
+        let asked = Asked::new(state.0, "admin/payments/", (sort.0, cursor.0, limit.0))
+            .search(search.0, |text| Some((&by::SEARCH, text_value(text))))
+            .with(&by::STATE, in_state.0)
+            .with(&by::GATEWAY, gateway.0)
+            .with(&by::ORDER_ID, order_id.0)
+            .with(&by::AUTHORITY, authority.0)
+            .with(&by::REF_ID, ref_id.0)
+            .with(&by::USER_ID, user_id.0);
+        let answer = |found| StaffPayment::new(state.0, found);
+        Ok(Json(asked.page_of::<payments::Payment, StaffPaymentPage>(&staff, answer).await?))
     }
 
     /// Look at anybody's payment
@@ -113,7 +114,7 @@ impl StaffPaymentApi {
         #[oai(example = "example_payment")]
         id: Path<i64>,
     ) -> Result<Json<StaffPaymentStory>, StaffLookProblem> {
-        let found = state.payments.look_at(&staff.caller.source(), id.0, shown(&staff)).await;
+        let found = state.payments.look_at(&staff.caller.source(), id.0, staff.shown()).await;
         let found = found.map_err(Problem::from)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         Ok(Json(StaffPaymentStory {
             payment: StaffPayment::new(state.0, found.payment),
@@ -127,13 +128,14 @@ impl StaffPaymentApi {
     }
 }
 
-fn shown<T>(staff: &Staff<T>) -> Shown {
-    if staff.role.may(Action::SeePersonalData) { Shown::Whole } else { Shown::Masked }
-}
-
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
 fn example_state() -> Option<PaymentState> {
     Some(PaymentState::NeedsReview)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
+fn example_sort() -> Option<PaymentOrder> {
+    Some(PaymentOrder::Newest)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "poem-openapi wants the type of the parameter")]
@@ -179,25 +181,10 @@ impl Example for StaffPayment {
     }
 }
 
-/// A page of anybody's payments, newest first.
-#[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct StaffPaymentPage {
-    /// The next page; null on the last.
-    next: Option<String>,
-    /// Pages go one way: always null.
-    previous: Option<String>,
-    /// The payments.
-    results: Vec<StaffPayment>,
-}
-
-impl Example for StaffPaymentPage {
-    fn example() -> Self {
-        let url = |before: i64| format!("https://peyk.example/api/admin/payments/?before={before}");
-        let results = vec![StaffPayment::example()];
-        Self { next: Some(url(41)), previous: Some(url(141)), results }
-    }
-}
+staff_page!(
+    /// A page of anybody's payments.
+    StaffPaymentPage of StaffPayment, "admin/payments/"
+);
 
 /// A page of a payment's at its gateway.
 #[derive(Debug, Object)]

@@ -352,6 +352,6 @@ impl Example for WalletHold {
     }
 }
 
-fn example_moment() -> DateTime<Utc> {
+pub(super) fn example_moment() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_600)
 }

@@ -70,10 +70,10 @@ fn ways(document: &Value, operation: &Value) -> Vec<String> {
             _ if parameter["in"] != "query" => {}
             "cursor" | "limit" | "before" => {}
             "sort" => {
-                orders.extend(values(document, parameter).iter().map(|it| format!("sort={it}")))
+                orders.extend(values(document, parameter).iter().map(|it| format!("sort={it}")));
             }
             _ => {
-                filters.extend(values(document, parameter).iter().map(|it| format!("{name}={it}")))
+                filters.extend(values(document, parameter).iter().map(|it| format!("{name}={it}")));
             }
         }
     }
@@ -81,11 +81,8 @@ fn ways(document: &Value, operation: &Value) -> Vec<String> {
     let together = |filter: &String| {
         // Some orders are only there together with an account.
         let needs = |order: &String| {
-            if order == "sort=last_seen" && !filter.starts_with("user_id") {
-                "&user_id=17"
-            } else {
-                ""
-            }
+            let of_some = ["sort=last_seen", "sort=last_activity"].contains(&order.as_str());
+            if of_some && !filter.starts_with("user_id") { "&user_id=17" } else { "" }
         };
         let way = |order: &String| format!("?{filter}&{order}{}", needs(order));
         orders.iter().map(way).collect::<Vec<_>>()

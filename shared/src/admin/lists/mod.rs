@@ -17,18 +17,27 @@ use sqlx::{FromRow, PgPool, Row as _, postgres::PgRow};
 use super::{Admin, Shown};
 use crate::audit::{self, Entry, Source, Subject};
 
+pub mod api_keys;
+pub mod audit_events;
 pub mod blocks;
 mod cursor;
 pub mod guard;
 pub mod messages;
+pub mod organizations;
 pub mod otp_requests;
+pub mod payments;
 pub mod queue_items;
+pub mod reports;
+pub mod room_messages;
+pub mod rooms;
 pub mod sessions;
 mod sql;
 #[cfg(test)]
 mod tests;
 pub mod users;
 pub mod values;
+pub mod wallet_entries;
+pub mod wallets;
 pub mod webhooks;
 
 use self::{cursor::Cursor, sql::Composed};
@@ -47,13 +56,22 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
     SET LOCAL statement_timeout = '2s'";
 
 /// Every list there is, for the tests that try all they offer.
-pub const ALL: [&Listing; 11] = [
+pub const ALL: [&Listing; 20] = [
     &users::LISTING,
     &sessions::LISTING,
     &otp_requests::LISTING,
     &messages::LISTING,
     &webhooks::LISTING,
     &guard::LISTING,
+    &api_keys::LISTING,
+    &audit_events::LISTING,
+    &organizations::LISTING,
+    &payments::LISTING,
+    &reports::LISTING,
+    &room_messages::LISTING,
+    &rooms::LISTING,
+    &wallet_entries::LISTING,
+    &wallets::LISTING,
     &blocks::LISTING,
     &queue_items::texts::LISTING,
     &queue_items::deliveries::LISTING,
@@ -186,25 +204,25 @@ pub struct Sort {
     pub key: Option<Key>,
     /// Whether the greatest comes first.
     pub descending: bool,
-    /// Only rows of this filter have this order: no index has it for all.
-    pub within: Option<&'static Filter>,
+    /// Only rows of one of these filters have this order, if there are any: no index has it for all.
+    pub within: &'static [&'static Filter],
 }
 
 impl Sort {
     /// The latest row first.
-    pub const NEWEST: Self = Self { name: "newest", key: None, descending: true, within: None };
+    pub const NEWEST: Self = Self { name: "newest", key: None, descending: true, within: &[] };
     /// The first row first.
-    pub const OLDEST: Self = Self { name: "oldest", key: None, descending: false, within: None };
+    pub const OLDEST: Self = Self { name: "oldest", key: None, descending: false, within: &[] };
 
     /// By a key that an index has, together with the id or almost unique without it.
     pub const fn by(name: &'static str, key: Key, descending: bool) -> Self {
-        Self { name, key: Some(key), descending, within: None }
+        Self { name, key: Some(key), descending, within: &[] }
     }
 
-    /// Offered only together with a filter of few rows, because no index has it.
+    /// Offered only together with one of these filters of few rows, because no index has it.
     #[must_use]
-    pub const fn within(self, filter: &'static Filter) -> Self {
-        Self { within: Some(filter), ..self }
+    pub const fn within(self, filters: &'static [&'static Filter]) -> Self {
+        Self { within: filters, ..self }
     }
 }
 
@@ -229,6 +247,9 @@ pub struct Wanted {
     pub cursor: Option<String>,
     /// Rows, at most [`WINDOW`].
     pub limit: Option<i64>,
+    /// What all of its rows belong to, if that is what is looked at: a room, somebody's wallet. Written
+    /// down in the place of the list.
+    pub about: Option<Subject>,
 }
 
 impl Wanted {
@@ -375,7 +396,8 @@ fn looked<'a>(
 ) -> Result<Entry<'a>, sqlx::Error> {
     let by: Vec<_> = wanted.filters.iter().map(|(filter, _)| filter.name).collect();
     let action = if by.is_empty() { listing.listed } else { listing.searched };
-    let entry = Entry::new(source, action, Subject { kind: listing.subject, id: None })
+    let subject = wanted.about.unwrap_or(Subject { kind: listing.subject, id: None });
+    let entry = Entry::new(source, action, subject)
         .with("by", by)
         .with("shown", shown.as_str())
         .with("rows", rows.len());

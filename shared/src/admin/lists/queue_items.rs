@@ -135,11 +135,11 @@ pub(super) mod texts {
 
     const SORTS: &[Sort] = &[
         Sort::NEWEST,
-        Sort::by("running_first", time("m.lease_until"), false).within(&RUNNING),
-        Sort::by("due_first", time("m.next_attempt_at"), false).within(&DUE),
-        Sort::by("scheduled_first", time("m.next_attempt_at"), false).within(&LATER),
-        Sort::by("failed_last", time("m.settled_at"), true).within(&FAILED),
-        Sort::by("unknown_last", time("m.settled_at"), true).within(&UNKNOWN),
+        Sort::by("running_first", time("m.lease_until"), false).within(&[&RUNNING]),
+        Sort::by("due_first", time("m.next_attempt_at"), false).within(&[&DUE]),
+        Sort::by("scheduled_first", time("m.next_attempt_at"), false).within(&[&LATER]),
+        Sort::by("failed_last", time("m.settled_at"), true).within(&[&FAILED]),
+        Sort::by("unknown_last", time("m.settled_at"), true).within(&[&UNKNOWN]),
     ];
 
     pub(in crate::admin::lists) const LISTING: Listing = listing(
@@ -201,8 +201,8 @@ pub(super) mod payments {
 
     const SORTS: &[Sort] = &[
         Sort::NEWEST,
-        Sort::by("due_first", time("p.next_attempt_at"), false).within(&DUE),
-        Sort::by("scheduled_first", time("p.next_attempt_at"), false).within(&LATER),
+        Sort::by("due_first", time("p.next_attempt_at"), false).within(&[&DUE]),
+        Sort::by("scheduled_first", time("p.next_attempt_at"), false).within(&[&LATER]),
     ];
 
     pub(in crate::admin::lists) const LISTING: Listing = listing(

@@ -52,7 +52,8 @@ pub const IS_ACTIVE: Filter = Filter::scanned(
 
 /// The last used first: of one account, as an index would be written whenever a session is seen.
 const LAST_SEEN: Sort =
-    Sort::by("last_seen", Key { sql: "s.last_seen_at", kind: Kind::Time }, true).within(&USER_ID);
+    Sort::by("last_seen", Key { sql: "s.last_seen_at", kind: Kind::Time }, true)
+        .within(&[&USER_ID]);
 
 /// The sessions.
 pub const LISTING: Listing = Listing {

@@ -118,18 +118,15 @@ impl<'a> Composed<'a> {
         let Some(after) = &self.after else { return };
         let than = if self.sort.descending { "<" } else { ">" };
         let id = self.listing.id.sql;
-        match (&after.key, self.sort.key) {
-            (Some(value), Some(key)) => {
-                query.push(format!(" AND ({}, {id}) {than} (", key.sql));
-                push_value(query, value);
-                query.push(", ");
-                push_value(query, &after.id);
-                query.push(")");
-            }
-            _ => {
-                query.push(format!(" AND {id} {than} "));
-                push_value(query, &after.id);
-            }
+        if let (Some(value), Some(key)) = (&after.key, self.sort.key) {
+            query.push(format!(" AND ({}, {id}) {than} (", key.sql));
+            push_value(query, value);
+            query.push(", ");
+            push_value(query, &after.id);
+            query.push(")");
+        } else {
+            query.push(format!(" AND {id} {than} "));
+            push_value(query, &after.id);
         }
     }
 
@@ -150,10 +147,9 @@ fn sort_of(listing: &'static Listing, wanted: &Wanted) -> Result<&'static Sort, 
         None => sorts.next(),
     };
     let sort = sort.ok_or(ListError::Sort)?;
-    match sort.within {
-        Some(needed) if !wanted.filters.iter().any(|(given, _)| given.name == needed.name) => {
-            Err(ListError::SortNeeds(needed.name))
-        }
+    let given = |needed: &&Filter| wanted.filters.iter().any(|(it, _)| it.name == needed.name);
+    match sort.within.first() {
+        Some(needed) if !sort.within.iter().any(given) => Err(ListError::SortNeeds(needed.name)),
         _ => Ok(sort),
     }
 }

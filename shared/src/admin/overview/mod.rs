@@ -172,6 +172,9 @@ pub struct Overview {
     pub cron: Vec<CronTrouble>,
 }
 
+/// What was counted last, and when.
+type Copied = Option<(Instant, Arc<Overview>)>;
+
 /// Counts, for all who look at one process.
 #[derive(Clone)]
 pub struct Overviews {
@@ -180,7 +183,7 @@ pub struct Overviews {
     payments: Payments,
     providers: Vec<String>,
     endpoints: Vec<String>,
-    copy: Arc<Mutex<Option<(Instant, Arc<Overview>)>>>,
+    copy: Arc<Mutex<Copied>>,
     looks: Arc<Mutex<HashMap<i64, Instant>>>,
 }
 

@@ -69,6 +69,7 @@ impl Item {
 
     /// Says this, too.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers have values and references")]
     pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.params.insert(name, value.to_string());
         self

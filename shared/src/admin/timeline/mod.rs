@@ -111,7 +111,7 @@ impl Admin {
                     queue_paused: paused.iter().any(|name| name == Queue::Otp.name()),
                     blocked: found.number().is_some_and(|phone| blocks.number(phone)),
                 };
-                Some(verdict::answer(&items, &conditions, now))
+                Some(verdict::answer(&items, conditions, now))
             }
             _ => None,
         };

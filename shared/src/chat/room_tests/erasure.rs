@@ -34,7 +34,7 @@ async fn whoever_holds_a_room_goes_on_while_a_member_is_being_erased(pool: PgPoo
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap();
     sqlx::query("SET LOCAL lock_timeout = '5s'").execute(&mut *tx).await.unwrap();
     let entry = log::NewEntry::by(owner, Kind::MemberMuted).to(member);
     log::append(&mut tx, room, &entry, world.chat.now()).await.unwrap();

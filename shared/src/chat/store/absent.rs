@@ -78,7 +78,7 @@ pub(crate) async fn mark_told(
         r#"WITH waiting AS (
                SELECT m.room_id, m.user_id, o.head,
                       (SELECT count(*) FROM chat_messages c
-                       WHERE c.room_id = m.room_id AND c.seq > m.read_seq
+                       WHERE c.room_id = m.room_id AND c.seq > m.read_seq AND c.seq <= r.head
                          AND c.sender_id <> m.user_id AND c.deleted_at IS NULL) AS unread
                FROM unnest($1::bigint[], $2::bigint[]) AS o (room_id, head)
                JOIN rooms r ON r.id = o.room_id AND r.deleted_at IS NULL

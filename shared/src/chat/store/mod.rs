@@ -41,7 +41,7 @@ pub(super) use self::{
     messages::{find_message, load_messages},
     moderation::{
         author_of, blocks, count_blocks, delete_block, gone_at, insert_block, insert_report,
-        is_there, report_of, reports, settle_reports,
+        is_there, report, report_of, settle_reports,
     },
     posts::{find_senders, insert_messages, lock_files, lock_rooms},
     reads::{find_seq, list_messages, move_cursor, read_state, rooms_to_search, search},

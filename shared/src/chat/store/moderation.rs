@@ -1,7 +1,7 @@
 //! Reports of messages, and who blocks whom.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, postgres::PgRow};
 
 use crate::chat::{
     Person, RoomId,
@@ -83,36 +83,34 @@ pub(crate) async fn report_of(
     .await
 }
 
-/// A page of reports, newest first; `only`: this one; `open`: those that wait.
-pub(crate) async fn reports(
-    connection: &mut PgConnection,
-    only: Option<i64>,
-    open: bool,
-    before: Option<i64>,
-    limit: i64,
-) -> Result<Vec<Report>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT r.id, r.room_id, r.message_id, r.reporter_id, r.reason, r.note, r.created_at,
-                  r.settled_at, r.settled_by, r.outcome, c.type AS "type?", c.text AS "text?",
-                  c.created_at AS "written_at?",
-                  coalesce(c.deleted_at IS NOT NULL, true) AS "is_deleted!",
-                  u.id AS "sender_id?", u.username AS "username?",
-                  u.first_name AS "first_name?", u.last_name AS "last_name?"
-           FROM message_reports r
-           LEFT JOIN chat_messages c ON c.id = r.message_id
-           LEFT JOIN users u ON u.id = c.sender_id
-           WHERE ($1::bigint IS NULL OR r.id = $1) AND (NOT $2 OR r.settled_at IS NULL)
-             AND ($3::bigint IS NULL OR r.id < $3)
-           ORDER BY r.id DESC LIMIT $4"#,
-        only,
-        open,
-        before,
-        limit,
-    )
-    .fetch_all(connection)
-    .await?;
-    let read = rows.into_iter().map(|row| {
-        let reported = match (row.r#type, row.text, row.written_at, row.sender_id) {
+/// A report with its message, as [`report`] and the list of staff read it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct ReportRow {
+    id: i64,
+    room_id: i64,
+    message_id: i64,
+    reporter_id: i64,
+    reason: String,
+    note: Option<String>,
+    created_at: DateTime<Utc>,
+    settled_at: Option<DateTime<Utc>>,
+    settled_by: Option<i64>,
+    outcome: Option<String>,
+    kind: Option<String>,
+    text: Option<String>,
+    written_at: Option<DateTime<Utc>>,
+    is_deleted: bool,
+    sender_id: Option<i64>,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+impl TryFrom<ReportRow> for Report {
+    type Error = sqlx::Error;
+
+    fn try_from(row: ReportRow) -> Result<Self, sqlx::Error> {
+        let reported = match (row.kind, row.text, row.written_at, row.sender_id) {
             (Some(kind), Some(text), Some(created_at), Some(id)) => Some(Reported {
                 sender: Person {
                     id,
@@ -128,7 +126,7 @@ pub(crate) async fn reports(
             _ => None,
         };
         let outcome = row.outcome.map(|word| Outcome::parse(&word));
-        Ok(Report {
+        Ok(Self {
             id: row.id,
             room: RoomId(row.room_id),
             message: reported,
@@ -141,8 +139,37 @@ pub(crate) async fn reports(
             settled_by: row.settled_by,
             outcome: outcome.map(|known| known.ok_or_else(|| unknown("outcome"))).transpose()?,
         })
-    });
-    read.collect()
+    }
+}
+
+impl FromRow<'_, PgRow> for Report {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        ReportRow::from_row(row)?.try_into()
+    }
+}
+
+/// One report.
+pub(crate) async fn report(
+    connection: &mut PgConnection,
+    id: i64,
+) -> Result<Option<Report>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        ReportRow,
+        r#"SELECT r.id, r.room_id, r.message_id, r.reporter_id, r.reason, r.note, r.created_at,
+                  r.settled_at, r.settled_by, r.outcome, c.type AS "kind?", c.text AS "text?",
+                  c.created_at AS "written_at?",
+                  coalesce(c.deleted_at IS NOT NULL, true) AS "is_deleted!",
+                  u.id AS "sender_id?", u.username AS "username?",
+                  u.first_name AS "first_name?", u.last_name AS "last_name?"
+           FROM message_reports r
+           LEFT JOIN chat_messages c ON c.id = r.message_id
+           LEFT JOIN users u ON u.id = c.sender_id
+           WHERE r.id = $1"#,
+        id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(Report::try_from).transpose()
 }
 
 fn unknown(what: &str) -> sqlx::Error {

@@ -50,9 +50,10 @@ pub(crate) async fn read_state(
     let row = sqlx::query!(
         r#"SELECT m.read_seq,
                   (SELECT count(*) FROM chat_messages c
-                   WHERE c.room_id = m.room_id AND c.seq > m.read_seq AND c.sender_id <> m.user_id
-                     AND c.deleted_at IS NULL) AS "unread!"
-           FROM room_members m WHERE m.room_id = $1 AND m.user_id = $2"#,
+                   WHERE c.room_id = m.room_id AND c.seq > m.read_seq AND c.seq <= r.head
+                     AND c.sender_id <> m.user_id AND c.deleted_at IS NULL) AS "unread!"
+           FROM room_members m JOIN rooms r ON r.id = m.room_id
+           WHERE m.room_id = $1 AND m.user_id = $2"#,
         room.0,
         user_id,
     )

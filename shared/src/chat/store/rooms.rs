@@ -247,19 +247,22 @@ pub(crate) async fn last_messages(
 }
 
 /// How many messages of others somebody has not read in these rooms. Rooms without any are left
-/// out.
+/// out. Room by room and with both ends of the range, or a long history would be read whole.
 pub(crate) async fn unread(
     pool: &PgPool,
     user_id: i64,
     rooms: &[i64],
 ) -> Result<Vec<(RoomId, i64)>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT m.room_id, count(*) AS "unread!"
+        r#"SELECT m.room_id, n.unread AS "unread!"
            FROM room_members m
-           JOIN chat_messages c ON c.room_id = m.room_id AND c.seq > m.read_seq
-           WHERE m.user_id = $1 AND m.room_id = ANY($2)
-             AND c.sender_id <> $1 AND c.deleted_at IS NULL
-           GROUP BY m.room_id"#,
+           JOIN rooms r ON r.id = m.room_id
+           CROSS JOIN LATERAL (
+               SELECT count(*) AS unread FROM chat_messages c
+               WHERE c.room_id = m.room_id AND c.seq > m.read_seq AND c.seq <= r.head
+                 AND c.sender_id <> m.user_id AND c.deleted_at IS NULL
+           ) AS n
+           WHERE m.user_id = $1 AND m.room_id = ANY($2) AND n.unread > 0"#,
         user_id,
         rooms,
     )

@@ -7,11 +7,10 @@ use crate::{
     payments::{Attempt, Page, Payment, Purpose, Search, StaffPayment, State, Status},
 };
 
-/// Payments with their page: that which was paid, else the latest. `$where` is what they are found
-/// by first, so that whatever plan is kept for it begins there; everything else is a filter on that.
+/// Payments with their page: that which was paid, else the latest. What they are found by comes first,
+/// so that whatever plan is kept for it begins there; everything else is a filter on that.
 macro_rules! payments {
-    ($where:literal, $search:ident, $ids:ident, $limit:ident) => {{
-        let states: Vec<_> = $search.states.iter().map(|state| state.as_str().to_owned()).collect();
+    ($rest:literal, $($parameter:expr),+) => {
         sqlx::query_as!(
             Payment,
             r#"SELECT p.id, p.handle, p.user_id, p.order_id, p.description, p.mobile, p.email,
@@ -25,68 +24,45 @@ macro_rules! payments {
                  WHERE payment_id = p.id AND state = 'open'
                  ORDER BY (id = p.paid_session_id) DESC NULLS LAST, id DESC LIMIT 1) s ON true
              WHERE "#
-                + $where
-                + " AND p.id < $1
-             AND ($3::bigint IS NULL OR p.user_id = $3)
-             AND (cardinality($4::text[]) = 0 OR p.state = ANY($4))
-             AND ($5::text IS NULL OR p.gateway = $5)
-             AND ($6::text IS NULL OR p.order_id = $6)
-             AND ($7::bigint[] IS NULL OR p.id = ANY($7))
-             ORDER BY p.id DESC LIMIT $2",
-            $search.before.unwrap_or(i64::MAX),
-            $limit,
-            $search.user_id,
-            &states,
-            $search.gateway,
-            $search.order_id,
-            $ids as Option<&[i64]>,
+                + $rest,
+            $($parameter),+
         )
-    }};
+    };
 }
 
-/// Payments, newest first.
+/// Somebody's payments, newest first.
 pub(in crate::payments) async fn list(
     pool: &PgPool,
+    user_id: i64,
     search: &Search,
     limit: i64,
 ) -> Result<Vec<Payment>, sqlx::Error> {
-    let ids = named(pool, search).await?;
-    let ids = ids.as_deref();
-    if ids.is_some() {
-        payments!("p.id = ANY($7)", search, ids, limit).fetch_all(pool).await
-    } else if search.order_id.as_ref().is_some_and(|order_id| !order_id.is_empty()) {
-        payments!("p.order_id = $6 AND p.order_id <> ''", search, ids, limit).fetch_all(pool).await
-    } else if search.user_id.is_some() {
-        payments!("p.user_id = $3", search, ids, limit).fetch_all(pool).await
-    } else if search.states.len() == 1 {
-        payments!("p.state = ($4::text[])[1]", search, ids, limit).fetch_all(pool).await
-    } else {
-        payments!("true", search, ids, limit).fetch_all(pool).await
-    }
-}
-
-/// The rows that gateways' own names point to, if the search has any.
-async fn named(pool: &PgPool, search: &Search) -> Result<Option<Vec<i64>>, sqlx::Error> {
-    if search.authority.is_none() && search.ref_id.is_none() {
-        return Ok(None);
-    }
-    let mut ids = Vec::new();
-    if let Some(authority) = &search.authority {
-        ids = sqlx::query_scalar!(
-            "SELECT payment_id FROM payment_sessions WHERE authority = $1 LIMIT 100",
-            authority,
+    let states: Vec<_> = search.states.iter().map(|state| state.as_str().to_owned()).collect();
+    let before = search.before.unwrap_or(i64::MAX);
+    if let Some(order_id) = search.order_id.as_ref().filter(|it| !it.is_empty()) {
+        payments!(
+            "p.order_id = $5 AND p.order_id <> '' AND p.user_id = $1 AND p.id < $2
+             AND (cardinality($3::text[]) = 0 OR p.state = ANY($3)) ORDER BY p.id DESC LIMIT $4",
+            user_id,
+            before,
+            &states,
+            limit,
+            order_id
         )
         .fetch_all(pool)
-        .await?;
+        .await
+    } else {
+        payments!(
+            "p.user_id = $1 AND p.id < $2 AND (cardinality($3::text[]) = 0 OR p.state = ANY($3))
+             ORDER BY p.id DESC LIMIT $4",
+            user_id,
+            before,
+            &states,
+            limit
+        )
+        .fetch_all(pool)
+        .await
     }
-    if let Some(ref_id) = search.ref_id {
-        let asked =
-            sqlx::query_scalar!("SELECT id FROM payments WHERE ref_id = $1 LIMIT 100", ref_id);
-        let named = asked.fetch_all(pool).await?;
-        let both = search.authority.is_some();
-        ids = if both { ids.into_iter().filter(|id| named.contains(id)).collect() } else { named };
-    }
-    Ok(Some(ids))
 }
 
 /// One payment.
@@ -94,8 +70,7 @@ pub(in crate::payments) async fn find(
     pool: &PgPool,
     id: i64,
 ) -> Result<Option<Payment>, sqlx::Error> {
-    let (search, ids, limit) = (Search::default(), Some(&[id][..]), 1);
-    payments!("p.id = ANY($7)", search, ids, limit).fetch_optional(pool).await
+    payments!("p.id = $1", id).fetch_optional(pool).await
 }
 
 /// How a payment stands.

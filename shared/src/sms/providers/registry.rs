@@ -66,15 +66,15 @@ pub fn has_templates(kind: &str) -> bool {
 /// with any account, used or not, is added to `errors`; `sms.order` itself is checked with the
 /// rest of the configuration.
 pub fn build(config: &Config, errors: &mut Vec<ConfigError>) -> Vec<Arc<dyn SmsProvider>> {
-    ordered(config, build_each(config, None, errors))
+    ordered(config, &build_each(config, None, errors))
 }
 
 /// As [`build`], for a process that sends: sandbox providers do wrong what is planned in this database.
 pub fn build_over(config: &Config, pool: &PgPool) -> Vec<Arc<dyn SmsProvider>> {
-    ordered(config, build_each(config, Some(pool), &mut Vec::new()))
+    ordered(config, &build_each(config, Some(pool), &mut Vec::new()))
 }
 
-fn ordered(config: &Config, built: Vec<Arc<dyn SmsProvider>>) -> Vec<Arc<dyn SmsProvider>> {
+fn ordered(config: &Config, built: &[Arc<dyn SmsProvider>]) -> Vec<Arc<dyn SmsProvider>> {
     let named = |name: &String| built.iter().find(|provider| provider.name() == name);
     config.sms_order().iter().filter_map(named).cloned().collect()
 }

@@ -80,6 +80,9 @@ const TABLE: [Row; 32] = [
     Row("listChatBlocks", "GET", "chat/blocks/", EVERYBODY),
     Row("listChatReports", "GET", "admin/chat/reports/", STAFF),
     Row("settleChatReport", "POST", "admin/chat/reports/{report}/settle/", STAFF),
+    Row("listStaffRooms", "GET", "admin/chat/rooms/", STAFF),
+    Row("getStaffRoom", "GET", "admin/chat/rooms/{room}/", STAFF),
+    Row("listStaffRoomMessages", "GET", "admin/chat/rooms/{room}/messages/", STAFF),
     Row("closeChatRoomAsStaff", "POST", "admin/chat/rooms/{room}/close/", STAFF),
     Row("reopenChatRoomAsStaff", "POST", "admin/chat/rooms/{room}/reopen/", STAFF),
 ];

@@ -267,7 +267,7 @@ async fn what_is_reported_is_looked_at_by_staff_and_written_down() {
     .fetch_all(&peyk.database.pool)
     .await
     .unwrap();
-    assert_eq!(audited, ["chat.reports_read", "chat.report_settled", "room.closed_by_staff"]);
+    assert_eq!(audited, ["report.searched", "chat.report_settled", "room.closed_by_staff"]);
 }
 
 #[tokio::test]

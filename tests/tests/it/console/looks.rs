@@ -8,18 +8,23 @@ use serde_json::json;
 use super::steps::{Console, at_home, pictures};
 use crate::people::Person;
 
-const PAGES: [(&str, &str); 20] = [
+const PAGES: [(&str, &str); 25] = [
     ("home", ""),
     ("timeline", "timeline/?search=user:2"),
     ("users", "users/"),
     ("user", "users/2/"),
     ("sessions", "sessions/"),
+    ("organizations", "organizations/"),
+    ("rooms", "rooms/"),
     ("reports", "reports/"),
     ("otp_requests", "otp_requests/"),
     ("messages", "messages/"),
     ("message", "messages/1/"),
     ("guard", "guard/"),
     ("webhooks", "webhooks/"),
+    ("templates", "templates/"),
+    ("wallets", "wallets/"),
+    ("api_keys", "api_keys/"),
     ("payments", "payments/"),
     ("payment", "payments/1/"),
     ("wallet", "wallets/2/"),
@@ -106,6 +111,8 @@ async fn the_pages_of_strangers_and_of_the_sandbox_fit_and_are_readable() {
                 tab.click(&format!("[data-language={language}]"), 1).await;
             }
             tab.wait_for("main h1").await;
+            // The two of the chat are logging in.
+            tab.wait_until_gone("main [role=status]").await;
             look(&tab, name, language, axe.as_deref()).await;
         }
     }

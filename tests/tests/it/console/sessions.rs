@@ -78,8 +78,8 @@ async fn staff_come_in_by_code_or_password_and_the_cookie_says_who_they_are() {
     assert!(may.contains(&json!("end_sessions")) && !may.contains(&json!("switch_users")));
     assert_eq!(who.json["confirm_by"], json!(["code"]));
     assert_eq!(cookie.get(&peyk, "admin/users/").await.status, 200);
-    let make = ["createsuperuser", "--username", "root", "--password-stdin"];
-    let (made, output) = peyk.run_fed("correct horse 77\n", "api", &make).await;
+    let command = ["createsuperuser", "--username", "root", "--password-stdin"];
+    let (made, output) = peyk.run_fed("correct horse 77\n", "api", &command).await;
     assert!(made, "{output}");
     let proof = json!({"username": "root", "password": "correct horse 77"});
     let root = peyk.post("/api/admin/session/", &proof).await;

@@ -82,8 +82,8 @@ impl Console {
 }
 
 pub(super) async fn create_root(peyk: &Peyk) {
-    let make = ["createsuperuser", "--username", ROOT.0, "--password-stdin"];
-    let (made, output) = peyk.run_fed(&format!("{}\n", ROOT.1), "api", &make).await;
+    let command = ["createsuperuser", "--username", ROOT.0, "--password-stdin"];
+    let (made, output) = peyk.run_fed(&format!("{}\n", ROOT.1), "api", &command).await;
     assert!(made, "{output}");
 }
 

@@ -123,7 +123,7 @@ async fn a_wallet_is_adjusted_by_an_entry_with_a_reason() {
     console.tell("reason", "A gift").await;
     console.agree().await;
     tab.wait_for_text("12,000 T").await;
-    let balance = "SELECT coalesce(sum(balance), 0)::bigint FROM wallets";
+    let balance = "SELECT coalesce(sum(balance_rials), 0)::bigint FROM wallets";
     assert_eq!(count(peyk, balance).await, 120_000);
     let audited = "SELECT count(*) FROM audit_events WHERE action LIKE 'wallet.adjust%'";
     assert_eq!(count(peyk, audited).await, 1);

@@ -168,11 +168,8 @@ async fn rooms_messages_and_files_come_and_what_does_not_is_said() {
 fn lines(report: &str) -> Vec<String> {
     let line = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
-        let mut words = format!("{} {} {}", line["part"], line["id"], line["reason"]);
-        if let Some(other) = line["other_id"].as_i64() {
-            words += &format!(" {other}");
-        }
-        words.replace('"', "")
+        let words = format!("{} {} {}", line["part"], line["id"], line["reason"]).replace('"', "");
+        line["other_id"].as_i64().map_or(words.clone(), |other| format!("{words} {other}"))
     };
     report.lines().map(line).filter(|line| !line.starts_with("users")).collect()
 }

@@ -115,6 +115,9 @@ async fn staff_find_anybodys_payment_by_whatever_is_known_of_it() {
     let second = begin_for(&peyk, &sara, "b").await;
     let third = begin_for(&peyk, &omid, "a").await;
     pay(&peyk, second, 79).await;
+    peyk.database
+        .execute("UPDATE payments SET amount = 9000, amount_rials = 9000 WHERE state = 'paid'")
+        .await;
     let one = staff.get(&peyk, &format!("admin/payments/{third}/")).await;
     let authority = one.json["authority"].as_str().unwrap().to_owned();
     for (query, found) in [
@@ -129,7 +132,13 @@ async fn staff_find_anybodys_payment_by_whatever_is_known_of_it() {
         (format!("?authority={authority}"), vec![third]),
         (format!("?authority={authority}&ref_id=79"), vec![]),
         (format!("?authority={authority}&order_id=b"), vec![]),
-        (format!("?limit=1&before={third}"), vec![second]),
+        ("?search=a".to_owned(), vec![third, first]),
+        (format!("?search={authority}"), vec![third]),
+        ("?search=79".to_owned(), vec![second]),
+        ("?search=79&order_id=a".to_owned(), vec![]),
+        ("?sort=oldest&state=redirected".to_owned(), vec![first, third]),
+        ("?sort=amount".to_owned(), vec![second, third, first]),
+        (format!("?sort=amount&gateway=sandbox&user_id={}", sara.id), vec![second, first]),
     ] {
         let page = staff.get(&peyk, &format!("admin/payments/{query}")).await;
         let ids: Vec<_> = column(&page, "id").into_iter().map(|id| id.as_i64().unwrap()).collect();
@@ -141,6 +150,11 @@ async fn staff_find_anybodys_payment_by_whatever_is_known_of_it() {
     );
     assert_eq!(one.json["attempts"], json!([]));
     assert_eq!(staff.get(&peyk, "admin/payments/999999/").await.status, 404);
+    let page = staff.get(&peyk, "admin/payments/?limit=1&sort=amount&state=redirected").await;
+    assert_eq!(column(&page, "id"), [third]);
+    let (_, next) = page.json["next"].as_str().unwrap().split_once("/api/").unwrap();
+    let last = staff.get(&peyk, next).await;
+    assert_eq!((column(&last, "id"), &last.json["next"]), (vec![&json!(first)], &Value::Null));
 }
 
 #[tokio::test]
@@ -171,7 +185,7 @@ async fn each_look_of_staff_is_written_down_and_who_may_not_see_people_sees_them
         .await
         .unwrap();
         let shown = if mobile.contains('*') { "masked" } else { "whole" };
-        let searched = json!({"by": ["order_id"], "shown": shown, "payments": [id]});
+        let searched = json!({"by": ["order_id"], "shown": shown, "rows": 1, "ids": [id]});
         let expected = [
             ("payment.searched".to_owned(), None, searched),
             ("payment.viewed".to_owned(), Some(id), json!({"shown": shown})),

@@ -132,6 +132,14 @@ async fn every_look_and_every_change_is_written_down() {
     let log = admin.get(&peyk, "admin/audit/?action=user.searched&limit=1").await;
     assert_eq!(log.json["results"][0]["detail"]["ids"], "[1]");
     assert!(!log.json.to_string().contains(&sara.mobile[1..]), "no number in the log");
+    let log = admin.get(&peyk, "admin/audit/?subject=user&sort=oldest&limit=2").await;
+    assert_eq!(column(&log, "action"), ["user.searched", "user.viewed"]);
+    let (_, next) = log.json["next"].as_str().unwrap().split_once("/api/").unwrap();
+    let log = admin.get(&peyk, next).await;
+    assert_eq!(column(&log, "action"), ["user.sessions_ended", "user.disabled"]);
+    let query = format!("admin/audit/?actor={}&subject=audit", admin.id);
+    let looks = admin.get(&peyk, &query).await;
+    assert_eq!(column(&looks, "action"), ["audit.searched"; 4], "looks at the log are in it");
     let wrong = admin.get(&peyk, "admin/audit/?subject=User").await;
     assert_eq!(wrong.status, 400);
 }

@@ -11,6 +11,8 @@ use crate::{
 const WHO: [&str; 6] = ["anonymous", "user", "viewer", "support", "finance", "admin"];
 
 const ALL: [u16; 6] = [401, 403, 200, 200, 200, 200];
+/// The same, and there is nothing of that number.
+const ALL_MISS: [u16; 6] = [401, 403, 404, 404, 404, 404];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 403, 200];
 
 /// For those who help people.
@@ -32,12 +34,13 @@ const COOKIE: [u16; 6] = [401; 6];
 const ADMIN_UNSAID: [u16; 6] = [401, 403, 403, 403, 403, 400];
 const BLOCKERS_UNSAID: [u16; 6] = [401, 403, 403, 400, 403, 400];
 
-const TABLE: [(&str, &str, &str, [u16; 6]); 53] = [
+const TABLE: [(&str, &str, &str, [u16; 6]); 63] = [
     ("addBlock", "POST", "/api/admin/blocks/", BLOCKERS_UNSAID),
     ("adjustWallet", "POST", "/api/admin/wallets/{user_id}/adjust/", UNSAID),
     ("beginConsoleSession", "POST", "/api/admin/session/", [400; 6]),
     ("cancelStaffMessage", "POST", "/api/admin/messages/{id}/cancel/", HELPERS_CONFLICT),
     ("closeChatRoomAsStaff", "POST", "/api/admin/chat/rooms/{id}/close/", HELPERS_MISS),
+    ("createApiKey", "POST", "/api/admin/api_keys/", [401, 403, 403, 403, 403, 400]),
     ("disableUser", "POST", "/api/admin/users/{id}/disable/", ADMIN),
     ("editUser", "PATCH", "/api/admin/users/{id}/", HELPERS),
     ("enableUser", "POST", "/api/admin/users/{id}/enable/", ADMIN),
@@ -46,14 +49,17 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 53] = [
     ("getConsoleSession", "GET", "/api/admin/session/", COOKIE),
     ("getOverview", "GET", "/api/admin/overview/", ALL),
     ("getStaffMessage", "GET", "/api/admin/messages/{id}/", ALL),
+    ("getStaffOrganization", "GET", "/api/admin/organizations/{id}/", ALL_MISS),
     ("getStaffPayment", "GET", "/api/admin/payments/{id}/", ALL),
-    ("getStaffWebhook", "GET", "/api/admin/webhooks/{id}/", [401, 403, 404, 404, 404, 404]),
+    ("getStaffRoom", "GET", "/api/admin/chat/rooms/{id}/", HELPERS_MISS),
+    ("getStaffWebhook", "GET", "/api/admin/webhooks/{id}/", ALL_MISS),
     ("getTimeline", "GET", "/api/admin/timeline/", [401, 403, 400, 400, 400, 400]),
     ("getUser", "GET", "/api/admin/users/{id}/", ALL),
     ("getUserWallet", "GET", "/api/admin/wallets/{user_id}/", ALL),
     ("giveUpQueueRows", "POST", "/api/admin/queues/{queue}/give_up/", ADMIN_UNSAID),
     ("giveUpStaffMessage", "POST", "/api/admin/messages/{id}/give_up/", HELPERS_CONFLICT),
     ("giveUpStaffWebhook", "POST", "/api/admin/webhooks/{id}/give_up/", HELPERS_MISS),
+    ("listApiKeys", "GET", "/api/admin/api_keys/", ADMIN),
     ("listAuditEvents", "GET", "/api/admin/audit/", ADMIN),
     ("listBlocks", "GET", "/api/admin/blocks/", ALL),
     ("listChatReports", "GET", "/api/admin/chat/reports/", [401, 403, 403, 200, 403, 200]),
@@ -66,9 +72,14 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 53] = [
     ("listQueueItems", "GET", "/api/admin/queues/{queue}/items/", [401, 403, 400, 400, 400, 400]),
     ("listQueues", "GET", "/api/admin/queues/", ALL),
     ("listStaffMessages", "GET", "/api/admin/messages/", ALL),
+    ("listStaffOrganizations", "GET", "/api/admin/organizations/", ALL),
     ("listStaffOtpRequests", "GET", "/api/admin/otp_requests/", ALL),
     ("listStaffPayments", "GET", "/api/admin/payments/", ALL),
+    ("listStaffRoomMessages", "GET", "/api/admin/chat/rooms/{id}/messages/", HELPERS_MISS),
+    ("listStaffRooms", "GET", "/api/admin/chat/rooms/", HELPERS),
     ("listStaffSessions", "GET", "/api/admin/sessions/", ALL),
+    ("listStaffTemplates", "GET", "/api/admin/templates/", ALL),
+    ("listStaffWallets", "GET", "/api/admin/wallets/", ALL),
     ("listStaffWebhooks", "GET", "/api/admin/webhooks/", ALL),
     ("listUserWalletEntries", "GET", "/api/admin/wallets/{user_id}/entries/", ALL),
     ("listUsers", "GET", "/api/admin/users/", ALL),
@@ -83,6 +94,7 @@ const TABLE: [(&str, &str, &str, [u16; 6]); 53] = [
     ("retryQueueRows", "POST", "/api/admin/queues/{queue}/retry/", ADMIN_UNSAID),
     ("retryStaffMessage", "POST", "/api/admin/messages/{id}/retry/", HELPERS_CONFLICT),
     ("retryStaffWebhook", "POST", "/api/admin/webhooks/{id}/retry/", HELPERS_MISS),
+    ("revokeApiKey", "POST", "/api/admin/api_keys/{id}/revoke/", [401, 403, 403, 403, 403, 404]),
     ("revokeStaffSession", "POST", "/api/admin/sessions/{id}/revoke/", HELPERS),
     (
         "revokeUserSessions",

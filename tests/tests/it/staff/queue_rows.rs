@@ -49,7 +49,7 @@ async fn texts_that_failed_for_a_reason_are_tried_again_a_thousand_at_a_time() {
     })
     .await;
     assert_eq!(change(&peyk, &admin, "sms/retry", &failed).await, (100, false));
-    peyk.database.all_settled(Duration::from_secs(60)).await;
+    peyk.database.all_settled(Duration::from_mins(1)).await;
     // Each went out once, as if it were new; the one that was sent, and the other reason, stay.
     let sent = "SELECT count(*) FROM sms_messages m WHERE kind = 'text' AND status = 'sent'
         AND attempt = 2 AND (SELECT count(*) FROM sms_attempts a WHERE a.message_id = m.id) = 2";
@@ -102,7 +102,7 @@ async fn what_waits_is_given_up_or_hastened_by_its_ids() {
     let all = json!({"state": "scheduled"});
     assert_eq!(change(&peyk, &admin, "sms/retry", &all).await, (1, false));
     let sent = "SELECT count(*) FROM sms_messages WHERE kind = 'text' AND status = 'sent'";
-    wait_within(Duration::from_secs(60), "both texts", || async {
+    wait_within(Duration::from_mins(1), "both texts", || async {
         (peyk.database.count(sent).await == 2).then_some(())
     })
     .await;
@@ -194,7 +194,7 @@ async fn listed(peyk: &Peyk, by: &Person, queue: &str, state: &str) -> Vec<i64> 
         let page = by.get(peyk, &path).await;
         ids.extend(column(&page, "id").into_iter().filter_map(Value::as_i64));
         let Some(next) = page.json["next"].as_str() else { return ids };
-        path = next.split_once("/api/").unwrap().1.to_owned();
+        next.split_once("/api/").unwrap().1.clone_into(&mut path);
     }
 }
 

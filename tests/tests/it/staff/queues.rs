@@ -47,15 +47,15 @@ async fn turn(peyk: &Peyk, by: &Person, queue: &str, word: &str) {
 async fn let_sweeps_pass(peyk: &Peyk) {
     const LEADER: &str = r#"peyk_sweep_seconds_count{queue="otp"}"#;
     let so_far = async || {
-        let mut sum = 0.0;
+        let mut sum = 0;
         for worker in &peyk.workers {
             let count = metric(peyk, worker, LEADER).await;
-            sum += count.and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
+            sum += count.and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
         }
         sum
     };
     let before = so_far().await;
-    wait_for("sweeps", || async { (so_far().await >= before + 5.0).then_some(()) }).await;
+    wait_for("sweeps", || async { (so_far().await >= before + 5).then_some(()) }).await;
 }
 
 const TOUCHED: &str = "SELECT count(*) FROM sms_messages

@@ -211,4 +211,13 @@ async fn a_user_sees_what_went_through_the_wallet_page_by_page_without_the_reaso
     assert_eq!(column(&by_shop, "description"), ["", "Tea", ""]);
     let by_staff = staff.get(&peyk, &format!("admin/wallets/{}/entries/", sara.id)).await;
     assert_eq!(column(&by_staff, "description"), ["", "Tea", "for a test"]);
+    let query = format!("admin/wallets/{}/entries/?kind=spend&sort=oldest", sara.id);
+    let by_kind = staff.get(&peyk, &query).await;
+    assert_eq!((column(&by_kind, "kind"), &by_kind.json["next"]), (vec!["spend"], &Value::Null));
+    let looks = "SELECT count(*) FROM audit_events WHERE action = 'wallet.entries_listed'
+        AND subject = 'user' AND subject_id = $1 AND detail->'by' ? 'user_id'";
+    let looks: i64 =
+        sqlx::query_scalar(looks).bind(sara.id).fetch_one(&peyk.database.pool).await.unwrap();
+    assert_eq!(looks, 2);
+    assert_eq!(staff.get(&peyk, "admin/wallets/999/entries/").await.status, 404);
 }

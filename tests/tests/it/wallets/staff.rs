@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Shop, adjust, adjust_with, assert_proven, assert_refused, finance, user};
 use crate::{
     login_steps::{count, patient},
-    people::Person,
+    people::{Person, column},
 };
 
 #[tokio::test]
@@ -80,4 +80,46 @@ async fn an_erased_account_keeps_its_balance_and_the_ledger_agrees() {
     assert_eq!(adjust(&peyk, &staff, sara.id, -500, "b").await.status, 200);
     assert_eq!(shop.has(&peyk, sara.id).await, (0, 0));
     assert_proven(&peyk).await;
+}
+
+#[tokio::test]
+async fn wallets_are_found_by_number_and_account_and_sorted_by_what_they_hold() {
+    let peyk = patient().start().await;
+    let staff = finance(&peyk).await;
+    let [rich, poor] = [Person::new(&peyk).await, Person::new(&peyk).await];
+    let never = Person::new(&peyk).await;
+    adjust(&peyk, &staff, poor.id, 200, "a").await;
+    adjust(&peyk, &staff, rich.id, 700, "b").await;
+    for (query, found) in [
+        (String::new(), vec![rich.id, poor.id]),
+        ("?sort=oldest".to_owned(), vec![poor.id, rich.id]),
+        ("?sort=balance".to_owned(), vec![rich.id, poor.id]),
+        (format!("?search={}", poor.mobile), vec![poor.id]),
+        (format!("?search={}&sort=balance", poor.id), vec![poor.id]),
+        (format!("?search={}", never.mobile), vec![]),
+    ] {
+        let page = staff.get(&peyk, &format!("admin/wallets/{query}")).await;
+        assert_eq!(column(&page, "user_id"), found, "{query}");
+    }
+    assert_refused(&staff.get(&peyk, "admin/wallets/?search=sara").await, 400, "validation");
+    let page = staff.get(&peyk, "admin/wallets/?sort=balance&limit=1").await;
+    assert_eq!((column(&page, "balance_rials"), column(&page, "held_rials")), (vec![700], vec![0]));
+    let masked = format!("{}***{}", &rich.mobile[..4], &rich.mobile[9..]);
+    assert_eq!(column(&page, "mobile_number"), [&masked]);
+    let (_, next) = page.json["next"].as_str().unwrap().split_once("/api/").unwrap();
+    let last = staff.get(&peyk, next).await;
+    assert_eq!((column(&last, "user_id"), &last.json["next"]), (vec![poor.id], &Value::Null));
+    let support = Person::new(&peyk).await;
+    support.join_staff(&peyk, "support").await;
+    let whole = support.get(&peyk, &format!("admin/wallets/?search={}", rich.id)).await;
+    assert_eq!(column(&whole, "mobile_number"), [&rich.mobile]);
+    let told: serde_json::Value = sqlx::query_scalar(
+        "SELECT detail FROM audit_events WHERE action = 'wallet.searched' AND actor_user_id = $1",
+    )
+    .bind(support.id)
+    .fetch_one(&peyk.database.pool)
+    .await
+    .unwrap();
+    let expected = json!({"by": ["user_id"], "ids": [rich.id], "rows": 1, "shown": "whole"});
+    assert_eq!(told, expected);
 }

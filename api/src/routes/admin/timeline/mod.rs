@@ -33,6 +33,7 @@ impl TimelineApi {
     /// the latest first; and the answer to "why does no code come". Texts and codes are never in it.
     /// Viewers and finance see numbers masked and no addresses. Written down in the audit log.
     #[oai(path = "/admin/timeline", method = "get", operation_id = "getTimeline")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn get_timeline(
         &self,
         state: Data<&SharedState>,

@@ -27,7 +27,7 @@ fn of_message(message: &MessageRow) -> Vec<Item> {
     let settled = message.settled_at.unwrap_or(message.expires_at);
     match message.status {
         MessageStatus::Queued => {
-            items.push(item(message.created_at, Code::MessageWaiting).with_some("reason", reason))
+            items.push(item(message.created_at, Code::MessageWaiting).with_some("reason", reason));
         }
         MessageStatus::Sending => {
             let since = message.call_started_at.unwrap_or(message.created_at);

@@ -123,7 +123,7 @@ impl Answer {
 
 /// Why no code came, from what happened, the latest first. Of a timeline without codes the answer is
 /// about its latest text.
-pub fn answer(items: &[Item], conditions: &Conditions, now: DateTime<Utc>) -> Answer {
+pub fn answer(items: &[Item], conditions: Conditions, now: DateTime<Utc>) -> Answer {
     let latest = |code| items.iter().find(|item| item.code == code);
     let asked = latest(Code::CodeAsked).or_else(|| latest(Code::TextAsked));
     let refused = items.iter().find(|item| is_refusal(item));
@@ -155,7 +155,7 @@ fn why_refused(item: &Item) -> Verdict {
 }
 
 /// What became of the text that was asked for last, and of the code in it.
-fn of_text(items: &[Item], asked: &Item, conditions: &Conditions, now: DateTime<Utc>) -> Answer {
+fn of_text(items: &[Item], asked: &Item, conditions: Conditions, now: DateTime<Utc>) -> Answer {
     let since: Vec<_> = items.iter().filter(|item| item.place() >= asked.place()).collect();
     let latest = |code| since.iter().copied().find(|item| item.code == code);
     let of_it = |code| {
@@ -199,7 +199,7 @@ fn of_text(items: &[Item], asked: &Item, conditions: &Conditions, now: DateTime<
 fn of_waiting<'a>(
     of_it: &impl Fn(Code) -> Option<&'a Item>,
     waiting: &Item,
-    conditions: &Conditions,
+    conditions: Conditions,
 ) -> Answer {
     if conditions.queue_paused {
         return Answer::of(Verdict::QueuePaused, waiting);

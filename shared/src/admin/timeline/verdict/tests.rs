@@ -30,8 +30,11 @@ fn item(second: i64, code: Code) -> Item {
     }
 }
 
+/// Seconds, and what happened then.
+type Happened = &'static [(i64, Code)];
+
 fn verdict_at(second: i64, happened: &[(i64, Code)]) -> Verdict {
-    answer(&story(happened), &Conditions::default(), at(second)).verdict
+    answer(&story(happened), Conditions::default(), at(second)).verdict
 }
 
 #[test]
@@ -42,7 +45,7 @@ fn every_verdict_is_given_for_what_it_says() {
         MessageWaiting, ProviderAccepted, ProviderAsked, ProviderPutOff, ProviderRefused,
         ProviderSilent, ReportCarried, ReportDelivered, ReportUndelivered, TextAsked,
     };
-    let table: &[(&[(i64, Code)], i64, Verdict)] = &[
+    let table: &[(Happened, i64, Verdict)] = &[
         (&[], 9, Verdict::NeverAsked),
         (&[(0, CodeUnknown)], 9, Verdict::NeverAsked),
         (&[(0, CodeAsked), (0, MessageWaiting)], 1, Verdict::Queued),
@@ -112,13 +115,13 @@ fn a_refusal_is_the_answer_only_after_the_last_code_and_never_during_a_cool_down
     let refused = |second, reason: &str| item(second, Code::SendRefused).with("reason", reason);
     let told = |reason: &str, verdict| {
         let mut items = vec![refused(5, reason)];
-        let answered = answer(&items, &Conditions::default(), at(6));
+        let answered = answer(&items, Conditions::default(), at(6));
         assert_eq!(answered.verdict, verdict, "{reason}");
         assert_eq!((answered.at, answered.message), (Some(at(5)), None));
         assert_eq!(answered.params["reason"], reason);
         items.insert(0, item(7, Code::CodeAsked));
         items.insert(0, item(8, Code::ProviderAccepted));
-        assert_eq!(answer(&items, &Conditions::default(), at(9)).verdict, Verdict::Sent);
+        assert_eq!(answer(&items, Conditions::default(), at(9)).verdict, Verdict::Sent);
     };
     told("rate_limited", Verdict::Limited);
     told("daily_number_limit", Verdict::Limited);
@@ -127,19 +130,19 @@ fn a_refusal_is_the_answer_only_after_the_last_code_and_never_during_a_cool_down
     told("unavailable", Verdict::Unavailable);
     let items =
         [refused(5, "otp_cooldown"), item(2, Code::ProviderAccepted), item(1, Code::CodeAsked)];
-    assert_eq!(answer(&items, &Conditions::default(), at(6)).verdict, Verdict::Sent);
+    assert_eq!(answer(&items, Conditions::default(), at(6)).verdict, Verdict::Sent);
 }
 
 #[test]
 fn what_holds_now_is_the_answer_where_nothing_else_is() {
     let paused = Conditions { queue_paused: true, ..Conditions::default() };
     let waits = story(&[(0, Code::CodeAsked), (0, Code::MessageWaiting)]);
-    assert_eq!(answer(&waits, &paused, at(1)).verdict, Verdict::QueuePaused);
+    assert_eq!(answer(&waits, paused, at(1)).verdict, Verdict::QueuePaused);
     let sent = story(&[(0, Code::CodeAsked), (1, Code::ProviderAccepted)]);
-    assert_eq!(answer(&sent, &paused, at(2)).verdict, Verdict::Sent);
+    assert_eq!(answer(&sent, paused, at(2)).verdict, Verdict::Sent);
     let blocked = Conditions { blocked: true, ..Conditions::default() };
-    assert_eq!(answer(&[], &blocked, at(1)).verdict, Verdict::Blocked);
-    assert_eq!(answer(&sent, &blocked, at(2)).verdict, Verdict::Sent);
+    assert_eq!(answer(&[], blocked, at(1)).verdict, Verdict::Blocked);
+    assert_eq!(answer(&sent, blocked, at(2)).verdict, Verdict::Sent);
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn the_answer_names_the_text_the_provider_and_its_code() {
     let refused = item(2, Code::ProviderRefused).with("provider", "kavenegar");
     items.push(refused.with("code", "kavenegar.411").with("took_ms", 80));
     items.sort_by_key(|item| std::cmp::Reverse(item.place()));
-    let answered = answer(&items, &Conditions::default(), at(3));
+    let answered = answer(&items, Conditions::default(), at(3));
     assert_eq!((answered.verdict, answered.message), (Verdict::ProviderRefused, Some(TEXT)));
     let params: Vec<_> = answered.params.into_iter().collect();
     assert_eq!(params, [("code", "kavenegar.411".into()), ("provider", "kavenegar".into())]);
