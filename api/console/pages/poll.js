@@ -6,10 +6,10 @@ import { failed, loading } from "../ui.js";
 const EVERY_MS = 5000;
 
 /**
- * Shows what `fetch` gives, anew every few seconds while the page is visible and nobody is in the middle of
- * it. `fetch` is told whether somebody asked for it. Stops with `signal`.
+ * Shows what `read` gives, anew every few seconds while the page is visible and nobody is in the middle of
+ * it. `read` is told whether somebody asked for it. Stops with `signal`.
  */
-export function poll(place, signal, fetch, render) {
+export function poll(place, signal, read, render) {
   let last = null;
   let timer = null;
   put(place, loading());
@@ -17,7 +17,7 @@ export function poll(place, signal, fetch, render) {
   async function load(background) {
     clearTimeout(timer);
     try {
-      const given = await fetch(background);
+      const given = await read(background);
       const text = JSON.stringify(given);
       if (!signal.aborted && text !== last && !(background && isBusy())) {
         put(place, render(given, () => load(false)));

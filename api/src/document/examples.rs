@@ -27,6 +27,8 @@ fn elsewhere() -> Vec<(&'static str, &'static str, Value)> {
         ("ChatReport", "settled_at", json!("2026-11-21T10:00:00Z")),
         ("ChatReport", "settled_by", json!(2)),
         ("ChatRoomMember", "muted_until", json!("2026-11-21T10:00:00Z")),
+        ("CreateApiKey", "daily_spend_rials", json!(5_000_000)),
+        ("CreateApiKey", "expires_at", json!("2027-01-31T12:00:00Z")),
         ("CreateChatRoom", "descriptions", json!("Everybody of the shop")),
         ("CreateChatRoom", "name", json!("Shop")),
         ("CreateChatRoom", "organization", json!(3)),

@@ -53,6 +53,7 @@ fn operations() -> impl OpenApi {
         (
             admin::AdminApi,
             admin::QueueApi,
+            admin::QueueItemApi,
             admin::ProviderApi,
             admin::CronApi,
             admin::StaffBlockApi,

@@ -135,6 +135,7 @@ const TABLE: [(&str, Guard); 173] = [
     ("listPaymentReturns", Viewers),
     ("listPayments", Own),
     ("listProviders", Viewers),
+    ("listQueueItems", Viewers),
     ("listQueues", Viewers),
     ("listSessions", Own),
     ("listStaffMessages", Viewers),

@@ -163,12 +163,11 @@ fn networks(fields: &mut Fields) -> Vec<IpNetwork> {
     let mut networks = Vec::new();
     for word in words {
         let network = IpNetwork::from_str(&word).ok();
-        match network.and_then(|network| crate::keys::network(network).ok()) {
-            Some(network) => networks.push(network),
-            None => {
-                let message = "Enter addresses or networks such as 10.0.0.0/8.";
-                fields.error("allowed_ips", "invalid", message);
-            }
+        if let Some(network) = network.and_then(|network| crate::keys::network(network).ok()) {
+            networks.push(network);
+        } else {
+            let message = "Enter addresses or networks such as 10.0.0.0/8.";
+            fields.error("allowed_ips", "invalid", message);
         }
     }
     networks

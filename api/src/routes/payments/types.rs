@@ -96,14 +96,6 @@ impl From<payments::State> for PaymentState {
     }
 }
 
-impl PaymentState {
-    /// What it is inside.
-    pub(super) fn inside(self) -> payments::State {
-        let all = payments::State::ALL.into_iter();
-        all.clone().find(|state| Self::from(*state) == self).unwrap_or(payments::State::Created)
-    }
-}
-
 /// What a payment is for, and where its payer comes back to. Which currencies, uses, gateways and
 /// hosts may be asked for is configured.
 #[derive(Debug, Object)]

@@ -80,6 +80,6 @@ impl Listed for StaffRoomMessage {
         let (text, username) = (hidden(), crate::admin::mask::username(&self.username));
         let (first_name, last_name) = (hidden(), hidden());
         let (lat, lng, file_name) = (None, None, None);
-        Self { text, username, first_name, last_name, lat, lng, file_name, ..self }
+        Self { username, first_name, last_name, text, lat, lng, file_name, ..self }
     }
 }

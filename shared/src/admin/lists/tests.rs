@@ -117,7 +117,7 @@ async fn a_filter_without_an_index_finds_everything_a_window_at_a_time(pool: PgP
     assert_eq!((ids, short), (vec![12_002, 12_001, 3, 2, 1], 2));
     let filters = vec![(&users::GROUP, Value::Integer(7))];
     let (limit, sort) = (Some(2), Some("oldest".to_owned()));
-    let wanted = Wanted { filters, limit, sort, ..Wanted::default() };
+    let wanted = Wanted { filters, sort, limit, ..Wanted::default() };
     let page = read(&pool, &users::LISTING, &wanted).await.unwrap();
     assert!(page.rows.len() == 2 && page.next.is_some(), "there are more");
     assert!(page.looked_back_to.is_none(), "a full page looked far enough");

@@ -38,7 +38,7 @@ const EVERYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 200, 200];
 /// Staff may.
 const STAFF: [u16; 9] = [401, 403, 403, 200, 403, 403, 403, 403, 403];
 
-const TABLE: [Row; 32] = [
+const TABLE: [Row; 35] = [
     Row("getChatRoot", "GET", "chat/", EVERYBODY),
     Row("listChatRooms", "GET", "chat/chatrooms/", EVERYBODY),
     // In the room's organization, to which four of them do not belong.

@@ -213,7 +213,8 @@ async fn a_user_sees_what_went_through_the_wallet_page_by_page_without_the_reaso
     assert_eq!(column(&by_staff, "description"), ["", "Tea", "for a test"]);
     let query = format!("admin/wallets/{}/entries/?kind=spend&sort=oldest", sara.id);
     let by_kind = staff.get(&peyk, &query).await;
-    assert_eq!((column(&by_kind, "kind"), &by_kind.json["next"]), (vec!["spend"], &Value::Null));
+    assert_eq!(column(&by_kind, "kind"), ["spend"]);
+    assert!(by_kind.json["next"].is_null(), "{by_kind:?}");
     let looks = "SELECT count(*) FROM audit_events WHERE action = 'wallet.entries_listed'
         AND subject = 'user' AND subject_id = $1 AND detail->'by' ? 'user_id'";
     let looks: i64 =

@@ -103,12 +103,14 @@ async fn wallets_are_found_by_number_and_account_and_sorted_by_what_they_hold() 
     }
     assert_refused(&staff.get(&peyk, "admin/wallets/?search=sara").await, 400, "validation");
     let page = staff.get(&peyk, "admin/wallets/?sort=balance&limit=1").await;
-    assert_eq!((column(&page, "balance_rials"), column(&page, "held_rials")), (vec![700], vec![0]));
+    assert_eq!(column(&page, "balance_rials"), [700]);
+    assert_eq!(column(&page, "held_rials"), [0]);
     let masked = format!("{}***{}", &rich.mobile[..4], &rich.mobile[9..]);
     assert_eq!(column(&page, "mobile_number"), [&masked]);
     let (_, next) = page.json["next"].as_str().unwrap().split_once("/api/").unwrap();
     let last = staff.get(&peyk, next).await;
-    assert_eq!((column(&last, "user_id"), &last.json["next"]), (vec![poor.id], &Value::Null));
+    assert_eq!(column(&last, "user_id"), [poor.id]);
+    assert!(last.json["next"].is_null(), "{last:?}");
     let support = Person::new(&peyk).await;
     support.join_staff(&peyk, "support").await;
     let whole = support.get(&peyk, &format!("admin/wallets/?search={}", rich.id)).await;
