@@ -138,7 +138,8 @@ async fn health_says_what_is_there() {
     let ready = peyk.get("/readyz").await;
     let health = |redis: bool| {
         json!({
-            "ready": true, "database": true, "schema": true, "revocations": true, "redis": redis,
+            "ready": true, "database": true, "schema": true, "revocations": true, "blocks": true,
+            "redis": redis,
         })
     };
     assert_eq!((ready.status, &ready.json), (200, &health(true)));
