@@ -47,6 +47,9 @@ use crate::{
     state::{SharedState, State},
 };
 
+/// Longest wait for the first look at who is blocked, before anybody is answered.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
 #[derive(Parser)]
 #[command(name = "api", version, about = "Peyk's HTTP server")]
 struct Arguments {
@@ -220,6 +223,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let state: SharedState = Arc::new(State::build(config)?);
     state.redis.check_eviction();
+    state.blocks.load(FIRST_LOOK).await;
     let shutdown = CancellationToken::new();
     if let Some(listener) = operations {
         let operations = listener.local_addr()?;

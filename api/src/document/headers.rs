@@ -97,8 +97,8 @@ mod tests {
             answers.flat_map(|one| one["headers"].as_object().into_iter().flatten())
         {
             assert!(header["description"].as_str().is_some_and(|text| text.len() > 10), "{name}");
-            let documented =
-                ["Location", "Link", "Set-Cookie"].contains(&&**name) || !header["schema"]["example"].is_null();
+            let documented = ["Location", "Link", "Set-Cookie"].contains(&&**name)
+                || !header["schema"]["example"].is_null();
             assert!(documented, "{name}");
         }
     }

@@ -6,7 +6,7 @@
 //! itself, when they are accepted and again when they are claimed. Beside this there is the list of
 //! numbers that get no texts but codes ([`crate::sms::blocklist`]): their owners wanted that.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use ipnetwork::IpNetwork;
@@ -174,6 +174,14 @@ impl Blocks {
         let blocks = Self { pool, clock, known: Arc::default() };
         tokio::spawn(held::follow(blocks.pool.clone(), Arc::downgrade(&blocks.known)));
         blocks
+    }
+
+    /// Waits until the table was read once, for so long at most: whoever is asked before that has to refuse.
+    pub async fn load(&self, within: Duration) {
+        let looked = tokio::time::timeout(within, held::look(&self.pool, &self.known)).await;
+        if !matches!(looked, Ok(Ok(()))) {
+            tracing::warn!("blocks are not read yet");
+        }
     }
 
     /// For a process that looks at nothing itself: a command on the server.

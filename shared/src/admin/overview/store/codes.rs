@@ -91,8 +91,10 @@ pub(in crate::admin::overview) async fn times(
 ) -> Result<(Times, Times), sqlx::Error> {
     let row = calls!(query!(
         r#", took AS (
-               SELECT extract(epoch FROM greatest(finished_at - created_at, '0')) * 1000 AS taken,
-                      extract(epoch FROM greatest(verified_at - created_at, '0')) * 1000 AS used
+               SELECT CASE WHEN finished_at IS NOT NULL
+                      THEN extract(epoch FROM greatest(finished_at - created_at, '0')) * 1000 END AS taken,
+                      CASE WHEN verified_at IS NOT NULL
+                      THEN extract(epoch FROM greatest(verified_at - created_at, '0')) * 1000 END AS used
                FROM calls WHERE outcome = 'accepted')
            SELECT count(taken) AS "taken!", count(used) AS "used!",
                   (percentile_cont(0.5) WITHIN GROUP (ORDER BY taken::float8))::bigint AS taken_half,
