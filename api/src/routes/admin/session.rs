@@ -133,7 +133,7 @@ impl Example for ConsoleSession {
             role: StaffRole::Support,
             may: vec!["look_at_users".to_owned(), "see_personal_data".to_owned()],
             confirm_by: vec![ConsoleProof::Password, ConsoleProof::Code],
-            csrf_token: "3f8a".repeat(16),
+            csrf_token: "3f8a".repeat(8),
             language: ConsoleLanguage::Fa,
             expires_at: Timestamp(DateTime::UNIX_EPOCH),
         }

@@ -20,7 +20,7 @@ const REFUSED: &str = "
     WITH texts AS (
         INSERT INTO sms_messages (kind, phone, local_id, body, status, attempt, reason, created_at,
             expires_at, settled_at)
-        SELECT 'text', '+98912' || 1000000 + n, n + 1, 'hello', CASE WHEN n = 0 THEN 'sent' ELSE 'failed' END,
+        SELECT 'text', '+98912' || 1000010 + n, n + 1, 'hello', CASE WHEN n = 0 THEN 'sent' ELSE 'failed' END,
             1, CASE WHEN n > 1100 THEN 'b.refused' ELSE 'a.refused' END, now() - interval '2 hours',
             now() - interval '1 hour', now() - interval '1 hour'
         FROM generate_series(0, 1103) n RETURNING id, status)
@@ -67,7 +67,7 @@ async fn texts_that_failed_for_a_reason_are_tried_again_a_thousand_at_a_time() {
 const WAITING: &str = "
     INSERT INTO sms_messages (kind, phone, local_id, body, status, created_at, expires_at,
         next_attempt_at)
-    SELECT 'text', '+98912' || 2000000 + n, 5000 + n, 'hello',
+    SELECT 'text', '+98912' || 2000010 + n, 5000 + n, 'hello',
         CASE n WHEN 2 THEN 'unknown' ELSE 'queued' END, now(), now() + interval '1 day',
         now() + interval '1 hour'
     FROM generate_series(1, 4) n";
