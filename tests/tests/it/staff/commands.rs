@@ -91,8 +91,8 @@ async fn the_first_admin_is_made_on_the_command_line_and_logs_in_by_password_and
     assert_eq!(by_password.status, 200, "{by_password:?}");
     let by_code = Person::with(&peyk, &mobile).await;
     for token in [text(&by_password, "access"), by_code.token.clone()] {
-        let made = "admin/audit/?action=staff.created";
-        let answer = ask(&peyk, 0, Method::GET, made, Some(&token), None).await;
+        let path = "admin/audit/?action=staff.created";
+        let answer = ask(&peyk, 0, Method::GET, path, Some(&token), None).await;
         assert_eq!(column(&answer, "action"), ["staff.created"]);
         assert_eq!(answer.json["results"][0]["actor"], "cli");
     }
