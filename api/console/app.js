@@ -11,7 +11,7 @@ import { cronPage, jobPage } from "./pages/cron.js";
 import { homePage } from "./pages/home.js";
 import { loginPage } from "./pages/login.js";
 import { providersPage } from "./pages/providers.js";
-import { queuesPage } from "./pages/queues.js";
+import { queuesPage, rowsPage } from "./pages/queues.js";
 import { timelinePage } from "./pages/timeline.js";
 import { withAdders } from "./pages/adders.js";
 import { resources as plain } from "./resources.js";
@@ -31,7 +31,7 @@ const NAV = [
 const pages = {
   "": { may: "look_at_users", show: homePage },
   timeline: { may: "look_at_users", show: timelinePage },
-  queues: { may: "look_at_operations", show: queuesPage },
+  queues: { may: "look_at_operations", show: queuesPage, one: rowsPage },
   providers: { may: "look_at_operations", show: providersPage },
   cron: { may: "look_at_operations", show: cronPage, one: jobPage },
 };

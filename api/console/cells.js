@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { ago, digits, duration, money, number, rials, share, time } from "./format.js";
-import { t, word } from "./i18n.js";
+import { has, t, word } from "./i18n.js";
 
 /** Words that mean that something is well, goes on, or went wrong. */
 const GOOD = ["sent", "delivered", "verified", "paid", "active", "open", "ok", "accepted", "succeeded", "success",
@@ -21,7 +21,7 @@ const PLAIN = new Set(["mobile_number", "number", "ip", "ip_address", "prefix", 
 /** Where the thing lives that a field names by its id. */
 const PLACES = { user_id: "users", user: "users", actor_user_id: "users", owner_id: "users", sender_id: "users",
   created_by: "users", paused_by: "users", message_id: "messages", sms_message_id: "messages", payment_id: "payments",
-  asked_by: "users", settled_by: "users", reporter: "users", organization_id: "organizations", room_id: "rooms", room: "rooms", invited_by: "users", deleted_by: "users", webhook_id: "webhooks", delivery_id: "webhooks" };
+  asked_by: "users", actor_id: "users", invited_by_id: "users", banned_by: "users", settled_by: "users", reporter: "users", organization_id: "organizations", room_id: "rooms", room: "rooms", invited_by: "users", deleted_by: "users", webhook_id: "webhooks", delivery_id: "webhooks" };
 
 /** How well a word sounds: `good`, `waiting`, `bad`, or nothing. */
 export function tone(value) {
@@ -47,7 +47,7 @@ export function cell(name, value) {
   if (typeof value === "boolean") return el("span", { class: value ? "yes" : "soft" }, t(value ? "yes" : "no"));
   if (name in PLACES && Number.isInteger(value)) return link(`${PLACES[name]}/${value}/`, digits(value));
   if (/(^|_)at$|_until$|^oldest_due$|^last_seen$|^seen_at$/.test(name) && typeof value === "string") return moment(value);
-  if (typeof value === "number") return quantity(name, value);
+  if (typeof value === "number") return has(`w.${name}.${value}`) ? badge(`${name}.${value}`) : quantity(name, value);
   if (Array.isArray(value)) return list(name, value);
   if (typeof value === "object") return pairs(value);
   if (WORDS.has(name) || /_(state|status)$/.test(name)) return badge(value);

@@ -21,7 +21,7 @@ export function detailPage(noun, resource, id, resources) {
 
 function whole(noun, resource, row, id, resources, reload) {
   const title = resource.title?.(row) ?? digits(Number(id) || id);
-  const state = row.status ?? row.state;
+  const state = row.state ?? row.status;
   const related = (resource.related ?? []).filter((it) => may(it.may ?? resources[it.noun]?.may));
   return [
     resource.list && el("nav", { class: "crumbs", "aria-label": t("crumbs") }, link(`${noun}/`, t(`nav.${noun}`))),
@@ -38,7 +38,7 @@ function whole(noun, resource, row, id, resources, reload) {
 /** Fields that are no lists of things; first those that lists show, in their order. */
 function fields(resource, row) {
   const place = ([name]) => (resource.columns?.indexOf(name) + 1 || 99) - (name === "id" ? 99 : 0);
-  const own = Object.entries(row).filter(([, value]) => !isRows(value)).sort((one, other) => place(one) - place(other));
+  const own = Object.entries(row).filter(([name, value]) => !isRows(value) && !resource.hidden?.includes(name)).sort((one, other) => place(one) - place(other));
   return el("dl", { class: "fields" }, own.map(([name, value]) => el("div", {},
     el("dt", {}, field(name)), el("dd", {}, cell(name, value), exact(name, value)))));
 }

@@ -36,12 +36,13 @@ export function time(text) {
   return maker(Intl.DateTimeFormat, calendar(), options).format(new Date(text));
 }
 
-/** The hour and minute of a time; the day as well unless it is today. */
+/** The hour and minute of a time; the day as well unless it is today, and the year of what is long ago. */
 export function shortTime(text) {
   const at = new Date(text);
   const today = at.toDateString() === new Date().toDateString();
+  const far = Math.abs(Date.now() - at.getTime()) > 300 * 86_400_000;
   const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
-  const options = today ? clock : { month: "short", day: "numeric", ...clock, second: undefined };
+  const options = today ? clock : { month: "short", day: "numeric", ...(far ? { year: "numeric" } : { ...clock, second: undefined }) };
   return maker(Intl.DateTimeFormat, calendar(), options).format(at);
 }
 

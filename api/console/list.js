@@ -12,13 +12,13 @@ import { ascii, empty, into, makeInput } from "./ui.js";
 /** The page of a list. `go` changes the address. */
 export function listPage(noun, resource, query, go) {
   const place = el("div", { class: "results" });
-  const asked = Object.fromEntries(query);
-  const load = () => into(place, call(resource.list, { query: asked }), (page) => results(noun, resource, page, query, go, load), load);
+  const asked = { ...resource.asks, ...Object.fromEntries(query) };
+  const load = () => into(place, call(resource.list, { names: resource.names, query: asked }), (page) => results(noun, resource, page, query, go, load), load);
   load();
   const add = resource.add && may(resource.add.may) &&
     el("button", { type: "button", class: "go", onclick: async () => (await resource.add.run()) && load() }, t(resource.add.text));
   return [
-    el("header", { class: "top" }, el("h1", {}, t(`nav.${noun}`)), add),
+    el("header", { class: "top" }, el("h1", {}, resource.heading ?? t(`nav.${noun}`)), add),
     has(`about.${noun}`) && el("p", { class: "soft about" }, t(`about.${noun}`)),
     bar(noun, resource, query, go),
     place,
@@ -29,7 +29,7 @@ export function listPage(noun, resource, query, go) {
 function bar(noun, resource, query, go) {
   const filters = resource.filters ?? [];
   const sorts = resource.sorts ?? [];
-  const inputs = filters.map((filter) => filterInput(filter, query.get(filter.name)));
+  const inputs = filters.map((filter) => filterInput(filter, query.get(filter.name) ?? resource.asks?.[filter.name]));
   const search = resource.search && el("input", { type: "search", name: "search", value: query.get("search") ?? "",
     placeholder: t(`search.${resource.search}`), "aria-label": t(`search.${resource.search}`), dir: "auto", autocomplete: "off" });
   const order = sorts.length > 1 && makeInput({ name: "sort", kind: "choice", options: sorts, value: query.get("sort") ?? sorts[0] });
@@ -57,7 +57,8 @@ function bar(noun, resource, query, go) {
 const wide = () => matchMedia("(min-width: 60rem)").matches;
 
 function filterInput(filter, value) {
-  const options = filter.kind === "bool" ? ["", "true", "false"] : filter.options && ["", ...filter.options];
+  const any = filter.required ? [] : [""];
+  const options = filter.kind === "bool" ? [...any, "true", "false"] : filter.options && [...any, ...filter.options];
   const kind = options ? "choice" : filter.kind ?? "plain";
   const made = makeInput({ name: filter.name, kind, options, value: value ?? "" });
   if (filter.kind === "bool") {
@@ -79,7 +80,7 @@ export function table(noun, resource, rows, { columns = resource.columns, reload
   const acts = reload && (resource.row ?? []).some((it) => may(it.may));
   const head = el("tr", { role: "row" }, names.map((name) => el("th", { scope: "col", role: "columnheader" }, field(name))),
     acts && el("th", { scope: "col", role: "columnheader" }, el("span", { class: "hidden" }, t("list.actions"))));
-  return el("table", { class: "cards", role: "table", "aria-label": t(`nav.${noun}`) },
+  return el("table", { class: "cards", role: "table", "aria-label": resource.heading ?? t(`nav.${noun}`) },
     el("thead", { role: "rowgroup" }, head),
     el("tbody", { role: "rowgroup" }, rows.map((row) => line(noun, resource, row, names, acts && reload))));
 }

@@ -4,6 +4,7 @@
 import { money } from "./format.js";
 
 const REASON = { name: "reason", required: true, kind: "long" };
+const NOTE = { name: "note", required: true, kind: "long", value: "" };
 const NEWEST = ["newest", "oldest"];
 const STATUSES = ["queued", "sending", "sent", "failed", "expired", "cancelled", "unknown"];
 const ended = (row) => ["failed", "expired", "unknown"].includes(row.status);
@@ -124,6 +125,8 @@ const reports = {
     fields: [{ name: "outcome", kind: "choice", options: ["removed", "dismissed"], value: "removed" }] }],
 };
 
+/** Gateways take a payment back for half an hour. */
+const mayBeReversed = (row) => row.state === "paid" && Date.now() - new Date(row.paid_at).getTime() < 1_800_000;
 const PAYMENT_STATES = ["needs_review", "created", "redirected", "verifying", "paid", "failed", "cancelled", "expired", "reversed", "refunded"];
 
 const payments = {
@@ -132,19 +135,31 @@ const payments = {
   filters: [{ name: "state", options: PAYMENT_STATES }, { name: "gateway" }, { name: "order_id" }, { name: "authority" },
     { name: "ref_id", kind: "number" }, { name: "user_id", kind: "number" }],
   columns: ["id", "state", "amount_rials", "user_id", "mobile", "gateway", "order_id", "ref_id", "created_at"],
-  title: (row) => money(row.amount_rials), links: [story((row) => `payment:${row.id}`)], related: [audit("payment")],
+  // What the old system calls the same, and what is for payers.
+  hidden: ["amount", "status", "gateway_title", "status_url"],
+  title: (row) => money(row.amount_rials), links: [story((row) => `payment:${row.id}`)],
+  related: [{ noun: "returns", query: () => ({}), names: (row) => ({ id: row.id }) }, audit("payment")],
   actions: [
+    { name: "refund_payment", operation: "POST payment/{id}/refund/", may: "return_money", danger: true, when: (row) => row.state === "paid", fields: [NOTE] },
+    { name: "reverse_payment", operation: "POST payment/{id}/reverse/", may: "return_money", danger: true, when: mayBeReversed, fields: [NOTE] },
     { name: "look_at_payment", operation: "POST admin/payments/{id}/look/", may: "settle_payments", main: true,
       when: (row) => ["redirected", "verifying", "needs_review", "failed", "cancelled", "expired"].includes(row.state) },
     { name: "settle_payment", operation: "POST admin/payments/{id}/settle/", may: "settle_payments", when: (row) => row.state === "needs_review",
-      fields: [{ name: "state", kind: "choice", options: ["paid", "failed"], value: "paid" }, { name: "note", required: true, kind: "long" }] },
+      fields: [{ name: "state", kind: "choice", options: ["paid", "failed"], value: "paid" }, NOTE] },
   ],
+};
+
+const returns = {
+  list: "GET payment/{id}/returns/", may: "look_at_payments",
+  columns: ["created_at", "action", "status", "reason", "actor_id", "note", "settled_note", "ended_at"],
+  row: [{ name: "settle_return", operation: "POST payment/{id}/returns/settle/", may: "return_money", when: (row) => row.status === "unknown",
+    names: (row) => ({ id: row.payment_id }), fields: [{ name: "status", kind: "choice", options: ["done", "refused"], value: "done" }, NOTE] }],
 };
 
 const wallets = {
   list: "GET admin/wallets/", item: "GET admin/wallets/{user_id}/", search: "number", may: "look_at_payments", id: "user_id", idName: "user_id",
   sorts: ["newest", "oldest", "balance"],
-  columns: ["user_id", "mobile_number", "balance_rials", "held_rials", "updated_at"], title: (row) => money(row.balance_rials),
+  columns: ["user_id", "mobile_number", "balance_rials", "held_rials", "updated_at"], hidden: ["amount", "currency"], title: (row) => money(row.balance_rials),
   links: [(row) => ({ may: "look_at_users", path: `users/${row.user_id}/`, text: "link.user" })],
   related: [{ noun: "entries", query: () => ({}), names: (row) => ({ user_id: row.user_id }), columns: ["id", "kind", "amount_rials", "balance_rials", "description", "created_at"] },
     audit("user")],
@@ -176,6 +191,7 @@ const auditLog = {
 /** What is shown only as a part of other pages. */
 const parts = {
   room_messages: { list: "GET admin/chat/rooms/{id}/messages/", may: "moderate_chat", columns: ["created_at", "text"] },
+  returns,
   entries: { list: "GET admin/wallets/{user_id}/entries/", may: "look_at_payments", columns: ["id"] },
 };
 

@@ -4,6 +4,8 @@ import { call, remember } from "./api.js";
 import { t } from "./i18n.js";
 import { ask, toast } from "./ui.js";
 
+/** Whether somebody came in with this browser: only then is there anybody to ask for. */
+const ENTERED = "peyk-entered";
 let who = null;
 
 /** Who is in; null: nobody. */
@@ -14,12 +16,31 @@ export const may = (action) => !action || (who?.may.includes(action) ?? false);
 
 function enter(session) {
   who = session;
+  note(session !== null);
   remember(session?.csrf_token ?? "");
   return session;
 }
 
+function note(entered) {
+  try {
+    if (entered) localStorage.setItem(ENTERED, "yes");
+    else localStorage.removeItem(ENTERED);
+  } catch {
+    // Without a memory the server is asked each time.
+  }
+}
+
+function mayBeIn() {
+  try {
+    return localStorage.getItem(ENTERED) !== null;
+  } catch {
+    return true;
+  }
+}
+
 /** Asks whether somebody is in already. */
 export async function look() {
+  if (!mayBeIn()) return enter(null);
   try {
     return enter(await call("GET admin/session/"));
   } catch (problem) {

@@ -6,6 +6,7 @@ import { el } from "../dom.js";
 import { number, seconds } from "../format.js";
 import { t, word } from "../i18n.js";
 import { may } from "../session.js";
+import { listPage } from "../list.js";
 import { ask, button, toast } from "../ui.js";
 import { poll } from "./poll.js";
 
@@ -14,16 +15,8 @@ const STATES = ["running", "due", "scheduled", "failed", "unknown"];
 const CHANGED = ["failed", "unknown", "scheduled", "due"];
 /** Queues whose rows can be given up: what becomes of money is decided one by one. */
 const GIVEN_UP = ["otp", "sms", "bulk", "webhooks"];
-
-/** The list that shows the rows of a queue, and how it is filtered by a state. */
-const STATUS = { running: "sending", due: "queued", scheduled: "queued", failed: "failed", unknown: "unknown" };
-const texts = (kind) => (state) => `messages/?kind=${kind}&status=${STATUS[state]}`;
-const LISTS = {
-  otp: texts("otp"), sms: texts("text"), bulk: texts("bulk"),
-  webhooks: (state) => (state === "unknown" ? null : `webhooks/?status=${STATUS[state]}`),
-  payments: (state) => `payments/?state=${{ failed: "failed", unknown: "needs_review" }[state] ?? "verifying"}`,
-  returns: () => null,
-};
+/** Where that lives which a row is about. */
+const PLACES = { message: "messages", webhook: "webhooks", payment: "payments" };
 
 export function queuesPage(query, { signal }) {
   const place = el("div", { class: "tiles" });
@@ -38,7 +31,7 @@ function queue(it, reload) {
   return el("section", { class: "card", "data-queue": name },
     el("header", { class: "top" }, el("h2", {}, word(name)), badge(paused ? "paused" : "active")),
     paused && el("p", { class: "soft" }, moment(paused.paused_at), " · ", el("bdi", {}, paused.reason)),
-    el("dl", { class: "counts" }, STATES.map((state) => el("div", {}, el("dt", {}, word(state)), el("dd", {}, rows(name, state, count(it[state])))))),
+    el("dl", { class: "counts" }, STATES.map((state) => el("div", {}, el("dt", {}, word(state)), el("dd", {}, link(`queues/${name}/?state=${state}`, count(it[state])))))),
     it.oldest_due_seconds !== undefined && el("p", { class: "soft" }, t("queue.oldest", { time: seconds(it.oldest_due_seconds) })),
     may("run_operations") && el("div", { class: "row" }, paused
       ? button(t("do.resume"), () => resume(name, reload), { class: "go", "data-action": "resume" })
@@ -47,9 +40,20 @@ function queue(it, reload) {
     GIVEN_UP.includes(name) && button(t("do.give_up"), () => many("POST admin/queues/{queue}/give_up/", "give_up", name, reload), { "data-action": "give_up" })));
 }
 
-function rows(name, state, shown) {
-  const path = LISTS[name](state);
-  return path ? link(path, shown) : shown;
+/** What is done with one row of a queue; one that a worker has in its hands is left alone. */
+const one = (operation, name, queue) => ({ name, operation, may: "run_operations", names: () => ({ queue }), body: (row) => ({ ids: [row.id] }),
+  when: (row) => row.status !== "sending" && (name === "retry" || ["queued", "unknown"].includes(row.status)) });
+
+/** The rows of one queue that are in one state. */
+export function rowsPage(queue, query, { go }) {
+  return listPage(`queues/${queue}`, {
+    list: "GET admin/queues/{queue}/items/", names: { queue }, heading: t("queue.rows", { queue: word(queue) }),
+    asks: { state: "due" }, filters: [{ name: "state", options: STATES, required: true }],
+    columns: ["id", "kind", "status", "attempt", "next_attempt_at", "reason", "created_at"],
+    open: (row) => `${PLACES[row.subject]}/${row.subject_id}/`,
+    row: [one("POST admin/queues/{queue}/retry/", "retry", queue),
+      ...(GIVEN_UP.includes(queue) ? [{ ...one("POST admin/queues/{queue}/give_up/", "give_up", queue), danger: true }] : [])],
+  }, query, go);
 }
 
 async function resume(queue, reload) {

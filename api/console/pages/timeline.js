@@ -50,8 +50,8 @@ const thing = (kind, id) => kind in PLACES && link(`${PLACES[kind]}/${id}/`, t(`
 /** Why no code came, in a sentence, and what to do. */
 function verdict(answer) {
   return el("section", { class: `card verdict ${answer.severity}`, "data-verdict": answer.verdict },
-    el("h2", {}, t("timeline.why")), el("p", { dir: "auto" }, answer.text),
-    el("p", { class: "soft", dir: "auto" }, answer.advice), answer.message_id && el("p", {}, thing("message", answer.message_id)));
+    el("h2", {}, t("timeline.why")), el("p", {}, answer.text),
+    el("p", { class: "soft" }, answer.advice), answer.message_id && el("p", {}, thing("message", answer.message_id)));
 }
 
 function item(one) {
@@ -60,7 +60,7 @@ function item(one) {
   return el("li", { class: one.severity, "data-row": true, "data-code": one.code },
     el("time", { datetime: one.at, title: time(one.at) }, shortTime(one.at)),
     el("div", {},
-      el("p", {}, el("b", { dir: "auto" }, one.text), " ",
+      el("p", {}, el("b", {}, one.text), " ",
         el("span", { class: "soft" }, word(one.kind)), " ", there && thing(there.kind, there.id)),
       params.length > 0 && el("p", { class: "more" }, params.map(([name, value]) => el("span", {}, field(name), " ", cell(name, numeric(name, value)))))));
 }

@@ -75,7 +75,7 @@ function person(name, login, room) {
     } }, input, button));
 }
 
-const line = (frame, own) => el("li", { class: (frame.sender?.id ?? frame.sender) === own ? "mine" : null, dir: "auto" },
-  frame.message, el("small", {}, shortTime(frame.created_at)));
+const line = (frame, own) => el("li", { class: (frame.sender?.id ?? frame.sender) === own ? "mine" : null },
+  el("span", { dir: "auto" }, frame.message), el("small", {}, shortTime(frame.created_at)));
 
 show("chat", chat);

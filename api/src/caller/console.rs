@@ -93,7 +93,19 @@ pub(super) async fn find(
 
 /// Whether the console calls this: what staff do, and proving anew who one is.
 fn is_called(path: &str) -> bool {
-    path.starts_with("/admin/") || path == "/me/confirm" || path == "/me/confirm/send"
+    path.starts_with("/admin/")
+        || path == "/me/confirm"
+        || path == "/me/confirm/send"
+        || is_return(path)
+}
+
+/// A payment's money back: `/payment/{id}/refund`, `reverse`, `returns` and `returns/settle`.
+fn is_return(path: &str) -> bool {
+    let rest = path.strip_prefix("/payment/").and_then(|rest| rest.split_once('/'));
+    rest.is_some_and(|(id, what)| {
+        let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && matches!(what, "refund" | "reverse" | "returns" | "returns/settle")
+    })
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -127,10 +139,32 @@ mod tests {
 
     #[test]
     fn the_cookie_opens_only_what_the_console_calls() {
-        for path in ["/admin/users", "/admin/session", "/me/confirm", "/me/confirm/send"] {
+        for path in [
+            "/admin/users",
+            "/admin/session",
+            "/me/confirm",
+            "/me/confirm/send",
+            "/payment/9/refund",
+            "/payment/9/reverse",
+            "/payment/9/returns",
+            "/payment/9/returns/settle",
+        ] {
             assert!(is_called(path), "{path}");
         }
-        for path in ["/me", "/me/", "/me/password", "/sessions", "/admin", "/x/admin/users", "/"] {
+        for path in [
+            "/me",
+            "/me/",
+            "/me/password",
+            "/sessions",
+            "/admin",
+            "/x/admin/users",
+            "/",
+            "/payment/9",
+            "/payment/create",
+            "/payment//refund",
+            "/payment/9/refund/x",
+            "/payment/verify/returns",
+        ] {
             assert!(!is_called(path), "{path}");
         }
     }

@@ -156,3 +156,58 @@ fn what_is_searched_and_filtered_by_is_a_parameter() {
         }
     }
 }
+
+/// What stands in answers and is shown by no page under its name: envelopes, and a link for payers.
+const NEVER_SHOWN: [&str; 5] = ["looked_back_to", "next", "previous", "results", "status_url"];
+/// Words that say the same in every language, and those of the old system's `status`, which is not shown.
+const NO_WORDS: [&str; 5] = ["IRR", "IRT", "canceled", "refounded", "unpaid"];
+
+/// Names of fields and words of enums below a schema.
+fn read(
+    schema: &serde_json::Value,
+    document: &serde_json::Value,
+    inside: &mut BTreeSet<String>,
+    found: &mut BTreeSet<String>,
+) {
+    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+        if inside.insert(name.to_owned()) {
+            read(&document["components"]["schemas"][name], document, inside, found);
+        }
+        return;
+    }
+    let list = |key: &str| schema[key].as_array().cloned().unwrap_or_default();
+    let words = list("enum").into_iter().filter_map(|word| Some(format!("w.{}", word.as_str()?)));
+    found.extend(words.filter(|word| !NO_WORDS.contains(&&word[2..])));
+    for part in ["allOf", "anyOf", "oneOf"].into_iter().flat_map(list) {
+        read(&part, document, inside, found);
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        if !NEVER_SHOWN.contains(&name.as_str()) {
+            found.insert(format!("f.{name}"));
+        }
+        read(property, document, inside, found);
+    }
+    if schema["items"].is_object() {
+        read(&schema["items"], document, inside, found);
+    }
+}
+
+#[test]
+fn every_field_and_every_word_that_lists_and_details_show_has_a_text() {
+    let (document, texts) = (document(), keys("en.js"));
+    let (mut inside, mut found) = (BTreeSet::new(), BTreeSet::new());
+    let scripts = scripts();
+    for name in ["resources.js", "pages/queues.js"] {
+        for at in ["list: \"GET ", "item: \"GET "] {
+            for path in scripts[name].split(at).skip(1).filter_map(|rest| rest.split('"').next()) {
+                let answer = &document["paths"][format!("/api/{path}")]["get"]["responses"]["200"];
+                let content = answer["content"].as_object().and_then(|it| it.values().next());
+                let schema = &content.unwrap_or_else(|| panic!("{path} answers nothing"))["schema"];
+                read(schema, &document, &mut inside, &mut found);
+            }
+        }
+    }
+    assert!(found.len() > 200, "{found:?}");
+    let silent: Vec<_> = found.difference(&texts).collect();
+    assert!(silent.is_empty(), "no text for {silent:?}");
+}

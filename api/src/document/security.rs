@@ -17,10 +17,14 @@ const OPENED_BY: [(&str, &[&str]); 8] = [
 /// Operations that an access token opens, and something in the body as well.
 const ALSO_OPENED_BY: [(&str, &str); 1] = [("logOut", "bearer")];
 /// Operations of those tags that other things open; nothing: they are open to everybody.
-const OTHERWISE: [(&str, &[&str]); 16] = [
+const OTHERWISE: [(&str, &[&str]); 20] = [
     ("confirm", &["bearer", "cookie"]),
     ("sendConfirmation", &["bearer", "cookie"]),
     ("beginConsoleSession", &[]),
+    ("reversePayment", &["bearer", "cookie"]),
+    ("refundPayment", &["bearer", "cookie"]),
+    ("listPaymentReturns", &["bearer", "cookie"]),
+    ("settlePaymentReturn", &["bearer", "cookie"]),
     ("getConsoleSession", &["cookie"]),
     ("endConsoleSession", &["cookie"]),
     ("listInboundMessages", &["apiKey"]),

@@ -108,7 +108,8 @@ impl Admin {
         Ok((kind.queue(), RowId(id)))
     }
 
-    /// Ends a message that waits for its next attempt, or is being asked about.
+    /// Ends a message that waits for its next attempt, or is being asked about. Gives the idempotency
+    /// key of a code that surely nobody got: to be told to [`crate::otp::Otp::unsent`].
     ///
     /// # Errors
     /// [`MessageChangeError`].
@@ -116,17 +117,18 @@ impl Admin {
         &self,
         source: &Source,
         id: i64,
-    ) -> Result<(), MessageChangeError> {
+    ) -> Result<Option<i64>, MessageChangeError> {
         let mut tx = self.pool.begin().await?;
         let before = standing(&mut tx, id).await?;
-        if !staff::give_up(&mut tx, &self.outbox, id).await? {
+        let (given_up, unsent) = staff::give_up(&mut tx, &self.outbox, before.kind, &[id]).await?;
+        if given_up.is_empty() {
             return Err(MessageChangeError::NotNow(before.status));
         }
         let entry = Entry::new(source, "message.given_up", subject(id));
         let entry = entry.with("was", before.status.as_str());
         audit::record(&mut tx, &entry, self.clock.now()).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(unsent.into_iter().next())
     }
 
     /// Takes a message back that no provider has been asked to carry yet or that all have refused so

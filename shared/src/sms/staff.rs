@@ -126,40 +126,19 @@ pub(crate) async fn retry_all(
     Ok(due)
 }
 
-/// Ends a message that waits for its next attempt, or is being asked about. `false`: it does not.
+/// Ends those of these messages of this kind that wait for their next attempt, or are being asked
+/// about: their ids, and the idempotency keys of codes that surely nobody got.
 ///
 /// # Errors
 /// When the database refuses or is away.
 pub(crate) async fn give_up(
     connection: &mut PgConnection,
     outbox: &Outbox,
-    id: i64,
-) -> Result<bool, sqlx::Error> {
-    let (given_up, _) = end(connection, outbox, &[id]).await?;
-    Ok(!given_up.is_empty())
-}
-
-/// As [`give_up`] of those of these messages that are of this kind: their ids, and the idempotency keys
-/// of codes that surely nobody got.
-///
-/// # Errors
-/// When the database refuses or is away.
-pub(crate) async fn give_up_all(
-    connection: &mut PgConnection,
-    outbox: &Outbox,
     kind: MessageKind,
     ids: &[i64],
 ) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
     let ids = store::of_kind(connection, ids, kind).await?;
-    end(connection, outbox, &ids).await
-}
-
-async fn end(
-    connection: &mut PgConnection,
-    outbox: &Outbox,
-    ids: &[i64],
-) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
-    let ended = store::give_up(connection, ids).await?;
+    let ended = store::give_up(connection, &ids).await?;
     let ids: Vec<_> = ended.iter().map(|row| row.id).collect();
     events::tell(connection, outbox, &ids, Moment::Settled).await?;
     Ok((ids, ended.into_iter().filter_map(|row| row.code).collect()))

@@ -195,7 +195,9 @@ impl StaffMessageApi {
         id: Path<i64>,
     ) -> Result<Json<StaffMessageStory>, StaffChangeProblem> {
         let given_up = state.admin.give_up_message(&staff.caller.source(), id.0).await;
-        given_up.map_err(Problem::from)?;
+        if let Some(local_id) = given_up.map_err(Problem::from)? {
+            state.otp.unsent(local_id);
+        }
         Ok(look(state.0, &staff, id.0).await?)
     }
 }

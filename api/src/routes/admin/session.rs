@@ -194,8 +194,8 @@ impl ConsoleSessionApi {
     /// Come into the console
     ///
     /// With a code of `otp/send/`, or with a name and a password, like any login; for staff only. The
-    /// session is known by a cookie, which opens `admin/…` and `me/confirm/` for pages of this server,
-    /// and it is shorter than others. Counted like any login. Written down in the audit log.
+    /// session is known by a cookie, which opens `admin/…`, `me/confirm/` and a payment's way back for
+    /// pages of this server, and it is shorter than others. Counted like any login. Written down in the audit log.
     #[oai(path = "/admin/session", method = "post", operation_id = "beginConsoleSession")]
     #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     async fn begin(

@@ -147,7 +147,7 @@ impl Queues {
         let (ids, unsent) = if queue == Queue::Webhooks {
             (history::give_up(&mut tx, &ids).await?, Vec::new())
         } else {
-            sms::staff::give_up_all(&mut tx, &self.outbox, kind_of(queue), &ids).await?
+            sms::staff::give_up(&mut tx, &self.outbox, kind_of(queue), &ids).await?
         };
         let what = entry(acting, "queue.given_up", queue);
         record(&mut tx, described(what, chosen, &ids), self.clock.now()).await?;

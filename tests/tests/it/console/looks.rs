@@ -8,7 +8,7 @@ use serde_json::json;
 use super::steps::{Console, at_home, pictures};
 use crate::people::Person;
 
-const PAGES: [(&str, &str); 25] = [
+const PAGES: [(&str, &str); 26] = [
     ("home", ""),
     ("timeline", "timeline/?search=user:2"),
     ("users", "users/"),
@@ -29,6 +29,7 @@ const PAGES: [(&str, &str); 25] = [
     ("payment", "payments/1/"),
     ("wallet", "wallets/2/"),
     ("queues", "queues/"),
+    ("queue", "queues/otp/?state=failed"),
     ("providers", "providers/"),
     ("cron", "cron/"),
     ("job", "cron/purge-expired-otps/"),

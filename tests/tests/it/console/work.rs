@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use peyk_tests::harness::wait_for;
+use peyk_tests::{browser::Browser, harness::wait_for};
 use serde_json::json;
 
 use super::steps::Console;
@@ -272,4 +272,51 @@ async fn a_job_is_run_now() {
     let runs = "SELECT count(*) FROM cron_runs WHERE job = 'purge-expired-otps' AND asked_by = 1";
     wait_for("the run", || async { (count(peyk, runs).await == 1).then_some(()) }).await;
     console.assert_calm();
+}
+
+#[tokio::test]
+async fn the_money_of_a_payment_goes_back_from_its_page() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    let sara = Person::new(peyk).await;
+    let payment = sara.post(peyk, "payment/create/", &json!({"amount": 50_000})).await;
+    tab.go(payment.json["details"]["gateway_url"].as_str().unwrap()).await;
+    tab.click("button[value=pay]", 1).await;
+    let held = "SELECT coalesce(sum(balance_rials), 0)::bigint FROM wallets";
+    wait_for("the credit", || async { (count(peyk, held).await == 50_000).then_some(()) }).await;
+    console.open(&format!("payments/{}/", payment.json["id"])).await;
+    tab.wait_for("[data-action=reverse_payment]").await;
+    tab.click("[data-action=refund_payment]", 1).await;
+    console.tell("note", "Ordered twice").await;
+    console.agree().await;
+    tab.wait_until_gone("[data-action=refund_payment]").await;
+    tab.wait_for_text("Ordered twice").await;
+    assert_eq!(count(peyk, held).await, 0);
+    assert_eq!(count(peyk, "SELECT count(*) FROM payments WHERE state = 'refunded'").await, 1);
+    console.assert_calm();
+}
+
+#[tokio::test]
+async fn the_numbers_of_a_queue_lead_to_its_rows_and_they_to_what_they_are_about() {
+    let Some(console) = Console::start().await else { return };
+    let (peyk, tab) = (&console.peyk, &console.tab);
+    assert_eq!(peyk.send_otp("09121200001").await.status, 502);
+    console.go("queues/").await;
+    tab.click("[data-queue=otp] a[href$='state=failed']", 1).await;
+    tab.wait_for_address("/admin/queues/otp/?state=failed").await;
+    tab.wait_for_text("Queue: code").await;
+    tab.click("main tbody a", 1).await;
+    tab.wait_for_address("/admin/messages/").await;
+    tab.wait_for_text("09121200001").await;
+    console.assert_calm();
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_before_somebody_came_in() {
+    let Some(browser) = Browser::start().await else { return };
+    let peyk = super::steps::at_home().workers(0).start().await;
+    let tab = browser.tab().await;
+    tab.go(&peyk.url("/admin/")).await;
+    tab.wait_for("input[name=password]").await;
+    assert_eq!(tab.complaints(), [""; 0], "not even a refused request");
 }

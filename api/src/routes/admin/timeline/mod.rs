@@ -1,6 +1,7 @@
 //! `admin/timeline/`: everything that happened to a number, an account or a payment, for staff.
 
 mod sentence;
+mod terms;
 mod types;
 mod verdicts;
 mod words;

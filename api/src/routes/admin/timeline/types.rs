@@ -12,6 +12,7 @@ use shared::admin::timeline::{
 
 use super::{
     sentence::fill,
+    terms::spoken,
     verdicts::{TimelineVerdict, said},
     words::{TimelineCode, sentences},
 };
@@ -252,7 +253,7 @@ pub(super) fn item(item: Item, language: Language) -> TimelineItem {
         kind: item.code.kind().into(),
         code: item.code.into(),
         severity: item.code.severity().into(),
-        text: fill(sentences(item.code)[language as usize], &params),
+        text: fill(sentences(item.code)[language as usize], &spoken(&params, language)),
         params,
         subject: item.link.map(subject),
     }
@@ -261,11 +262,12 @@ pub(super) fn item(item: Item, language: Language) -> TimelineItem {
 /// The answer in the language of whoever reads it.
 pub(super) fn answer(answer: Answer, language: Language) -> TimelineAnswer {
     let (said, params) = (said(answer.verdict), owned(answer.params));
+    let holes = spoken(&params, language);
     TimelineAnswer {
         verdict: answer.verdict.into(),
         severity: answer.verdict.severity().into(),
-        text: fill(said.text[language as usize], &params),
-        advice: fill(said.advice[language as usize], &params),
+        text: fill(said.text[language as usize], &holes),
+        advice: fill(said.advice[language as usize], &holes),
         at: answer.at.map(Timestamp),
         message_id: answer.message,
         params,
