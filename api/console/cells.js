@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { ago, digits, duration, money, number, rials, share, time } from "./format.js";
-import { has, t, word } from "./i18n.js";
+import { field, has, t, word } from "./i18n.js";
 
 /** Words that mean that something is well, goes on, or went wrong. */
 const GOOD = ["sent", "delivered", "verified", "paid", "active", "open", "ok", "accepted", "succeeded", "success",
@@ -49,10 +49,16 @@ export function cell(name, value) {
   if (/(^|_)at$|_until$|^oldest_due$|^last_seen$|^seen_at$/.test(name) && typeof value === "string") return moment(value);
   if (typeof value === "number") return has(`w.${name}.${value}`) ? badge(`${name}.${value}`) : quantity(name, value);
   if (Array.isArray(value)) return list(name, value);
-  if (typeof value === "object") return pairs(value);
+  if (typeof value === "object") return "username" in value ? person(value) : pairs(value);
   if (WORDS.has(name) || /_(state|status)$/.test(name)) return badge(value);
   if (PLAIN.has(name)) return ltr(value);
   return el("span", { dir: "auto", class: "text" }, value);
+}
+
+/** Somebody in another thing, by the name they go by. */
+function person({ id, username, first_name: first, last_name: last }) {
+  const name = [first, last].filter(Boolean).join(" ") || username;
+  return link(`users/${id}/`, el("bdi", {}, name));
 }
 
 function quantity(name, value) {
@@ -72,8 +78,6 @@ function list(name, values) {
 }
 
 function pairs(value) {
-  const rows = Object.entries(value).map(([name, one]) => [el("dt", {}, nameOf(name)), el("dd", {}, cell(name, one))]);
+  const rows = Object.entries(value).filter(([, one]) => one !== "[]").map(([name, one]) => [el("dt", {}, el("bdi", {}, field(name))), el("dd", {}, cell(name, one))]);
   return el("dl", { class: "small" }, rows);
 }
-
-const nameOf = (name) => el("bdi", {}, name.replaceAll("_", " "));

@@ -30,7 +30,7 @@ function whole(noun, resource, row, id, resources, reload) {
       el("div", { class: "row" }, actions(resource.actions, row, id, reload))),
     links(resource, row),
     el("section", { class: "card" }, el("h2", { class: "hidden" }, t("detail.fields")), fields(resource, row)),
-    tables(row),
+    tables(resource, row),
     related.map((it) => embedded(it.noun, resources[it.noun], it.query(row, id), { columns: it.columns, names: it.names?.(row, id) })),
   ];
 }
@@ -52,9 +52,9 @@ function exact(name, value) {
 const isRows = (value) => Array.isArray(value) && value.length > 0 && typeof value[0] === "object";
 
 /** Fields that are lists of things, each as a table. */
-function tables(row) {
+function tables(resource, row) {
   return Object.entries(row).filter(([, value]) => isRows(value)).map(([name, rows]) => {
-    const columns = [...new Set(rows.flatMap((one) => Object.keys(one)))].filter((it) => it !== "id");
+    const columns = [...new Set(rows.flatMap((one) => Object.keys(one)))].filter((it) => it !== "id" && !resource.hidden?.includes(it));
     return el("section", { class: "card" }, el("h2", {}, field(name)), table(name, {}, rows, { columns }));
   });
 }

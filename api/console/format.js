@@ -58,7 +58,7 @@ export function ago(text, now = Date.now()) {
 
 /** A length of time in milliseconds. */
 export function duration(ms) {
-  if (ms < 1000) return t("time.ms", { n: number(Math.round(ms)) });
+  if (ms > 0 && ms < 1000) return t("time.ms", { n: number(Math.round(ms)) });
   return seconds(ms / 1000);
 }
 

@@ -53,7 +53,11 @@ export const has = (key) => key in texts[language];
 /** What a field is called. */
 export const field = (name) => (has(`f.${name}`) ? t(`f.${name}`) : plain(name));
 
-/** What a word of the server means. */
-export const word = (value) => (has(`w.${value}`) ? t(`w.${value}`) : plain(String(value)));
+/** What a word of the server means; that of an event, `payment.viewed`, is what was done to what. */
+export function word(value) {
+  if (has(`w.${value}`)) return t(`w.${value}`);
+  const [noun, verb] = String(value).split(".");
+  return verb && has(`did.${verb}`) && has(`w.${noun}`) ? t(`did.${verb}`, { what: t(`w.${noun}`) }) : plain(String(value));
+}
 
 const plain = (name) => name.replaceAll("_", " ");

@@ -135,8 +135,8 @@ const payments = {
   filters: [{ name: "state", options: PAYMENT_STATES }, { name: "gateway" }, { name: "order_id" }, { name: "authority" },
     { name: "ref_id", kind: "number" }, { name: "user_id", kind: "number" }],
   columns: ["id", "state", "amount_rials", "user_id", "mobile", "gateway", "order_id", "ref_id", "created_at"],
-  // What the old system calls the same, and what is for payers.
-  hidden: ["amount", "status", "gateway_title", "status_url"],
+  // What the old system calls the same, what is for payers, and what a page says in its columns too.
+  hidden: ["amount", "status", "gateway_title", "status_url", "answer"],
   title: (row) => money(row.amount_rials), links: [story((row) => `payment:${row.id}`)],
   related: [{ noun: "returns", query: () => ({}), names: (row) => ({ id: row.id }) }, audit("payment")],
   actions: [

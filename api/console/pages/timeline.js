@@ -55,7 +55,8 @@ function verdict(answer) {
 }
 
 function item(one) {
-  const params = Object.entries(one.params ?? {});
+  // What is kept no longer is said whole in its sentence.
+  const params = one.kind === "purge" ? [] : Object.entries(one.params ?? {});
   const there = one.subject;
   return el("li", { class: one.severity, "data-row": true, "data-code": one.code },
     el("time", { datetime: one.at, title: time(one.at) }, shortTime(one.at)),
@@ -66,7 +67,7 @@ function item(one) {
 }
 
 /** Parameters are texts; amounts and lengths of time are shown as such. */
-const numeric = (name, value) => (/_(ms|rials|seconds)$/.test(name) && /^-?\d+$/.test(value) ? Number(value) : value);
+const numeric = (name, value) => (/(_ms|_rials|_seconds|^attempt)$/.test(name) && /^-?\d+$/.test(value) ? Number(value) : value);
 
 function older(page, query, go) {
   const cursor = cursorOf(page.next);

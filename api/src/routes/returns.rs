@@ -95,17 +95,18 @@ impl ReturnApi {
 
     /// List what was tried to give a payment's money back
     ///
-    /// Newest first. For staff.
+    /// Newest first. For staff. Written down in the audit log.
     #[oai(path = "/payment/:id/returns", method = "get", operation_id = "listPaymentReturns")]
     async fn list_returns(
         &self,
         state: Data<&SharedState>,
-        _staff: Staff<task::LookAtPayments>,
+        staff: Staff<task::LookAtPayments>,
         /// The payment.
         #[oai(example = "example_payment")]
         id: Path<i64>,
     ) -> Result<Json<PaymentReturns>, ListReturnsProblem> {
-        let found = state.payments.returns_of(id.0).await.map_err(Problem::from)?;
+        let found = state.payments.returns_of(&staff.caller.source(), id.0).await;
+        let found = found.map_err(Problem::from)?;
         let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
         let results = found.into_iter().map(|it| PaymentReturn::new(state.0, it)).collect();
         Ok(Json(PaymentReturns { next: None, previous: None, results }))

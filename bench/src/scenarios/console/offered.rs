@@ -14,7 +14,8 @@ pub(super) struct List {
 
 /// Values that find something, and some that find nothing, by the names of parameters. Others are
 /// asked for with the example of the document.
-const VALUES: [(&str, &[&str]); 18] = [
+const VALUES: [(&str, &[&str]); 19] = [
+    ("id", &["17"]),
     (
         "search",
         &["09120000123", "09129999999", "G0-0912", "G0-09120000123", "order-17", "shop_17", "x"],
@@ -38,20 +39,37 @@ const VALUES: [(&str, &[&str]); 18] = [
     ("group", &["0", "1"]),
 ];
 
-/// Every operation below `admin/` that answers pages and whose path names nothing.
+/// Every operation below `admin/` that answers pages; those whose path names something with each value
+/// it may have.
 pub(super) fn lists(document: &Value) -> Vec<List> {
     let paths = document["paths"].as_object().into_iter().flatten();
-    let lists = paths.filter(|(path, _)| path.starts_with("/api/admin/") && !path.contains('{'));
-    lists
-        .filter_map(|(path, item)| {
-            let operation = item.get("get").filter(|get| is_list(document, get))?;
-            Some(List {
-                name: operation["operationId"].as_str()?.to_owned(),
-                path: path.clone(),
+    let lists = paths.filter(|(path, _)| path.starts_with("/api/admin/"));
+    let operations = lists.filter_map(|(path, item)| {
+        Some((path, item.get("get").filter(|get| is_list(document, get))?))
+    });
+    operations
+        .flat_map(|(path, operation)| {
+            let name = operation["operationId"].as_str().unwrap_or_default();
+            let places = named(document, path, operation).into_iter();
+            places.map(move |(path, of)| List {
+                name: format!("{name}{of}"),
+                path,
                 ways: ways(document, operation),
             })
         })
         .collect()
+}
+
+/// The path with what it names filled in, and what that is.
+fn named(document: &Value, path: &str, operation: &Value) -> Vec<(String, String)> {
+    let Some((before, rest)) = path.split_once('{') else {
+        return vec![(path.to_owned(), String::new())];
+    };
+    let (name, after) = rest.split_once('}').unwrap_or((rest, ""));
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let mut own = parameters.filter(|it| it["in"] == "path" && it["name"] == name);
+    let values = own.next().map_or_else(Vec::new, |it| values(document, it));
+    values.iter().map(|it| (format!("{before}{it}{after}"), format!(" {it}"))).collect()
 }
 
 fn is_list(document: &Value, operation: &Value) -> bool {
@@ -133,7 +151,11 @@ mod tests {
         }
         // Some are short and shown whole.
         let whole = ["listCronJobs", "listProviders", "listQueues"];
-        let mut others = lists.iter().filter(|list| !whole.contains(&&*list.name));
-        assert!(others.all(|list| list.ways.len() > 1), "each offers something");
+        let of_rows = |list: &&List| list.path.matches('/').count() > 4;
+        let others = lists.iter().filter(|list| !whole.contains(&&*list.name) && !of_rows(list));
+        assert!(others.into_iter().all(|list| list.ways.len() > 1), "each offers something");
+        let queue = lists.iter().find(|list| list.name == "listQueueItems webhooks").unwrap();
+        assert_eq!(queue.path, "/api/admin/queues/webhooks/items/");
+        assert!(queue.ways.iter().any(|way| way == "?state=due&"), "{:?}", queue.ways);
     }
 }

@@ -63,7 +63,8 @@ pub const LISTING: Listing = Listing {
     id: Key::id("d.id"),
     names_rows: true,
     at: "e.created_at",
-    window: 5_000,
+    // A filter by kind looks each event up.
+    window: 2_000,
     filters: &[&ID, &EVENT_ID, &STATUS, &ENDPOINT, &KIND],
     sorts: &[Sort::NEWEST, Sort::OLDEST],
 };

@@ -24,8 +24,10 @@ async fn a_cursor_moves_forward_and_never_beyond_what_happened(pool: PgPool) {
     let stranger = world.user("c").await;
     let hidden = world.chat().read(stranger, room, UpTo::Seq(1)).await;
     assert!(matches!(hidden, Err(ChatError::NotFound)));
-    world.say(a, room, "4").await;
+    let last = world.say(a, room, "4").await;
     assert_eq!(world.unread(b, room).await, 1);
+    world.chat().delete_message(a, (None, last)).await.unwrap();
+    assert_eq!(world.unread(b, room).await, 0, "nobody has to read what is gone");
 }
 
 #[sqlx::test(migrator = "crate::db::MIGRATOR")]

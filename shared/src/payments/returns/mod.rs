@@ -321,15 +321,22 @@ impl Payments {
         store::find(&self.pool, id).await
     }
 
-    /// What was tried to give a payment's money back, newest first; `None`: there is no such payment.
+    /// What was tried to give a payment's money back, newest first, and writes down who looked;
+    /// `None`: there is no such payment.
     ///
     /// # Errors
-    /// When the database is away.
-    pub async fn returns_of(&self, payment_id: i64) -> Result<Option<Vec<Return>>, sqlx::Error> {
+    /// When the database is away: nothing is shown then.
+    pub async fn returns_of(
+        &self,
+        source: &Source,
+        payment_id: i64,
+    ) -> Result<Option<Vec<Return>>, sqlx::Error> {
         let found = store::of_payment(&self.pool, payment_id).await?;
         if found.is_empty() && !store::is_payment(&self.pool, payment_id).await? {
             return Ok(None);
         }
+        let looked = Entry::new(source, "payment.returns_listed", Subject::payment(payment_id));
+        audit::record(&mut *self.pool.acquire().await?, &looked, self.clock.now()).await?;
         Ok(Some(found))
     }
 }

@@ -122,6 +122,8 @@ async fn a_refusal_of_the_gateways_puts_the_money_back_into_the_wallet() {
     let statuses: Vec<_> =
         list.json["results"].as_array().unwrap().iter().map(|it| &it["status"]).collect();
     assert_eq!(statuses, ["done", "refused"]);
+    let looks = "SELECT count(*) FROM audit_events WHERE action = 'payment.returns_listed'";
+    assert_eq!(peyk.database.count(looks).await, 1);
 }
 
 #[tokio::test]

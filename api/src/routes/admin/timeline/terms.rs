@@ -6,7 +6,7 @@ use crate::language::Language;
 
 /// Words that are the same in every sentence; whatever is not here, such as a provider's name or its
 /// code, is said as it is.
-const TERMS: [(&str, [&str; 2]); 47] = [
+const TERMS: [(&str, [&str; 2]); 50] = [
     ("login", ["login", "ورود"]),
     ("confirm", ["confirmation", "تأیید هویت"]),
     ("change_phone", ["change of number", "تغییر شماره"]),
@@ -17,8 +17,11 @@ const TERMS: [(&str, [&str; 2]); 47] = [
     ("password", ["password", "گذرواژه"]),
     ("import", ["imported", "انتقال از سامانهٔ پیشین"]),
     ("pc", ["computer", "رایانه"]),
-    ("mobile", ["phone", "گوشی"]),
+    ("smartphone", ["phone", "گوشی هوشمند"]),
+    ("mobilephone", ["simple phone", "گوشی ساده"]),
+    ("appliance", ["appliance", "دستگاه خانگی"]),
     ("tablet", ["tablet", "تبلت"]),
+    ("misc", ["another device", "دستگاهی دیگر"]),
     ("verify", ["verification", "تأیید"]),
     ("inquire", ["inquiry", "استعلام"]),
     ("reverse", ["reversal", "برگشت"]),
