@@ -13,7 +13,7 @@ const BAD = ["failed", "undelivered", "expired", "unknown", "needs_review", "ref
   "revoked", "blocked", "rejected", "given_up", "out", "error", "down", "timeout", "dead"];
 
 const WORDS = new Set(["status", "state", "role", "outcome", "result", "severity", "method", "kind", "purpose", "action",
-  "decision", "breaker", "direction", "reason", "class", "health", "delivery", "mode", "rule"]);
+  "decision", "breaker", "direction", "reason", "class", "health", "delivery", "mode", "rule", "shown", "subject"]);
 const PLAIN = new Set(["mobile_number", "number", "ip", "ip_address", "prefix", "authority", "ref_id", "request_id",
   "order_id", "code", "card_mask", "card_pan", "user_agent", "username", "uname", "provider_message_id", "url",
   "email", "schedule", "version", "process", "key_prefix", "scopes", "gateway_ref", "value", "endpoint", "template"]);
@@ -77,7 +77,14 @@ function list(name, values) {
   return el("span", { class: "several" }, values.map((value) => el("span", {}, cell(name, value))));
 }
 
+/** A list that was written down as text, with a comma after each. */
+function several(text) {
+  const isList = typeof text === "string" && text.startsWith("[") && text.endsWith("]");
+  return isList ? text.slice(1, -1).replaceAll('"', "").replaceAll(",", ", ") : text;
+}
+
 function pairs(value) {
-  const rows = Object.entries(value).filter(([, one]) => one !== "[]").map(([name, one]) => [el("dt", {}, el("bdi", {}, field(name))), el("dd", {}, cell(name, one))]);
+  const shown = Object.entries(value).map(([name, one]) => [name, several(one)]).filter(([, one]) => one !== "");
+  const rows = shown.map(([name, one]) => [el("dt", {}, el("bdi", {}, field(name))), el("dd", {}, cell(name, one))]);
   return el("dl", { class: "small" }, rows);
 }

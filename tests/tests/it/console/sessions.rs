@@ -204,6 +204,9 @@ async fn it_ends_by_logging_out_by_being_ended_by_idleness_and_by_age() {
         age("refresh_expires_at = refresh_expires_at - interval '29 minutes'").await;
         assert_eq!(status(&kept).await, 200, "who does something stays");
     }
+    let long = "SELECT count(*) FROM sessions WHERE console_digest IS NOT NULL
+        AND revoked_at IS NULL AND refresh_expires_at > now() + interval '31 minutes'";
+    assert_eq!(count(&peyk, long).await, 0, "and for no longer than half an hour");
     age("expires_at = now() + interval '10 seconds'").await;
     age("refresh_expires_at = least(refresh_expires_at, expires_at)").await;
     assert_eq!(status(&kept).await, 200);
