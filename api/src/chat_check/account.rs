@@ -290,9 +290,11 @@ async fn login(server: &Server, name: &str, password: &str) -> anyhow::Result<St
 }
 
 /// What the writer's client calls a message, and its id; of any form an event has.
-pub(super) fn named(event: &Value) -> Option<(String, i64)> {
-    if event["type"] != "chat_message" {
-        return None;
-    }
-    Some((event["client_id"].as_str()?.to_owned(), event["id"].as_i64()?))
+fn named(event: &Value) -> Option<(String, i64)> {
+    Some((event["client_id"].as_str()?.to_owned(), message_id(event)?))
+}
+
+/// The id of a message, of any form an event has; `None`: it is another event.
+pub(super) fn message_id(event: &Value) -> Option<i64> {
+    if event["type"] == "chat_message" { event["id"].as_i64() } else { None }
 }

@@ -21,7 +21,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    account::{Account, Server, named},
+    account::{Account, Server, message_id},
     tally::Tally,
 };
 
@@ -273,8 +273,8 @@ impl Running {
         }
         let mut tally = lock(&self.tally);
         tally.note(seq);
-        let Some((name, id)) = named(event) else { return };
-        tally.got.insert(name, id);
+        let Some(id) = message_id(event) else { return };
+        tally.got.insert(id);
         let sent = event["message"].as_str().and_then(|text| text.split(' ').next()?.parse().ok());
         if let (true, Some(sent)) = (is_live, sent) {
             let since = self.plan.started.elapsed().saturating_sub(Duration::from_micros(sent));
