@@ -36,6 +36,8 @@ async fn somebody_without_a_password_comes_in_by_code_and_a_stranger_does_not() 
         peyk_tests::aging::pass_seconds(&peyk.database.pool, &person.mobile, 300.0).await;
         if tab.value("document.querySelector('[data-leave]') ? true : null").await.is_some() {
             tab.click("[data-leave]", 1).await;
+            // A page that goes away takes the request with it.
+            tab.wait_for("[data-way=otp]").await;
         }
         tab.reload().await;
         tab.click("[data-way=otp]", 1).await;
