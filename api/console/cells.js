@@ -21,7 +21,7 @@ const PLAIN = new Set(["mobile_number", "number", "ip", "ip_address", "prefix", 
 /** Where the thing lives that a field names by its id. */
 const PLACES = { user_id: "users", user: "users", actor_user_id: "users", owner_id: "users", sender_id: "users",
   created_by: "users", paused_by: "users", message_id: "messages", sms_message_id: "messages", payment_id: "payments",
-  asked_by: "users", actor_id: "users", invited_by_id: "users", banned_by: "users", settled_by: "users", reporter: "users", organization_id: "organizations", room_id: "rooms", room: "rooms", invited_by: "users", deleted_by: "users", webhook_id: "webhooks", delivery_id: "webhooks" };
+  asked_by: "users", actor_id: "users", banned_by: "users", settled_by: "users", reporter: "users", organization_id: "organizations", room_id: "rooms", room: "rooms", invited_by: "users", deleted_by: "users", webhook_id: "webhooks", delivery_id: "webhooks" };
 
 /** How well a word sounds: `good`, `waiting`, `bad`, or nothing. */
 export function tone(value) {

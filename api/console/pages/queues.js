@@ -40,9 +40,9 @@ function queue(it, reload) {
     GIVEN_UP.includes(name) && button(t("do.give_up"), () => many("POST admin/queues/{queue}/give_up/", "give_up", name, reload), { "data-action": "give_up" })));
 }
 
-/** What is done with one row of a queue; one that a worker has in its hands is left alone. */
+/** What is done with one row of a queue: not with one in a worker's hands, nor with money back that has ended. */
 const one = (operation, name, queue) => ({ name, operation, may: "run_operations", names: () => ({ queue }), body: (row) => ({ ids: [row.id] }),
-  when: (row) => row.status !== "sending" && (name === "retry" || ["queued", "unknown"].includes(row.status)) });
+  when: (row) => row.status !== "sending" && (queue !== "returns" || row.status === "asked") && (name === "retry" || ["queued", "unknown"].includes(row.status)) });
 
 /** The rows of one queue that are in one state. */
 export function rowsPage(queue, query, { go }) {

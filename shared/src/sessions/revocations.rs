@@ -257,7 +257,6 @@ mod tests {
             .any(|row| row.subject.is_some())
         {
             assert!(tokio::time::Instant::now() < deadline, "the horizon goes on");
-            tokio::time::sleep(Duration::from_millis(10)).await;
             follower.look().await.unwrap();
         }
     }

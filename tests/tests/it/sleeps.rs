@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Where time may pass: the file, how often, and why it is not a test that waits so.
-const PASSES: [(&str, usize, &str); 15] = [
+const PASSES: [(&str, usize, &str); 13] = [
     ("api/src/middleware/mod.rs", 1, "a clock that stands still but for this"),
     ("script/lib-check", 1, "between two looks of wait_until"),
-    ("shared/src/chat/room_tests/erasure.rs", 1, "between two looks for who waits for a lock"),
-    ("shared/src/sessions/revocations.rs", 1, "between two looks, with a deadline"),
     ("tests/sdk/login.rs", 1, "between two looks, by a program of its own"),
     ("tests/sdk/login.ts", 1, "likewise"),
     ("tests/sdk/waiting.py", 1, "between two looks of wait_for"),
